@@ -1,0 +1,1 @@
+"""Erasure of concepts from activations: one method a file, behind the protocol of `base`."""

@@ -1,0 +1,2 @@
+class InputError(ValueError):
+    """The user's input cannot be used; the command line prints it on one line and exits with 2."""

@@ -1,0 +1,1 @@
+"""Linear probes on activations: solvers, folds, held-out evaluation, baselines and controls."""
