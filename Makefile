@@ -1,0 +1,55 @@
+# `make reproduce` and `make test` are all that a clone needs. Both work in $(VENV), made on first use.
+PYTHON ?= python3
+VENV ?= .venv
+# More arguments for pip. Without a GPU the CPU build of torch saves gigabytes:
+#   make reproduce PIP_EXTRA="--extra-index-url https://download.pytorch.org/whl/cpu"
+PIP_EXTRA ?=
+OUT ?= runs/if-tiny
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt $(PIP_EXTRA)
+PACKAGING := pyproject.toml setup.py constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help install reproduce test lint train-if-tiny wheel clean
+
+help:
+	@echo "make reproduce      install, then run the whole study on the embedded model into $(OUT)"
+	@echo "make test           install with the development tools, then run the tests"
+	@echo "make lint           ruff, and pyright in strict mode"
+	@echo "make train-if-tiny  train the embedded model again"
+	@echo "make wheel          build the wheel into dist/"
+	@echo "make clean          remove caches and build products; runs/ stays"
+
+install: $(VENV)/.installed
+
+reproduce: install
+	$(BIN)/if-circuits run if-tiny --out $(OUT)
+
+test: $(VENV)/.installed-dev
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+train-if-tiny: install
+	$(BIN)/python -m if_circuits.if_tiny.train
+
+wheel: $(VENV)/.installed-dev
+	$(BIN)/python -m build --wheel
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find if_circuits analyses tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(PACKAGING) | $(BIN)/python
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.installed-dev: $(PACKAGING) | $(BIN)/python
+	$(PIP) --editable ".[dev]"
+	touch $@ $(VENV)/.installed
