@@ -1,0 +1,1 @@
+"""Figures in one style, and a study as one self-contained page."""

@@ -1,0 +1,163 @@
+"""One look for every figure: the colour-blind-safe palette of Okabe and Ito (2008), one order of the tasks.
+
+Figures are `matplotlib.figure.Figure` objects drawn with Agg. Nothing here touches pyplot's global state.
+"""
+
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+OKABE_ITO = {
+    "black": "#000000",
+    "orange": "#E69F00",
+    "sky": "#56B4E9",
+    "green": "#009E73",
+    "yellow": "#F0E442",
+    "blue": "#0072B2",
+    "vermilion": "#D55E00",
+    "purple": "#CC79A7",
+    "grey": "#767676",
+}
+
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "structural": ("word_count", "character_count", "json_format"),
+    "lexical": ("term_inclusion", "term_exclusion"),
+    "semantic": ("topic", "sentiment", "toxicity"),
+    "stylistic": ("register",),
+}
+"""The order in which tasks and families are drawn."""
+
+FAMILY_COLOURS = {
+    "structural": OKABE_ITO["blue"],
+    "lexical": OKABE_ITO["orange"],
+    "semantic": OKABE_ITO["green"],
+    "stylistic": OKABE_ITO["purple"],
+}
+TASK_ORDER = tuple(task for tasks in FAMILIES.values() for task in tasks)
+
+EFFECT = OKABE_ITO["blue"]
+"""Colour of the quantity that a figure is about."""
+CONTROL = OKABE_ITO["grey"]
+"""Colour of its control, baseline or null."""
+CONTRAST = OKABE_ITO["vermilion"]
+"""Colour of a second quantity set against the first."""
+
+SEQUENTIAL = "cividis"
+"""Colour map of values with a floor, such as AUROC."""
+DIVERGING = "PuOr_r"
+"""Colour map of signed values; centre it at their null."""
+
+_TASK_MARKS = (("-", "o"), ("--", "s"), (":", "^"))
+_RC: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.labelsize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "lines.markersize": 4,
+}
+
+
+def family_of(task: str) -> str:
+    """Family of a task; "other" for a task that is not one of the nine."""
+    return next((family for family, tasks in FAMILIES.items() if task in tasks), "other")
+
+
+def task_colour(task: str) -> str:
+    """Colour of a task's family."""
+    return FAMILY_COLOURS.get(family_of(task), OKABE_ITO["grey"])
+
+
+def task_line(task: str) -> dict[str, str]:
+    """Keyword arguments of `Axes.plot`: its family's colour, its own linestyle and marker."""
+    siblings = FAMILIES.get(family_of(task), (task,))
+    linestyle, marker = _TASK_MARKS[siblings.index(task) % len(_TASK_MARKS)]
+    return {"color": task_colour(task), "linestyle": linestyle, "marker": marker}
+
+
+def ordered_tasks(tasks: Sequence[str]) -> list[str]:
+    """The given tasks, each once, in the order of `TASK_ORDER`; unknown ones follow in their own order."""
+    given = list(dict.fromkeys(tasks))
+    known = [task for task in TASK_ORDER if task in given]
+    return known + [task for task in given if task not in known]
+
+
+def task_label(task: str) -> str:
+    """A task's name as figures and tables print it."""
+    return task.replace("_", " ")
+
+
+def position_label(position: str) -> str:
+    """A position's name as figures and tables print it."""
+    return position.replace("_", " ")
+
+
+def layer_label(layer: int) -> str:
+    """A layer's name as figures and tables print it: "embed" below block 0, else the number of the block."""
+    return "embed" if layer < 0 else str(layer)
+
+
+def new_figure(
+    rows: int = 1, columns: int = 1, *, width: float = 7.0, height: float = 3.6, sharey: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """A figure in the common style and its axes, row by row. Sizes in inches, for the whole figure."""
+    with rc_context(_RC):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots(rows, columns, squeeze=False, sharey=sharey)
+    return figure, list(axes.ravel())
+
+
+def draw_matrix(
+    axes: Axes,
+    values: Sequence[Sequence[float]] | Float[np.ndarray, "rows columns"],
+    *,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    low: float,
+    high: float,
+    colours: str = SEQUENTIAL,
+    label: str = "",
+) -> None:
+    """Draw a labelled matrix with its values written in the cells; NaN cells stay empty."""
+    cells = np.asarray(values, dtype=float)
+    image = axes.imshow(cells, vmin=low, vmax=high, cmap=colours, aspect="auto")
+    shades = np.asarray(image.to_rgba(cells))
+    axes.grid(visible=False)
+    axes.set_xticks(range(len(columns)), [task_label(name) for name in columns], rotation=40, ha="right")
+    axes.set_yticks(range(len(rows)), [task_label(name) for name in rows])
+    for i, row in enumerate(cells):
+        for j, value in enumerate(row):
+            if np.isfinite(value):
+                red, green, blue = shades[i, j, :3]
+                ink = "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.5 else "black"
+                axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=7, color=ink)
+    axes.figure.colorbar(image, ax=axes, label=label)
+
+
+def png_bytes(figure: Figure) -> bytes:
+    """The figure as PNG, 160 dots an inch, without metadata that changes from run to run."""
+    buffer = BytesIO()
+    with rc_context(_RC):
+        figure.savefig(buffer, format="png", dpi=160, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def save_png(figure: Figure, path: Path) -> None:
+    """Write the figure to `path` as PNG."""
+    path.write_bytes(png_bytes(figure))
