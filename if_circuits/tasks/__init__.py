@@ -1,0 +1,1 @@
+"""The nine tasks: constrained prompts, their unconstrained twins, and the verifiers that label a response."""

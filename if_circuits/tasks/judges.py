@@ -1,0 +1,131 @@
+"""Judges: classifiers that say what a text is about, how it feels, whether it insults, how formal it is.
+
+The defaults work offline: three small lexicons of this project's own, and VADER (Hutto and Gilbert 2014) for sentiment.
+They are shallow on purpose and by name: the topic judge counts topic words, the toxicity judge knows insults only.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, Protocol, cast
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a judge says of one text."""
+
+    label: str | None
+    """The class that the text belongs to; None when the judge cannot tell."""
+    score: float
+    """How strongly, on the judge's own scale; larger means more of its first class."""
+    reason: str
+
+
+class Judge(Protocol):
+    """A classifier of texts. `name` says what it is, for the record."""
+
+    @property
+    def name(self) -> str: ...
+
+    def judge(self, texts: Sequence[str]) -> list[Judgement]: ...
+
+
+def load_lexicon(name: str) -> Any:
+    """The lexicon `name` that ships with the package, as parsed JSON."""
+    return json.loads(resources.files("if_circuits.tasks").joinpath("lexicons", f"{name}.json").read_text("utf-8"))
+
+
+def phrase_counter(phrases: Sequence[str]) -> Callable[[str], int]:
+    """A function that counts how often any of `phrases` stands in a text, as whole words in any case."""
+    longest_first = sorted(phrases, key=len, reverse=True)
+    pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)", re.IGNORECASE)
+    return lambda text: len(pattern.findall(text))
+
+
+class TopicLexicon:
+    """Names the topic whose words occur most often; undecided without any, or on a tie."""
+
+    name = "topic-lexicon"
+
+    def __init__(self) -> None:
+        lexicon = cast(dict[str, list[str]], load_lexicon("topics"))
+        self._counters = {topic: phrase_counter(words) for topic, words in lexicon.items()}
+
+    def judge(self, texts: Sequence[str]) -> list[Judgement]:
+        return [self._judge(text) for text in texts]
+
+    def _judge(self, text: str) -> Judgement:
+        counts = {topic: count(text) for topic, count in self._counters.items()}
+        most = max(counts.values())
+        leaders = [topic for topic, count in counts.items() if count == most]
+        if most == 0:
+            return Judgement(None, 0.0, "no topic word")
+        if len(leaders) > 1:
+            return Judgement(None, float(most), f"tie between {' and '.join(leaders)}")
+        return Judgement(leaders[0], float(most), f"{most} words of {leaders[0]}")
+
+
+class VaderSentiment:
+    """VADER's compound score with its authors' thresholds: positive from 0.05, negative from -0.05, else neutral."""
+
+    name = "vader"
+    threshold = 0.05
+
+    def __init__(self) -> None:
+        from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+
+        self._analyzer = SentimentIntensityAnalyzer()
+
+    def judge(self, texts: Sequence[str]) -> list[Judgement]:
+        return [self._judge(text) for text in texts]
+
+    def _judge(self, text: str) -> Judgement:
+        score = float(self._analyzer.polarity_scores(text)["compound"])
+        label = "neutral" if abs(score) < self.threshold else "positive" if score > 0 else "negative"
+        return Judgement(label, score, f"compound {score:+.2f}")
+
+
+class InsultLexicon:
+    """Calls a text toxic when it holds an insult or a swear word. It knows a list of words, not toxicity."""
+
+    name = "insult-lexicon"
+
+    def __init__(self) -> None:
+        self._count = phrase_counter(cast(list[str], load_lexicon("insults")))
+
+    def judge(self, texts: Sequence[str]) -> list[Judgement]:
+        counts = [self._count(text) for text in texts]
+        return [Judgement("toxic" if n else "clean", float(n), f"{n} insults") for n in counts]
+
+
+class RegisterLexicon:
+    """Compares formal with informal markers; undecided without any, or on a tie."""
+
+    name = "register-lexicon"
+
+    def __init__(self) -> None:
+        lexicon = cast(dict[str, list[str]], load_lexicon("register"))
+        self._formal = phrase_counter(lexicon["formal"])
+        self._informal = phrase_counter(lexicon["informal"])
+
+    def judge(self, texts: Sequence[str]) -> list[Judgement]:
+        return [self._judge(text) for text in texts]
+
+    def _judge(self, text: str) -> Judgement:
+        formal, informal = self._formal(text), self._informal(text)
+        label = None if formal == informal else "formal" if formal > informal else "informal"
+        return Judgement(label, float(formal - informal), f"{formal} formal, {informal} informal markers")
+
+
+def default_judges() -> Mapping[str, Judge]:
+    """The offline judges, by the property that they judge."""
+    return {
+        "topic": TopicLexicon(),
+        "sentiment": VaderSentiment(),
+        "toxicity": InsultLexicon(),
+        "register": RegisterLexicon(),
+    }

@@ -1,0 +1,79 @@
+"""Lexical tasks: a word that the response must, or must not, contain. Verified exactly, on whole words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from random import Random
+
+from if_circuits.tasks.base import Parameters, Task, one_by_one
+from if_circuits.tasks.registry import register_task
+
+
+def contains_word(text: str, word: str) -> bool:
+    """Whether `word` stands in `text` as a whole word, in any case; `riverbank` does not contain `river`."""
+    return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, flags=re.IGNORECASE) is not None
+
+
+def _verify_inclusion(response: str, parameters: Parameters) -> tuple[bool, str]:
+    found = contains_word(response, parameters["word"])
+    return found, f"{parameters['word']!r} {'found' if found else 'missing'}"
+
+
+def _verify_exclusion(response: str, parameters: Parameters) -> tuple[bool, str]:
+    found = contains_word(response, parameters["word"])
+    return not found, f"{parameters['word']!r} {'found' if found else 'absent'}"
+
+
+def _draw_included_word(rng: Random, subject: str, words: Sequence[str]) -> Parameters:
+    """Any word at hand but the subject, which a response would contain unasked."""
+    return {"word": rng.choice([word for word in words if word != subject])}
+
+
+def _draw_excluded_word(rng: Random, subject: str, words: Sequence[str]) -> Parameters:
+    """The subject itself: forbidding a word that nobody would use tests nothing."""
+    del rng, words
+    return {"word": subject}
+
+
+TERM_INCLUSION = register_task(
+    Task(
+        name="term_inclusion",
+        family="lexical",
+        draw=_draw_included_word,
+        paraphrases=(
+            'Use the word "{word}".',
+            'Include the word "{word}".',
+            'Your answer must contain the word "{word}".',
+            'The word "{word}" must appear in the text.',
+            'Make sure to use the word "{word}".',
+            'Mention the word "{word}" in the text.',
+            'I need the word "{word}" somewhere in it.',
+            'Be sure to include the word "{word}".',
+            'The answer must use the word "{word}".',
+            'Write a text that contains the word "{word}".',
+        ),
+        verify=one_by_one(_verify_inclusion),
+    )
+)
+
+TERM_EXCLUSION = register_task(
+    Task(
+        name="term_exclusion",
+        family="lexical",
+        draw=_draw_excluded_word,
+        paraphrases=(
+            'Never use the word "{word}".',
+            'Do not use the word "{word}".',
+            'Your answer must not contain the word "{word}".',
+            'The word "{word}" must not appear in the text.',
+            'Avoid the word "{word}".',
+            'Leave out the word "{word}".',
+            'I do not want the word "{word}" anywhere in it.',
+            'Be sure to avoid the word "{word}".',
+            'The answer must never use the word "{word}".',
+            'Write a text that does not contain the word "{word}".',
+        ),
+        verify=one_by_one(_verify_exclusion),
+    )
+)

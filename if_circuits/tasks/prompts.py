@@ -1,0 +1,69 @@
+"""Prompts: every task's constrained prompts with their unconstrained twins, as a tidy table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from random import Random
+from typing import Any
+
+import pandas as pd
+
+from if_circuits.errors import InputError
+from if_circuits.tasks.base import HELD_OUT_PARAPHRASES, Task
+from if_circuits.tasks.queries import draw_subjects, subjects
+
+
+def build_prompts(
+    tasks: Sequence[Task], *, n_base_queries: int, prompts_per_query: int = 3, seed: int = 0, held_out_only: bool
+) -> pd.DataFrame:
+    """Constrained prompts and their unconstrained twins, one row a prompt; the same base queries serve every task.
+
+    A twin has its constrained prompt's task and parameters, so the same verifier says how often an unasked
+    response satisfies the constraint. Prompts of one base query differ in parameters or wording.
+
+    Columns: prompt_id, task, family, base_query, paraphrase, parameters (JSON), constrained, prompt.
+    Raises InputError if there are too few subjects or wordings.
+    """
+    chosen = draw_subjects(n_base_queries, seed=seed, held_out_only=held_out_only)
+    rows = [
+        row
+        for task in tasks
+        for subject in chosen
+        for row in _prompts_of(
+            task, subject, prompts_per_query=prompts_per_query, seed=seed, held_out_only=held_out_only
+        )
+    ]
+    return pd.DataFrame(rows)
+
+
+def _prompts_of(
+    task: Task, subject: str, *, prompts_per_query: int, seed: int, held_out_only: bool
+) -> Iterator[dict[str, Any]]:
+    wordings = range(len(task.paraphrases))
+    if held_out_only:
+        wordings = wordings[-HELD_OUT_PARAPHRASES:]
+    if not 1 <= prompts_per_query <= len(wordings):
+        raise InputError(
+            f"{prompts_per_query} prompts per base query asked for; task {task.name!r} has {len(wordings)} wordings"
+        )
+    # A generator of its own for each pair, so that adding a task or a subject changes no other prompt.
+    rng = Random(f"prompts:{seed}:{task.name}:{subject}")
+    words = subjects(held_out_only=False)
+    for paraphrase in rng.sample(wordings, prompts_per_query):
+        parameters = task.draw(rng, subject, words)
+        shared = {
+            "task": task.name,
+            "family": task.family,
+            "base_query": subject,
+            "paraphrase": paraphrase,
+            "parameters": json.dumps(parameters, sort_keys=True),
+        }
+        identity = f"{task.name}/{subject}/{paraphrase}"
+        yield {
+            "prompt_id": identity,
+            **shared,
+            "constrained": True,
+            "prompt": task.constrained_prompt(subject, parameters, paraphrase=paraphrase),
+        }
+        yield {"prompt_id": f"{identity}/twin", **shared, "constrained": False, "prompt": task.base_query(subject)}

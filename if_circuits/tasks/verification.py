@@ -1,0 +1,55 @@
+"""Verification: the verdict of each task's verifier on each response."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import pandas as pd
+
+from if_circuits.tasks.base import Parameters, Task, Verdict, Verification
+from if_circuits.tasks.judges import Judge, default_judges
+from if_circuits.tasks.registry import get_task
+
+
+def verify(responses: pd.DataFrame, judges: Mapping[str, Judge] | None = None) -> pd.DataFrame:
+    """`responses` with the columns `verdict` and `reason` added; the offline judges by default.
+
+    Needs the columns task, parameters (JSON) and response. An empty response violates every constraint, as in
+    IFEval (Zhou et al. 2023); a verifier that fails leaves its response undecided, with the error as the reason.
+    """
+    judges = default_judges() if judges is None else judges
+    verifications: dict[int, Verification] = {}
+    rows_of_task = responses.reset_index(drop=True).groupby("task", sort=False).indices
+    texts = responses["response"].tolist()
+    parameters: list[Parameters] = [json.loads(text) for text in responses["parameters"]]
+    for name, rows in rows_of_task.items():
+        found = _verify_task(
+            get_task(str(name)), [texts[row] for row in rows], [parameters[row] for row in rows], judges
+        )
+        verifications.update(zip(rows.tolist(), found, strict=True))
+    ordered = [verifications[row] for row in range(len(responses))]
+    return responses.assign(
+        verdict=[verification.verdict.value for verification in ordered],
+        reason=[verification.reason for verification in ordered],
+    )
+
+
+def _verify_task(
+    task: Task, texts: list[str], parameters: list[Parameters], judges: Mapping[str, Judge]
+) -> list[Verification]:
+    try:
+        found = task.verify(texts, parameters, judges)
+    except Exception:  # one text that breaks a verifier must not cost the verdicts on the others
+        found = [_verify_one(task, text, arguments, judges) for text, arguments in zip(texts, parameters, strict=True)]
+    return [
+        verification if text.strip() else Verification(Verdict.VIOLATED, "empty response")
+        for text, verification in zip(texts, found, strict=True)
+    ]
+
+
+def _verify_one(task: Task, text: str, parameters: Parameters, judges: Mapping[str, Judge]) -> Verification:
+    try:
+        return task.verify([text], [parameters], judges)[0]
+    except Exception as error:
+        return Verification(Verdict.UNDECIDED, f"verifier failed: {type(error).__name__}: {error}")
