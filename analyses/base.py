@@ -1,0 +1,103 @@
+"""What every analysis has in common: its settings, its result, and the list of analyses in the order of the report.
+
+An analysis is a module of this package with two functions:
+
+    run(source: ActivationSource, settings: AnalysisSettings, *, model: LoadedModel | None = None) -> AnalysisResult
+    figure(result: AnalysisResult) -> matplotlib.figure.Figure
+
+It reads activations only through the `ActivationSource` protocol, so that a study and planted data (`simulation`) go
+through the same code. Decodable is not used: of the seven, only `causal_ablation` speaks of cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from if_circuits.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from if_circuits.statistics.bootstrap import Interval
+    from if_circuits.statistics.verdicts import Decision, Outcome
+
+ANALYSES: tuple[str, ...] = (
+    "specialist_vs_general",
+    "cross_task_transfer",
+    "causal_ablation",
+    "layer_stratification",
+    "temporal_dynamics",
+    "representational_similarity",
+    "specificity",
+)
+
+
+@dataclass(frozen=True)
+class AnalysisSettings:
+    """What the analyses may spend, and on which random numbers."""
+
+    n_folds: int = 5
+    """Folds over base queries; every probe that is compared is fitted and tested on the same ones."""
+    n_bootstrap: int = 1000
+    """Resamples of base queries behind each interval."""
+    n_permutations: int = 1000
+    n_random_subspaces: int = 20
+    """Random subspaces of equal rank that each erasure is compared with."""
+    seed: int = 0
+    alpha: float = 0.05
+    """Size of the tests; intervals have confidence 1 - alpha."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the data say about one claim, with the numbers and the written rule behind it."""
+
+    claim: str
+    verdict: Outcome
+    effect: float
+    interval: tuple[float, float]
+    p: float
+    n: int
+    """Base queries behind the interval."""
+    rule: str
+    notes: tuple[str, ...] = ()
+    """Limits of this verdict, and whatever was left out and why."""
+
+
+@dataclass(frozen=True)
+class AnalysisResult:
+    """Everything that one analysis found."""
+
+    name: str
+    table: pd.DataFrame
+    """The tidy table that is written to `results/<name>.parquet`."""
+    verdict: Verdict
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict[str, "pd.DataFrame"])
+    """Further tables by name, such as a matrix with its null."""
+
+
+def make_verdict(
+    claim: str, decision: Decision, interval: Interval, *, p: float, notes: tuple[str, ...] = ()
+) -> Verdict:
+    """The verdict that a decision (`statistics.verdicts.decide`) about an interval comes to."""
+    return Verdict(
+        claim,
+        decision.verdict,
+        interval.estimate,
+        interval.bounds,
+        p,
+        interval.n_groups,
+        decision.rule,
+        (*decision.notes, *notes),
+    )
+
+
+def load(name: str) -> ModuleType:
+    """The module of the analysis called `name`. Raises InputError for an unknown name."""
+    if name not in ANALYSES:
+        raise InputError(f"unknown analysis {name!r}; expected one of {', '.join(ANALYSES)}")
+    return import_module(f"if_circuits.analyses.{name}")
