@@ -1,12 +1,13 @@
-"""What every analysis has in common: its settings, its result, and the list of analyses in the order of the report.
+"""What every analysis has in common: its settings, its result, and the analyses in the order of the report.
 
 An analysis is a module of this package with two functions:
 
-    run(source: ActivationSource, settings: AnalysisSettings, *, model: LoadedModel | None = None) -> AnalysisResult
+    run(source: ActivationSource, settings: AnalysisSettings, *, model: LoadedModel | None = None)
+        -> AnalysisResult
     figure(result: AnalysisResult) -> matplotlib.figure.Figure
 
-It reads activations only through the `ActivationSource` protocol, so that a study and planted data (`simulation`) go
-through the same code. Decodable is not used: of the seven, only `causal_ablation` speaks of cause.
+It reads activations only through the `ActivationSource` protocol, so that a study and planted data
+(`simulation`) go through the same code. Decodable is not used: only `causal_ablation` speaks of cause.
 """
 
 from __future__ import annotations

@@ -1,0 +1,266 @@
+"""Planted truth: activations, labels, groups and positions from a mechanism that is known.
+
+A simulated study has the shape of a real one (`ActivationSource`), so every analysis runs on it unchanged and
+must return what was planted. Each task's verdict is drawn at random, around a propensity of its base query;
+activations are
+
+    offset of the task + effect of the base query + noise of the response + fresh noise + signal
+
+with unit variance of all noise together in each coordinate, so `signal` is the distance between the class
+means in standard deviations, and the best possible AUROC is Phi(signal / sqrt 2). Base queries move both the
+labels and the activations: a probe whose folds split a base query learns the query and scores too well.
+
+Mechanisms (which direction carries "satisfied"):
+- universal: one direction for all tasks;
+- separate: orthogonal directions, one per task;
+- families: one direction per family of tasks;
+- one_way: as separate, but half of a dependent task's signal lies on the direction of a task that is too
+  strong to miss it: removing A hurts B, removing B leaves A (`ONE_WAY` names the pair);
+- surface: activations carry only which words were read so far, and words and length give the label away;
+- null: nothing, anywhere.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+
+from if_circuits.activations.positions import POSITIONS
+from if_circuits.errors import InputError
+
+Mechanism = Literal["universal", "separate", "families", "one_way", "surface", "null"]
+Timing = Literal["planning", "monitoring"]
+Emergence = Literal["everywhere", "by_family", "shuffled"]
+
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "structural": ("word_count", "character_count", "json_format"),
+    "lexical": ("term_inclusion", "term_exclusion"),
+    "semantic": ("topic", "sentiment", "toxicity"),
+    "stylistic": ("register",),
+}
+TASKS = tuple(task for tasks in FAMILIES.values() for task in tasks)
+FAMILY_OF = {task: family for family, tasks in FAMILIES.items() for task in tasks}
+ONE_WAY = ("topic", "sentiment")
+"""The planted dependency A -> B of the mechanism `one_way`."""
+
+_EMERGENCE_DEPTH = {"structural": 0.2, "lexical": 0.45, "stylistic": 0.7, "semantic": 0.95}
+_GROUP_VARIANCE, _RESPONSE_VARIANCE, _FRESH_VARIANCE = 0.3, 0.35, 0.35
+_MEAN_LOGIT, _GROUP_LOGIT_SD = 0.4, 0.7
+_CUE_RATE = {True: 0.9, False: 0.15}
+_VOCABULARY = 120
+_FIRST_CUE = 1000
+_EOS = 2
+
+
+@dataclass(frozen=True)
+class PlantedTruth:
+    """What is planted, and how much of it can be seen."""
+
+    mechanism: Mechanism = "separate"
+    timing: Timing = "planning"
+    """planning: the signal is whole at `prompt_end`; monitoring: it grows in proportion to the response."""
+    emergence: Emergence = "everywhere"
+    """Layers with the signal: all above `embed`; from a depth that rises from structural over lexical and
+    stylistic to semantic tasks; or from those same depths, dealt to the tasks at random."""
+    signal: float = 2.0
+    """Distance between the class means, in standard deviations of the noise."""
+    twin_signal: float = 0.0
+    """Share of the signal that unconstrained twins carry: 0 is specific to constraints, 1 is not specific."""
+    n_base_queries: int = 48
+    samples: int = 4
+    """Responses per prompt."""
+    d_model: int = 32
+    n_layers: int = 4
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.d_model < len(TASKS):
+            raise InputError(
+                f"d_model is {self.d_model}, but {len(TASKS)} orthogonal directions need at least as many"
+            )
+        if min(self.n_base_queries, self.samples, self.n_layers) < 1:
+            raise InputError(
+                "n_base_queries, samples and n_layers must be positive, got "
+                f"{self.n_base_queries}, {self.samples} and {self.n_layers}"
+            )
+        for value, kind in ((self.mechanism, Mechanism), (self.timing, Timing), (self.emergence, Emergence)):
+            if value not in get_args(kind):
+                raise InputError(f"unknown {value!r}; expected one of {', '.join(get_args(kind))}")
+
+
+def simulate(truth: PlantedTruth) -> "SimulatedActivations":
+    """A study with the given truth: the same truth gives the same study, bit for bit."""
+    return SimulatedActivations(truth)
+
+
+class SimulatedActivations:
+    """An `ActivationSource` with a planted truth. Activations are drawn when asked for, from the seed."""
+
+    responses: pd.DataFrame
+    """One row per response, constrained or not, with the columns of a study's verified responses."""
+    layers: tuple[int, ...]
+    positions: tuple[str, ...] = POSITIONS
+    n_layers: int
+
+    def __init__(self, truth: PlantedTruth) -> None:
+        self.truth = truth
+        self.n_layers = truth.n_layers
+        self.layers = tuple(range(-1, truth.n_layers))
+        rng = np.random.default_rng([truth.seed, 0])
+        self.responses = _draw_responses(truth, rng)
+        self._cue_at = _cue_positions(self.responses)
+        self._satisfied = (self.responses["verdict"] == "satisfied").to_numpy()
+        self._task = pd.Categorical(self.responses["task"], categories=TASKS).codes.astype(np.int64)
+        self._constrained = self.responses["constrained"].to_numpy(dtype=bool)
+
+        basis = np.linalg.qr(rng.normal(size=(truth.d_model, truth.d_model)))[0]
+        self.directions = _directions(truth.mechanism, basis)
+        """Unit vectors [tasks, d_model] that carry "satisfied", in the order of `TASKS`."""
+        self.emergence_depths = _emergence_depths(truth.emergence, rng)
+        """Depth (0 to 1) from which each task's signal is there, in the order of `TASKS`."""
+        group = pd.factorize(self.responses["base_query"])[0]
+        offsets = rng.normal(size=(len(TASKS), truth.d_model))
+        self._steady = (
+            offsets[self._task]
+            + np.sqrt(_GROUP_VARIANCE) * rng.normal(size=(truth.n_base_queries, truth.d_model))[group]
+            + np.sqrt(_RESPONSE_VARIANCE) * rng.normal(size=(len(group), truth.d_model))
+        ).astype(np.float32)
+
+    def features(self, layer: int, position: str) -> Float[np.ndarray, "n d_model"]:
+        """Activations of all responses at one layer (-1 is `embed`) and position, float32.
+
+        NaN rows where a response has no such position. Raises InputError for an unknown layer or position.
+        """
+        if layer not in self.layers or position not in self.positions:
+            raise InputError(
+                f"no layer {layer} at position {position!r}; layers are {self.layers}, "
+                f"positions {self.positions}"
+            )
+        where = self.positions.index(position)
+        rng = np.random.default_rng([self.truth.seed, 1, layer + 1, where])
+        features = self._steady + np.sqrt(np.float32(_FRESH_VARIANCE)) * rng.standard_normal(
+            self._steady.shape, dtype=np.float32
+        )
+        size = self._signal(layer, position)
+        features += (size[:, None] * self.directions[self._task]).astype(np.float32)
+        if position == "eos":
+            features[self.responses["truncated"].to_numpy(dtype=bool)] = np.nan
+        return features
+
+    def _signal(self, layer: int, position: str) -> Float[np.ndarray, " n"]:
+        """Where each response lies along its task's direction, in standard deviations of the noise."""
+        truth, read = self.truth, _share_read(position)
+        if truth.mechanism == "null":
+            return np.zeros(len(self._task))
+        if truth.mechanism == "surface":
+            n_read = np.ceil(read * self.responses["n_tokens"].to_numpy())
+            return truth.signal * (self._cue_at < n_read)
+        strength = np.full(len(TASKS), truth.signal)
+        if truth.mechanism == "one_way":
+            strength[TASKS.index(ONE_WAY[0])] *= 3
+        depth = (layer + 1) / truth.n_layers
+        # `embed` sees single tokens: no planted mechanism but the surface cue is written there.
+        emerged = (depth > 0) & (depth >= self.emergence_depths)
+        gain = strength * emerged * (read if truth.timing == "monitoring" else 1.0)
+        share = np.where(self._constrained, 1.0, truth.twin_signal)
+        return gain[self._task] * share * (self._satisfied - 0.5)
+
+
+def _draw_responses(truth: PlantedTruth, rng: np.random.Generator) -> pd.DataFrame:
+    """The table of responses, their words and verdicts; only `surface` ties words to verdicts."""
+    shape = (2, len(TASKS), truth.n_base_queries, truth.samples)
+    twin, task, query, sample = (axis.ravel() for axis in np.indices(shape))
+    constrained = twin == 0
+    propensity = _MEAN_LOGIT + _GROUP_LOGIT_SD * rng.normal(size=shape[:3])
+    propensity[1] -= 1.0
+    satisfied = rng.random(len(task)) < 1 / (1 + np.exp(-propensity[twin, task, query]))
+
+    longest = 24
+    n_tokens = rng.integers(6, longest + 1, size=len(task))
+    response_tokens = rng.integers(10, 10 + _VOCABULARY, size=(len(task), longest))
+    if truth.mechanism == "surface":
+        n_tokens = np.where(satisfied, np.minimum(n_tokens, 6 + n_tokens // 2), n_tokens)
+        has_cue = rng.random(len(task)) < np.where(satisfied, _CUE_RATE[True], _CUE_RATE[False])
+        cue_at = (rng.random(len(task)) * n_tokens).astype(np.int64)
+        response_tokens[has_cue, cue_at[has_cue]] = _FIRST_CUE + task[has_cue]
+    truncated = rng.random(len(task)) < 0.05
+    query_tokens = rng.integers(10, 10 + _VOCABULARY, size=(truth.n_base_queries, 6))
+
+    responses = [row[:n].tolist() for row, n in zip(response_tokens, n_tokens, strict=True)]
+    prompts = [
+        query_tokens[q].tolist() + ([_FIRST_CUE + 100 + t] if c else [])
+        for q, t, c in zip(query, task, constrained, strict=True)
+    ]
+    names = [
+        f"{TASKS[t]}-{q:04d}-{'constrained' if c else 'twin'}"
+        for t, q, c in zip(task, query, constrained, strict=True)
+    ]
+    return pd.DataFrame(
+        {
+            "prompt_id": names,
+            "task": [TASKS[t] for t in task],
+            "family": [FAMILY_OF[TASKS[t]] for t in task],
+            "base_query": [f"q{q:04d}" for q in query],
+            "paraphrase": 0,
+            "parameters": json.dumps({}),
+            "constrained": constrained,
+            "prompt": [_words(tokens) for tokens in prompts],
+            "response_id": [f"{name}-{s}" for name, s in zip(names, sample, strict=True)],
+            "sample": sample,
+            "temperature": 1.0,
+            "response": [_words(tokens) for tokens in responses],
+            "prompt_tokens": prompts,
+            "response_tokens": [
+                tokens if cut else [*tokens, _EOS] for tokens, cut in zip(responses, truncated, strict=True)
+            ],
+            "n_tokens": n_tokens,
+            "truncated": truncated,
+            "verdict": np.where(satisfied, "satisfied", "violated"),
+            "reason": f"planted: {truth.mechanism}",
+        }
+    )
+
+
+def _words(tokens: list[int]) -> str:
+    return " ".join(f"w{token}" for token in tokens)
+
+
+def _cue_positions(responses: pd.DataFrame) -> Int[np.ndarray, " n"]:
+    """Index of the first cue in each response; past the end of any response where there is none."""
+    return np.array(
+        [
+            next((i for i, token in enumerate(tokens) if token >= _FIRST_CUE), 10**6)
+            for tokens in responses["response_tokens"]
+        ],
+        dtype=np.int64,
+    )
+
+
+def _share_read(position: str) -> float:
+    """How much of the response lies at or before a position: 0 at `prompt_end`, 1 at `last` and `eos`."""
+    if position == "prompt_end":
+        return 0.0
+    return float(position[:-1]) / 100 if position.endswith("%") else 1.0
+
+
+def _directions(mechanism: Mechanism, basis: Float[np.ndarray, "d d"]) -> Float[np.ndarray, "tasks d"]:
+    columns = np.arange(len(TASKS))
+    if mechanism == "universal":
+        columns = np.zeros(len(TASKS), dtype=np.int64)
+    if mechanism == "families":
+        columns = np.array([list(FAMILIES).index(FAMILY_OF[task]) for task in TASKS])
+    directions = basis[:, columns].T.copy()
+    if mechanism == "one_way":
+        strong, dependent = (TASKS.index(task) for task in ONE_WAY)
+        directions[dependent] = (directions[strong] + directions[dependent]) / np.sqrt(2)
+    return directions
+
+
+def _emergence_depths(emergence: Emergence, rng: np.random.Generator) -> Float[np.ndarray, " tasks"]:
+    if emergence == "everywhere":
+        return np.zeros(len(TASKS))
+    depths = np.array([_EMERGENCE_DEPTH[FAMILY_OF[task]] for task in TASKS])
+    return depths if emergence == "by_family" else rng.permutation(depths)
