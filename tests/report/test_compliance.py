@@ -1,0 +1,57 @@
+import math
+
+import pandas as pd
+import pytest
+
+from if_circuits.report.compliance import compliance_figure, compliance_table
+from if_circuits.report.style import png_bytes
+
+
+def responses(counts: dict[tuple[str, bool, float], dict[str, int]]) -> pd.DataFrame:
+    rows = [
+        {"task": task, "constrained": constrained, "temperature": temperature, "verdict": verdict,
+         "base_query": f"q{i % 7}", "truncated": False}
+        for (task, constrained, temperature), verdicts in counts.items()
+        for verdict, n in verdicts.items()
+        for i in range(n)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+TABLE = responses(
+    {
+        ("topic", True, 1.0): {"satisfied": 60, "violated": 30, "undecided": 10},
+        ("topic", False, 1.0): {"satisfied": 10, "violated": 40},
+        ("topic", True, 0.0): {"satisfied": 9, "violated": 1},
+        ("word_count", True, 1.0): {"satisfied": 5, "violated": 95},
+        ("word_count", False, 1.0): {"violated": 100},
+    }
+)
+
+
+def test_undecided_is_not_satisfied_and_is_counted():
+    topic = compliance_table(TABLE).set_index("task").loc["topic"]
+    assert topic["constrained"] == pytest.approx(0.60)
+    assert topic["unconstrained"] == pytest.approx(0.20)
+    assert (topic["n"], topic["satisfied"], topic["violated"], topic["undecided"]) == (100, 60, 30, 10)
+    assert topic["difference"] == pytest.approx(0.40)
+    assert topic["low"] < topic["difference"] < topic["high"]
+
+
+def test_greedy_responses_stay_apart_from_sampled_ones():
+    table = compliance_table(TABLE).set_index("task")
+    assert table.loc["topic", "greedy"] == pytest.approx(0.9)
+    assert math.isnan(table.loc["word_count", "greedy"])
+
+
+def test_tasks_at_the_floor_are_marked_and_ordered_as_in_figures():
+    table = compliance_table(TABLE)
+    assert table["task"].tolist() == ["word_count", "topic"]
+    assert table["note"].tolist() == ["floor: only 5 satisfied", ""]
+
+
+def test_figure_names_each_task_with_its_n():
+    figure = compliance_figure(compliance_table(TABLE))
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == ["word count  (n = 100)", "topic  (n = 100)"]
+    assert png_bytes(figure).startswith(b"\x89PNG")

@@ -1,0 +1,105 @@
+import re
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+
+from if_circuits.analyses.base import AnalysisResult, Verdict
+from if_circuits.report.compliance import compliance_table
+from if_circuits.report.page import ReportContent, format_number, format_p, render_report, view_table
+
+ATTACK = "<script>alert('x')</script> & \"quotes\""
+
+
+def content(response: str = "A river runs.", *, note: str = "nothing left out") -> ReportContent:
+    responses = pd.DataFrame(
+        [
+            {"task": task, "constrained": constrained, "temperature": 1.0, "verdict": verdict,
+             "base_query": f"q{i}", "truncated": i == 0, "prompt": f"Write about {response}",
+             "response": response, "reason": "because"}
+            for task in ("topic", "register")
+            for constrained in (True, False)
+            for verdict in ("satisfied", "violated")
+            for i in range(4)
+        ]
+    )  # fmt: skip
+    verdict = Verdict(
+        claim="Transfer is weak", verdict="not supported", effect=0.61, interval=(0.55, float("nan")),
+        p=0.0002, n=47, rule="supported when below 0.5", notes=(note,),
+    )  # fmt: skip
+    table = pd.DataFrame({"task": [f"t{i}" for i in range(30)], "auroc": 0.75})
+    record = {
+        "model": {"name": "if-tiny", "fingerprint": "abc"},
+        "config": {"temperature": 1.0, "seed": 3},
+        "versions": {"if_circuits": "0.1.0"},
+        "stages": {"responses": {"seconds": 12.5, "peak_memory_mb": 900}},
+    }
+    result = AnalysisResult("cross_task_transfer", table, verdict, {"null": table})
+    figures = {"cross_task_transfer": b"\x89PNG one", "compliance": b"\x89PNG two"}
+    compliance = compliance_table(responses, n_bootstrap=50)
+    return ReportContent(record, responses, compliance, {"cross_task_transfer": result}, figures)
+
+
+class Elements(HTMLParser):
+    """Collects the tags of a page, each with its attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def test_whatever_a_model_says_is_shown_as_text():
+    page = render_report(content(ATTACK, note=ATTACK))
+    assert "script" not in {tag for tag, _ in Elements(page).tags}
+    assert page.count("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &#34;quotes&#34;") >= 9
+
+
+def test_page_needs_no_other_file_and_no_network():
+    tags = Elements(render_report(content())).tags
+    sources = [attrs["src"] or "" for _, attrs in tags if "src" in attrs]
+    assert len(sources) == 2
+    assert all(source.startswith("data:image/png;base64,") for source in sources)
+    links = [attrs["href"] or "" for tag, attrs in tags if tag in ("a", "link")]
+    assert all(link.startswith(("#", "results/")) for link in links)
+    anchors = {attrs["id"] for _, attrs in tags if "id" in attrs}
+    assert {link[1:] for link in links if link.startswith("#")} - {"causal_ablation"} <= anchors
+
+
+def test_verdict_stands_with_effect_interval_p_n_and_rule():
+    page = render_report(content())
+    row = re.search(r"<tr><td><a href=\"#cross_task_transfer\">.*?</tr>", page, re.S)
+    assert row is not None
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", row[0], re.S)
+    assert re.sub(r"<[^>]+>", "", " | ".join(cells)) == (
+        "Transfer is weak | not supported | 0.610 | [0.550, –] | &lt; 0.001 | 47 | supported when below 0.5"
+    )
+
+
+def test_study_without_analyses_still_has_a_report():
+    full = content()
+    page = render_report(ReportContent(full.record, full.responses, full.compliance, {}, {}))
+    assert "No analysis was asked for." in page
+    assert "A river runs." in page
+
+
+def test_long_tables_are_cut_and_say_where_the_rest_lies():
+    view = view_table(content().results["cross_task_transfer"].table, path="results/x.parquet")
+    assert (len(view.rows), view.n_rows, view.rows[0]) == (12, 30, ("t0", "0.750"))
+    assert "12 of 30 rows" in render_report(content())
+
+
+@pytest.mark.parametrize(
+    ("value", "number", "p"),
+    [
+        (-0.1234, "−0.123", "< 0.001"),
+        (1234.5, "1,234", "1234.500"),
+        (float("nan"), "–", "–"),
+        (None, "–", "–"),
+    ],
+)
+def test_numbers_are_short_and_undefined_ones_are_dashes(value: float | None, number: str, p: str):
+    assert (format_number(value), format_p(value)) == (number, p)
