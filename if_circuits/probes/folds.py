@@ -1,0 +1,48 @@
+"""Folds that never split a group, and that are the same for every task, layer and probe.
+
+A group's fold depends on the seed, the group's name and the set of groups alone, so any two data sets
+over the same base queries are cut alike: probes can be compared row by row, and a probe of one task
+can be scored on another task's rows of the held-out fold without having seen their base queries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Int, Shaped
+
+from if_circuits.errors import InputError
+
+
+def grouped_folds(
+    groups: Shaped[np.ndarray, "n"] | Sequence[str],
+    *,
+    n_folds: int,
+    seed: int,
+    labels: Shaped[np.ndarray, "n"] | None = None,
+) -> Int[np.ndarray, "n"]:
+    """The fold, 0 to n_folds - 1, of every row; rows of one group share it.
+
+    Groups are ordered by a hash of seed and name and dealt out in turn, so folds hold equally many
+    groups and the order of rows is immaterial. With `labels`, groups are first sorted by their share of
+    the most common label, which balances classes over folds, at the price that the folds then
+    depend on the labels. Raises InputError when there are fewer groups than folds.
+    """
+    names, index = np.unique(np.asarray(groups).astype(str), return_inverse=True)
+    if n_folds < 2 or len(names) < n_folds:
+        raise InputError(f"{n_folds} folds need at least 2 folds and as many groups, got {len(names)} groups")
+    order = sorted(range(len(names)), key=lambda k: _hash(seed, names[k]))
+    if labels is not None:
+        kinds, counts = np.unique(np.asarray(labels), return_counts=True)
+        hits = np.asarray(labels) == kinds[np.argmax(counts)]
+        share = np.bincount(index, weights=hits) / np.bincount(index)
+        order.sort(key=lambda k: share[k])
+    fold = np.empty(len(names), dtype=np.int64)
+    fold[order] = np.arange(len(names)) % n_folds
+    return fold[index]
+
+
+def _hash(seed: int, name: str) -> bytes:
+    return hashlib.blake2b(f"{seed}\0{name}".encode(), digest_size=8).digest()

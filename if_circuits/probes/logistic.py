@@ -1,0 +1,151 @@
+"""Exact L2-regularised logistic regression: many labellings, row sets and penalties of one matrix at once.
+
+The convention is scikit-learn's `make_pipeline(StandardScaler(), LogisticRegression(C=C))`, fitted to
+each right-hand side's own training rows: C multiplies the sum of losses, the intercept is free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from if_circuits.errors import InputError
+from if_circuits.probes.newton import Spectrum, minimise
+from if_circuits.probes.standardise import Design, weighted_moments
+
+BLOCK_ELEMENTS = 2**18
+"""Entries of an [n, m] array in one batch of problems: a few megabytes, so that they stay in cache."""
+
+
+@dataclass(frozen=True, eq=False)
+class LogisticFits:
+    """m fitted right-hand sides. Where a fit has a reason, read it: NaN weights, or not converged."""
+
+    weight: Float[np.ndarray, "m d"]
+    """In standardised units: scores are ((x - mean) / scale) . weight + bias."""
+    bias: Float[np.ndarray, "m"]
+    mean: Float[np.ndarray, "m d"]
+    scale: Float[np.ndarray, "m d"]
+    """Standard deviations on the training rows; 1, with weight 0, where a column is constant there."""
+    C: Float[np.ndarray, "m"]
+    gradient_norm: Float[np.ndarray, "m"]
+    iterations: Int[np.ndarray, "m"]
+    converged: Bool[np.ndarray, "m"]
+    n: Int[np.ndarray, "m"]
+    """Training rows (those of positive weight)."""
+    prior: Float[np.ndarray, "m"]
+    """Log-odds of the positive class in the training rows: the score of someone who sees no features."""
+    reasons: tuple[str, ...]
+    """Empty where all went well."""
+
+    def scores(self, X: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n m"]:
+        """Decision values in logits; NaN for rows with NaN and for fits that do not exist."""
+        slope = self.weight / self.scale
+        # Centring X first keeps the digits of activations whose mean is large.
+        centre = np.nan_to_num(self.mean).mean(axis=0)
+        offset = self.bias - np.einsum("md,md->m", self.mean - centre, slope)
+        return (np.asarray(X, dtype=np.float64) - centre) @ slope.T + offset
+
+
+def fit_logistic(
+    X: Float[np.ndarray, "n d"],
+    labels: Bool[np.ndarray, "n m"],
+    *,
+    weights: Float[np.ndarray, "n m"] | Bool[np.ndarray, "n m"],
+    C: Sequence[float] | Float[np.ndarray, "m"],
+    tolerance: float = 1e-4,
+    max_iterations: int = 100,
+) -> LogisticFits:
+    """Fit m right-hand sides; column j uses labels[:, j], the rows where weights[:, j] > 0, and C[j].
+
+    Weights multiply a row's loss and its part in the mean and scale, so an integer weight is a row
+    repeated. `tolerance` bounds the relative error of the standardised weight vector. C = inf means no
+    penalty. A column with one class missing is not fitted (NaN, with a reason). Rows without weight in
+    all columns may hold NaN. Raises InputError on shapes or values that cannot be used.
+    """
+    a, C = _checked(X, labels, weights, np.asarray(C, dtype=np.float64))
+    used = a.any(axis=0)
+    a, y = a[:, used], np.asarray(labels).T[:, used]
+    m, d = len(C), X.shape[1]
+    positive, total = np.einsum("mn,mn->m", a, y), a.sum(axis=1)
+    possible = (positive > 0) & (positive < total)
+
+    w, mean, scale = (np.full((m, d), np.nan) for _ in range(3))
+    b, gradient_norm, prior = (np.full(m, np.nan) for _ in range(3))
+    iterations, converged, separated = np.zeros(m, dtype=int), np.zeros(m, dtype=bool), np.zeros(m, dtype=bool)
+    if possible.any():
+        design = Design.of(np.asarray(X)[used])
+        spectrum = Spectrum.of(design.Z)
+        columns = np.flatnonzero(possible)
+        for block in np.array_split(columns, -(-len(columns) * a.shape[1] // BLOCK_ELEMENTS)):
+            centre, spread = _moments_of_each(design.Z, a[block])
+            inverse = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
+            found = minimise(
+                design.Z,
+                np.where(y[block], 1.0, -1.0),
+                a[block],
+                inverse_scale=inverse,
+                penalty=1.0 / C[block],
+                spectrum=spectrum,
+                tolerance=tolerance,
+                max_iterations=max_iterations,
+            )
+            # The solver leaves z uncentred; the public form centres it on the training rows.
+            w[block], b[block] = found.w, found.b + np.einsum("md,md->m", centre * inverse, found.w)
+            mean[block] = design.mean + centre * design.scale
+            scale[block] = np.where(spread > 0, spread * design.scale, 1.0)
+            gradient_norm[block], iterations[block] = found.gradient_norm, found.iterations
+            converged[block], separated[block] = found.converged, found.separated
+        prior[columns] = np.log(positive[columns]) - np.log((total - positive)[columns])
+    reasons = tuple(
+        _reason(*facts, limit=max_iterations)
+        for facts in zip(total, possible, converged, separated, strict=True)
+    )
+    n = (a > 0).sum(axis=1)
+    return LogisticFits(w, b, mean, scale, C, gradient_norm, iterations, converged, n, prior, reasons)
+
+
+def _moments_of_each(
+    Z: Float[np.ndarray, "n d"], a: Float[np.ndarray, "m n"]
+) -> tuple[Float[np.ndarray, "m d"], Float[np.ndarray, "m d"]]:
+    """Moments under every row of a, computed once for rows that are the same."""
+    position: dict[bytes, int] = {}
+    which = np.array([position.setdefault(row.tobytes(), len(position)) for row in a])
+    first = np.unique(which, return_index=True)[1]
+    mean, spread = weighted_moments(Z, a[first])
+    return mean[which], spread[which]
+
+
+def _reason(total: float, possible: bool, converged: bool, separated: bool, *, limit: int) -> str:
+    if total == 0:
+        return "not fitted: no training rows"
+    if not possible:
+        return "not fitted: one class only in the training rows"
+    if separated:
+        return "no finite optimum: the classes are separated and there is no penalty"
+    return "" if converged else f"not converged after {limit} iterations"
+
+
+def _checked(
+    X: Float[np.ndarray, "n d"],
+    labels: Bool[np.ndarray, "n m"],
+    weights: Float[np.ndarray, "n m"] | Bool[np.ndarray, "n m"],
+    C: Float[np.ndarray, "m"],
+) -> tuple[Float[np.ndarray, "m n"], Float[np.ndarray, "m"]]:
+    shape = (len(X), len(C))
+    if X.ndim != 2 or C.ndim != 1 or labels.shape != shape or weights.shape != shape:
+        raise InputError(
+            f"X [n, d], labels [n, m], weights [n, m] and C [m] must agree, got {X.shape}, {labels.shape}, "
+            f"{weights.shape} and {C.shape}"
+        )
+    if labels.dtype != np.bool_:
+        raise InputError(f"labels must be bool, got {labels.dtype}; mask undecided rows out by weight 0")
+    if not (C > 0).all():
+        raise InputError(f"every C must be positive, got {C.min()}")
+    a = np.ascontiguousarray(np.asarray(weights, dtype=np.float64).T)
+    if not (np.isfinite(a).all() and (a >= 0).all()):
+        raise InputError("weights must be finite and not negative")
+    return a, C
