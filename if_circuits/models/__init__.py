@@ -1,0 +1,1 @@
+"""Models: presets, chat templates, loading through TransformerLens, and the names of their layers."""

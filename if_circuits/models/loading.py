@@ -1,0 +1,223 @@
+"""Loading a model by preset, directory or hub name, ready to be read and intervened on.
+
+Every model becomes a `TransformerBridge` of transformer-lens 4, whose residual stream equals Hugging
+Face's exactly. It is in evaluation mode and without gradients. Importing transformer-lens takes seconds,
+so it is done on the first load.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from safetensors import SafetensorError
+
+from if_circuits.errors import InputError
+from if_circuits.models.chat import ChatTokenizer, has_system_role
+from if_circuits.models.checkpoint import check_checkpoint
+from if_circuits.models.fingerprint import fingerprint
+from if_circuits.models.presets import PRESETS, DType, ModelPreset, find_preset
+
+if TYPE_CHECKING:
+    from transformer_lens.model_bridge import TransformerBridge
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+_DTYPES: dict[str, torch.dtype] = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """A model in memory, with all that a study needs to know of it."""
+
+    name: str
+    """As the user called it."""
+    bridge: TransformerBridge
+    chat: ChatTokenizer
+    preset: ModelPreset
+    fingerprint: str
+    """Hash of configuration, weights, tokenizer and template."""
+    device: str
+    dtype: DType
+
+    @property
+    def hf(self) -> PreTrainedModel:
+        """The Hugging Face model inside the bridge; calling it fires the bridge's hooks."""
+        return cast("PreTrainedModel", self.bridge.original_model)
+
+    @property
+    def n_layers(self) -> int:
+        """The number of blocks."""
+        return int(self.bridge.cfg.n_layers)
+
+    @property
+    def d_model(self) -> int:
+        """The width of the residual stream."""
+        return int(self.bridge.cfg.d_model)
+
+    @property
+    def context_length(self) -> int:
+        """The most tokens, prompt and response together, that the model was made for."""
+        return int(self.bridge.cfg.n_ctx)
+
+
+def load_model(
+    name: str, *, device: str = "cpu", dtype: DType | None = None, trust_remote_code: bool = False
+) -> LoadedModel:
+    """The model of a preset, of a local directory (no network needed) or of the Hugging Face hub.
+
+    `dtype` overrides the preset's precision. Raises InputError, with what is wrong, for an unknown name,
+    an incomplete or damaged directory, weights that are missing from a checkpoint, and architectures that
+    TransformerLens cannot load.
+    """
+    preset = find_preset(name)
+    source, local = _locate(name, preset)
+    if local:
+        check_checkpoint(Path(source))
+    precision = dtype or (preset.dtype if preset else "float32")
+    if precision not in _DTYPES:
+        raise InputError(f"dtype {precision!r} is not one of {', '.join(_DTYPES)}")
+    with _naming(name, local=local), _quiet_progress():
+        tokenizer = _load_tokenizer(source, trust_remote_code=trust_remote_code)
+        bridge = _boot(source, tokenizer, device, _DTYPES[precision], trust_remote_code)
+    if preset is None:
+        preset = ModelPreset(name=name, source=source, description="")
+        preset = replace(preset, system_role=has_system_role(tokenizer))
+    model = cast("PreTrainedModel", bridge.original_model)
+    return LoadedModel(
+        name=name,
+        bridge=bridge,
+        chat=_chat_tokenizer(tokenizer, model, system_role=preset.system_role),
+        preset=preset,
+        fingerprint=fingerprint(model, tokenizer),
+        device=device,
+        dtype=precision,
+    )
+
+
+def _locate(name: str, preset: ModelPreset | None) -> tuple[str, bool]:
+    """Where the model lies, and whether that is a local directory."""
+    if preset is not None and preset.bundled:
+        folder = Path(str(files("if_circuits").joinpath("assets", preset.source)))
+        if not folder.is_dir():
+            raise InputError(
+                f"model {name!r} is not in this installation: {folder} is missing; reinstall the package, or "
+                "train the model with `make train-if-tiny`"
+            )
+        return str(folder), True
+    if preset is not None:
+        return preset.source, False
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return str(path), True
+    if path.exists():
+        raise InputError(f"{name} is a file; give the directory that holds config.json and the weights")
+    if not name or name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise InputError(f"there is no directory {name!r}; {_accepted_names()}")
+    return name, False
+
+
+def _accepted_names() -> str:
+    presets = ", ".join(preset.name for preset in PRESETS)
+    return f"give a preset ({presets}), a local checkpoint directory or a Hugging Face hub name"
+
+
+@contextmanager
+def _naming(name: str, *, local: bool) -> Generator[None]:
+    """Turn the many errors of the loaders into one that names the model and the cause."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+        cause = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        advice = "check its files" if local else f"check the name and the network, or {_accepted_names()}"
+        raise InputError(f"model {name!r} cannot be loaded: {cause.rstrip('.')}; {advice}") from error
+
+
+@contextmanager
+def _quiet_progress() -> Generator[None]:
+    """Silence the progress bars of transformers, which would break into this library's own."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _load_tokenizer(source: str, *, trust_remote_code: bool) -> PreTrainedTokenizerBase:
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    try:
+        # Model classes such as Qwen2Tokenizer rebuild normalizer and pre-tokenizer, whatever
+        # tokenizer.json says.
+        return PreTrainedTokenizerFast.from_pretrained(source)
+    except (OSError, ValueError):
+        return AutoTokenizer.from_pretrained(source, trust_remote_code=trust_remote_code)
+
+
+class _CompleteCausalLM:
+    """Loads a causal language model and refuses one whose checkpoint lacks weights.
+
+    Transformers only warns, and initialises what is missing at random.
+    """
+
+    @staticmethod
+    def from_pretrained(source: str, **options: Any) -> PreTrainedModel:
+        from transformers import AutoModelForCausalLM
+
+        loaded: Any = AutoModelForCausalLM.from_pretrained(source, output_loading_info=True, **options)
+        model, report = loaded
+        missing = sorted(report["missing_keys"])
+        if missing:
+            named = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+            raise InputError(f"the checkpoint {source} lacks {len(missing)} of the model's weights: {named}")
+        return model
+
+
+def _boot(
+    source: str, tokenizer: PreTrainedTokenizerBase, device: str, dtype: torch.dtype, trust_remote_code: bool
+) -> TransformerBridge:
+    from transformer_lens.model_bridge import TransformerBridge
+
+    bridge = TransformerBridge.boot_transformers(
+        source,
+        # The bridge may give its tokenizer a BOS, an EOS or padding that the model does not have.
+        tokenizer=copy.deepcopy(tokenizer),
+        device=device,
+        dtype=dtype,
+        trust_remote_code=trust_remote_code,
+        model_class=_CompleteCausalLM,
+    )
+    bridge.eval()
+    bridge.original_model.eval()
+    bridge.original_model.requires_grad_(False)
+    return bridge
+
+
+def _chat_tokenizer(
+    tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, *, system_role: bool
+) -> ChatTokenizer:
+    named: list[Any] = [tokenizer.eos_token_id]
+    named += [getattr(config, "eos_token_id", None) for config in (model.generation_config, model.config)]
+    eos = {int(i) for ids in named if ids is not None for i in (ids if isinstance(ids, list) else [ids])}
+    pad: Any = tokenizer.pad_token_id
+    return ChatTokenizer(
+        tokenizer=tokenizer,
+        eos_ids=tuple(sorted(eos)),
+        pad_id=int(pad) if pad is not None else min(eos, default=0),
+        system_role=system_role,
+    )

@@ -1,0 +1,77 @@
+"""Presets: what is known of a model before it is loaded, as data.
+
+A preset names where a model comes from and how a study runs it. Quirks are fields here, not branches
+elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+DType = Literal["float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True)
+class ModelPreset:
+    """One model and the settings with which a study runs it."""
+
+    name: str
+    """What the command line calls it."""
+    source: str
+    """A hub name or a local directory; for a bundled model the folder's name under `if_circuits/assets`."""
+    description: str
+    """One line for listings."""
+    max_new_tokens: int = 64
+    """Length of a response at which generation stops and records a truncation."""
+    batch_size: int = 64
+    """Responses that are generated side by side."""
+    dtype: DType = "float32"
+    """Precision of weights and activations, unless the user asks for another."""
+    system_role: bool = True
+    """Whether the chat template has a system role; without one, system text goes in front of the user's."""
+    held_out_only: bool = False
+    """The model was trained on this library's prompts: a study uses only those held out from it."""
+    bundled: bool = False
+    """The checkpoint ships inside this package."""
+
+
+PRESETS: tuple[ModelPreset, ...] = (
+    ModelPreset(
+        name="if-tiny",
+        source="if-tiny",
+        description="embedded Llama of about 1M parameters, trained from scratch on controlled English",
+        batch_size=256,
+        held_out_only=True,
+        bundled=True,
+    ),
+    ModelPreset(
+        name="qwen2.5-0.5b",
+        source="Qwen/Qwen2.5-0.5B-Instruct",
+        description="Qwen2.5 0.5B Instruct, 24 blocks; open weights",
+        max_new_tokens=128,
+        batch_size=32,
+    ),
+    ModelPreset(
+        name="gemma-2-2b",
+        source="google/gemma-2-2b-it",
+        description="Gemma 2 2B Instruct, 26 blocks; gated weights, no system role",
+        max_new_tokens=128,
+        batch_size=16,
+        dtype="bfloat16",
+        system_role=False,
+    ),
+    ModelPreset(
+        name="llama-3.1-8b",
+        source="meta-llama/Llama-3.1-8B-Instruct",
+        description="Llama 3.1 8B Instruct, 32 blocks; gated weights",
+        max_new_tokens=128,
+        batch_size=16,
+        dtype="bfloat16",
+    ),
+)
+
+
+def find_preset(name: str) -> ModelPreset | None:
+    """The preset with that name or that hub name, if there is one."""
+    return next((preset for preset in PRESETS if name in (preset.name, preset.source)), None)

@@ -1,0 +1,130 @@
+"""Small random checkpoints with the real features of their architectures, for tests without a hub.
+
+Llama: grouped-query attention and llama3 RoPE scaling. Qwen2: QKV bias, tied embeddings, no BOS. Gemma2:
+soft-capping, sliding window, extra norms, a template without a system role. Their weights are large
+enough that greedy text varies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+ARCHITECTURES = ("llama", "qwen2", "gemma2")
+
+_SPECIAL = ["<bos>", "<eos>", "<eot>", "<pad>", "<user>", "<model>", "<system>"]
+_CORPUS = [
+    "Write a short note about the river and the coach, in a formal tone.",
+    "The band played a quiet song while the rain fell on the old harbour.",
+    "Use exactly eight words. Never use the word river. Sound positive!",
+    'Answer as a JSON object with the key "text": {"text": "the match was long"}.',
+]
+_LLAMA_TEMPLATE = (
+    "{{ bos_token }}{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}<eot>{% endfor %}"
+    "{% if add_generation_prompt %}<model>{% endif %}"
+)
+_QWEN_TEMPLATE = _LLAMA_TEMPLATE.removeprefix("{{ bos_token }}")
+_GEMMA_TEMPLATE = (
+    "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] | trim }}<eot>{% endfor %}"
+    "{% if add_generation_prompt %}<model>{% endif %}"
+)
+_TEMPLATES = {"llama": _LLAMA_TEMPLATE, "qwen2": _QWEN_TEMPLATE, "gemma2": _GEMMA_TEMPLATE}
+
+
+def save_checkpoint(architecture: str, directory: Path) -> Path:
+    """Write a checkpoint of the architecture, with tokenizer and chat template, as `save_pretrained` does."""
+    tokenizer = _tokenizer(architecture)
+    model = _MODELS[architecture](len(tokenizer))
+    model.generation_config.eos_token_id = [tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids("<eot>")]
+    model.save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    return directory
+
+
+def _tokenizer(architecture: str) -> Any:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=360, special_tokens=_SPECIAL, initial_alphabet=alphabet, show_progress=False
+    )
+    backend.train_from_iterator(_CORPUS, trainer)
+    bos = {} if architecture == "qwen2" else {"bos_token": "<bos>"}
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<eos>", pad_token="<pad>", **bos)
+    tokenizer.chat_template = _TEMPLATES[architecture]
+    return tokenizer
+
+
+def _llama(n_vocabulary: int) -> Any:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    rope = {
+        "rope_type": "llama3",
+        "rope_theta": 10000.0,
+        "factor": 8.0,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 64,
+    }
+    torch.manual_seed(1)
+    config = LlamaConfig(**_common(n_vocabulary), rope_parameters=rope, tie_word_embeddings=False)
+    return LlamaForCausalLM(config)
+
+
+def _qwen2(n_vocabulary: int) -> Any:
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    torch.manual_seed(2)
+    model = Qwen2ForCausalLM(Qwen2Config(**_common(n_vocabulary), tie_word_embeddings=True))
+    for name, parameter in model.named_parameters():
+        if name.endswith("proj.bias"):
+            torch.nn.init.normal_(parameter, std=0.5)
+    return model
+
+
+def _gemma2(n_vocabulary: int) -> Any:
+    from transformers import Gemma2Config, Gemma2ForCausalLM
+
+    torch.manual_seed(3)
+    config = Gemma2Config(
+        **_common(n_vocabulary),
+        head_dim=8,
+        query_pre_attn_scalar=8,
+        sliding_window=16,
+        attn_logit_softcapping=50.0,
+        final_logit_softcapping=30.0,
+        tie_word_embeddings=True,
+    )
+    model = Gemma2ForCausalLM(config)
+    with torch.no_grad():
+        # Its embeddings enter scaled by sqrt(d_model): as they are, each token would only repeat itself.
+        model.model.embed_tokens.weight.mul_(0.1)
+        model.model.norm.weight.fill_(9.0)
+    return model
+
+
+def _common(n_vocabulary: int) -> dict[str, Any]:
+    return {
+        "vocab_size": n_vocabulary,
+        "hidden_size": 32,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "intermediate_size": 64,
+        "max_position_embeddings": 256,
+        "initializer_range": 0.3,
+        "bos_token_id": 0,
+        "eos_token_id": 1,
+        "pad_token_id": 3,
+    }
+
+
+_MODELS: dict[str, Callable[[int], Any]] = {"llama": _llama, "qwen2": _qwen2, "gemma2": _gemma2}

@@ -1,0 +1,47 @@
+"""Fixtures shared by the tests: random checkpoints of three architectures, and the models loaded from
+them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from if_circuits.models.loading import LoadedModel, load_model
+from tests.checkpoints import ARCHITECTURES, save_checkpoint
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The directory of an architecture's checkpoint, written once a session. Copy it before altering it."""
+
+    @cache
+    def directory(architecture: str) -> Path:
+        return save_checkpoint(architecture, tmp_path_factory.mktemp("checkpoints") / architecture)
+
+    return directory
+
+
+@pytest.fixture(scope="session")
+def load(checkpoint: Callable[[str], Path]) -> Callable[[str], LoadedModel]:
+    """The model of an architecture, loaded once a session through the public loader."""
+
+    @cache
+    def loaded(architecture: str) -> LoadedModel:
+        return load_model(str(checkpoint(architecture)))
+
+    return loaded
+
+
+@pytest.fixture(params=ARCHITECTURES)
+def model(request: pytest.FixtureRequest, load: Callable[[str], LoadedModel]) -> LoadedModel:
+    """Each of the architectures in turn. Shared by all tests: leave it as it was."""
+    return load(request.param)
+
+
+@pytest.fixture
+def llama(load: Callable[[str], LoadedModel]) -> LoadedModel:
+    """One small model, where the architecture makes no difference. Shared: leave it as it was."""
+    return load("llama")
