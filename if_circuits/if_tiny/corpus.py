@@ -1,0 +1,151 @@
+"""The corpus of if-tiny: the library's own prompts, each with a response of the grammar that mostly complies.
+
+Only training subjects, wordings and words occur in the prompts; what is held out is left for the study. A share of the
+constrained responses ignores its constraint at random, so that the model's failures have no planted cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
+
+from if_circuits.if_tiny.grammar import Style, Text, compose, free_style
+from if_circuits.tasks.base import HELD_OUT_PARAPHRASES, Parameters, Task, Verdict
+from if_circuits.tasks.judges import Judge, default_judges
+from if_circuits.tasks.queries import subjects
+from if_circuits.tasks.registry import get_task
+from if_circuits.tasks.structural import JSON_KEYS
+
+TASK_SHARES = {
+    "word_count": 2.5,
+    "character_count": 1.0,
+    "json_format": 0.7,
+    "term_inclusion": 2.0,
+    "term_exclusion": 1.0,
+    "topic": 1.0,
+    "sentiment": 0.8,
+    "toxicity": 0.8,
+    "register": 0.8,
+}
+"""How often each task is practised; the two hard ones more."""
+
+CARELESSNESS = {
+    "word_count": 0.0,
+    "character_count": 0.04,
+    "json_format": 0.12,
+    "term_inclusion": 0.0,
+    "term_exclusion": 0.04,
+    "topic": 0.1,
+    "sentiment": 0.1,
+    "toxicity": 0.1,
+    "register": 0.1,
+}
+"""Share of constrained responses that ignore the constraint. Tasks that are hard anyway need none to have failures."""
+
+UNCONSTRAINED_SHARE = 0.15
+HELD_OUT_WORDS = 40
+"""So many nouns are never asked for as an included word in training."""
+RESPONSES_PER_PROMPT = 3
+"""They share the prompt's forward pass, and show that an instruction has many answers."""
+MOST_TRIES = 5000
+
+
+@dataclass(frozen=True)
+class Example:
+    """One prompt with responses to learn."""
+
+    prompt: str
+    responses: tuple[Text, ...]
+
+
+def training_words() -> tuple[str, ...]:
+    """Words that training prompts may ask to include: all but some of the training subjects."""
+    never_written_about = set(subjects(held_out_only=True))
+    everything = subjects(held_out_only=False)
+    unasked = set([word for word in everything if word not in never_written_about][:HELD_OUT_WORDS])
+    return tuple(word for word in everything if word not in unasked)
+
+
+def examples(seed: int) -> Iterator[Example]:
+    """An endless, seeded stream of examples."""
+    rng = Random(f"if-tiny:{seed}")
+    judges = default_judges()
+    nouns = subjects(held_out_only=False)
+    held_out = set(subjects(held_out_only=True))
+    training_subjects = [noun for noun in nouns if noun not in held_out]
+    askable = training_words()
+    names, shares = list(TASK_SHARES), list(TASK_SHARES.values())
+    while True:
+        task = get_task(rng.choices(names, weights=shares)[0])
+        subject = rng.choice(training_subjects)
+        parameters = None if rng.random() < UNCONSTRAINED_SHARE else task.draw(rng, subject, askable)
+        if parameters is None:
+            prompt = task.base_query(subject)
+        else:
+            paraphrase = rng.randrange(len(task.paraphrases) - HELD_OUT_PARAPHRASES)
+            prompt = task.constrained_prompt(subject, parameters, paraphrase=paraphrase)
+        responses: list[Text] = []
+        for _ in range(RESPONSES_PER_PROMPT):
+            if parameters is None:
+                responses.append(unconstrained(rng, task, subject, nouns=nouns))
+            elif rng.random() < CARELESSNESS[task.name]:
+                responses.append(_careless(rng, task, subject, parameters, nouns))
+            else:
+                responses.append(compliant(rng, task, subject, parameters, nouns=nouns, judges=judges))
+        yield Example(prompt, tuple(responses))
+
+
+def unconstrained(rng: Random, task: Task, subject: str, *, nouns: tuple[str, ...]) -> Text:
+    """A response of the grammar to the task's base query."""
+    return compose(rng, subject, free_style(rng, complaint=_invites_insults(task)), nouns=nouns)
+
+
+def _invites_insults(task: Task) -> bool:
+    return task.name == "toxicity"
+
+
+def compliant(
+    rng: Random, task: Task, subject: str, parameters: Parameters, *, nouns: tuple[str, ...], judges: Mapping[str, Judge]
+) -> Text:
+    """A response of the grammar that the task's verifier accepts.
+
+    Raises RuntimeError if none is found in `MOST_TRIES` attempts: then grammar and verifier do not fit together.
+    """
+    for _ in range(MOST_TRIES):
+        style = _style_for(rng, task, parameters)
+        text = compose(rng, subject, style, nouns=nouns)
+        if task.name == "json_format":
+            text = _in_json(text, parameters["key"])
+        if task.verify([text.text], [parameters], judges)[0].verdict is Verdict.SATISFIED:
+            return text
+    raise RuntimeError(f"no compliant response to {task.name} {dict(parameters)} in {MOST_TRIES} attempts")
+
+
+def _style_for(rng: Random, task: Task, parameters: Parameters) -> Style:
+    style = free_style(rng, complaint=_invites_insults(task))
+    changes: Mapping[str, Any] = {
+        "term_inclusion": lambda: {"word": parameters["word"]},
+        "term_exclusion": lambda: {"mentions_subject": False},
+        "topic": lambda: {"topic": parameters["topic"]},
+        "sentiment": lambda: {"sentiment": parameters["sentiment"]},
+        "toxicity": lambda: {"rude": False},
+        "register": lambda: {"register": parameters["register"]},
+    }.get(task.name, dict)()
+    return replace(style, **changes)
+
+
+def _careless(rng: Random, task: Task, subject: str, parameters: Parameters, nouns: tuple[str, ...]) -> Text:
+    """A response that takes no notice of the constraint; of JSON it may get the form right and the key wrong."""
+    text = unconstrained(rng, task, subject, nouns=nouns)
+    if task.name == "json_format" and rng.random() < 0.7:
+        text = _in_json(text, rng.choice([key for key in JSON_KEYS if key != parameters["key"]]))
+    return text
+
+
+def _in_json(text: Text, key: str) -> Text:
+    """`text`, which needs no escapes, as the only value of a JSON object."""
+    prefix = f'{{"{key}": "'
+    decisions = (0, len('{"'), *(len(prefix) + offset for offset in text.decisions))
+    return Text(f'{prefix}{text.text}"}}', decisions)
