@@ -46,9 +46,9 @@ class EraserMethod(Protocol):
     def fit(
         self,
         X: Float[np.ndarray, "n d"],
-        y: Bool[np.ndarray, "n"],
+        y: Bool[np.ndarray, " n"],
         *,
-        groups: Shaped[np.ndarray, "n"],
+        groups: Shaped[np.ndarray, " n"],
         seed: int,
     ) -> Erasure:
         """The erasure of label y from activations X; rows of one group are never split."""
@@ -65,7 +65,7 @@ class Subspace:
 
     basis: Float[np.ndarray, "k d"]
     """Orthonormal rows in float64, most important first."""
-    mean: Float[np.ndarray, "d"]
+    mean: Float[np.ndarray, " d"]
     """The centre: what the removed coordinates are set to."""
     name: str
     """What the subspace stands for; labels tables and figures."""
@@ -95,7 +95,7 @@ class Subspace:
         directions: Float[np.ndarray, "m d"],
         *,
         name: str,
-        mean: Float[np.ndarray, "d"] | None = None,
+        mean: Float[np.ndarray, " d"] | None = None,
         tolerance: float = 1e-10,
     ) -> Subspace:
         """The span of the directions, by Gram-Schmidt in their order, twice for float64 accuracy.
@@ -106,7 +106,9 @@ class Subspace:
         """
         directions = np.asarray(directions, dtype=np.float64)
         if directions.ndim != 2 or not np.isfinite(directions).all():
-            raise InputError(f"subspace {name!r} needs finite directions of shape [m, d], got {directions.shape}")
+            raise InputError(
+                f"subspace {name!r} needs finite directions of shape [m, d], got {directions.shape}"
+            )
         d = directions.shape[1]
         basis = np.zeros((min(directions.shape), d))
         rank = 0
@@ -139,14 +141,18 @@ class Subspace:
     def leading(self, k: int) -> Subspace:
         """The subspace of the k most important directions."""
         if not 0 <= k <= self.rank:
-            raise InputError(f"subspace {self.name!r} has rank {self.rank}, so it has no {k} leading directions")
+            raise InputError(
+                f"subspace {self.name!r} has rank {self.rank}, so it has no {k} leading directions"
+            )
         return Subspace(basis=self.basis[:k], mean=self.mean, name=self.name)
 
     def coordinates(self, X: Float[np.ndarray, "*rows d"]) -> Float[np.ndarray, "*rows k"]:
         """(X - mean) in the basis, float64."""
         X = np.asarray(X)
         if X.shape[-1:] != self.mean.shape:
-            raise InputError(f"subspace {self.name!r} has d = {len(self.mean)}, the activations have shape {X.shape}")
+            raise InputError(
+                f"subspace {self.name!r} has d = {len(self.mean)}, the activations have shape {X.shape}"
+            )
         return X @ self.basis.T - self.basis @ self.mean
 
     def remove(

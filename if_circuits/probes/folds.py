@@ -17,12 +17,12 @@ from if_circuits.errors import InputError
 
 
 def grouped_folds(
-    groups: Shaped[np.ndarray, "n"] | Sequence[str],
+    groups: Shaped[np.ndarray, " n"] | Sequence[str],
     *,
     n_folds: int,
     seed: int,
-    labels: Shaped[np.ndarray, "n"] | None = None,
-) -> Int[np.ndarray, "n"]:
+    labels: Shaped[np.ndarray, " n"] | None = None,
+) -> Int[np.ndarray, " n"]:
     """The fold, 0 to n_folds - 1, of every row; rows of one group share it.
 
     Groups are ordered by a hash of seed and name and dealt out in turn, so folds hold equally many

@@ -7,7 +7,7 @@ each right-hand side's own training rows: C multiplies the sum of losses, the in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -26,17 +26,17 @@ class LogisticFits:
 
     weight: Float[np.ndarray, "m d"]
     """In standardised units: scores are ((x - mean) / scale) . weight + bias."""
-    bias: Float[np.ndarray, "m"]
+    bias: Float[np.ndarray, " m"]
     mean: Float[np.ndarray, "m d"]
     scale: Float[np.ndarray, "m d"]
     """Standard deviations on the training rows; 1, with weight 0, where a column is constant there."""
-    C: Float[np.ndarray, "m"]
-    gradient_norm: Float[np.ndarray, "m"]
-    iterations: Int[np.ndarray, "m"]
-    converged: Bool[np.ndarray, "m"]
-    n: Int[np.ndarray, "m"]
+    C: Float[np.ndarray, " m"]
+    gradient_norm: Float[np.ndarray, " m"]
+    iterations: Int[np.ndarray, " m"]
+    converged: Bool[np.ndarray, " m"]
+    n: Int[np.ndarray, " m"]
     """Training rows (those of positive weight)."""
-    prior: Float[np.ndarray, "m"]
+    prior: Float[np.ndarray, " m"]
     """Log-odds of the positive class in the training rows: the score of someone who sees no features."""
     reasons: tuple[str, ...]
     """Empty where all went well."""
@@ -49,13 +49,25 @@ class LogisticFits:
         offset = self.bias - np.einsum("md,md->m", self.mean - centre, slope)
         return (np.asarray(X, dtype=np.float64) - centre) @ slope.T + offset
 
+    def take(self, rows: Int[np.ndarray, " k"]) -> LogisticFits:
+        """Some of the right-hand sides, in the order given."""
+        arrays = (getattr(self, field.name)[rows] for field in fields(self)[:-1])
+        return LogisticFits(*arrays, reasons=tuple(self.reasons[row] for row in rows))
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[LogisticFits]) -> LogisticFits:
+        """The right-hand sides of several calls, one after the other."""
+        names = [field.name for field in fields(cls)[:-1]]
+        arrays = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
+        return cls(*arrays, reasons=tuple(reason for part in parts for reason in part.reasons))
+
 
 def fit_logistic(
     X: Float[np.ndarray, "n d"],
     labels: Bool[np.ndarray, "n m"],
     *,
     weights: Float[np.ndarray, "n m"] | Bool[np.ndarray, "n m"],
-    C: Sequence[float] | Float[np.ndarray, "m"],
+    C: Sequence[float] | Float[np.ndarray, " m"],
     tolerance: float = 1e-4,
     max_iterations: int = 100,
 ) -> LogisticFits:
@@ -75,7 +87,11 @@ def fit_logistic(
 
     w, mean, scale = (np.full((m, d), np.nan) for _ in range(3))
     b, gradient_norm, prior = (np.full(m, np.nan) for _ in range(3))
-    iterations, converged, separated = np.zeros(m, dtype=int), np.zeros(m, dtype=bool), np.zeros(m, dtype=bool)
+    iterations, converged, separated = (
+        np.zeros(m, dtype=int),
+        np.zeros(m, dtype=bool),
+        np.zeros(m, dtype=bool),
+    )
     if possible.any():
         design = Design.of(np.asarray(X)[used])
         spectrum = Spectrum.of(design.Z)
@@ -133,8 +149,8 @@ def _checked(
     X: Float[np.ndarray, "n d"],
     labels: Bool[np.ndarray, "n m"],
     weights: Float[np.ndarray, "n m"] | Bool[np.ndarray, "n m"],
-    C: Float[np.ndarray, "m"],
-) -> tuple[Float[np.ndarray, "m n"], Float[np.ndarray, "m"]]:
+    C: Float[np.ndarray, " m"],
+) -> tuple[Float[np.ndarray, "m n"], Float[np.ndarray, " m"]]:
     shape = (len(X), len(C))
     if X.ndim != 2 or C.ndim != 1 or labels.shape != shape or weights.shape != shape:
         raise InputError(

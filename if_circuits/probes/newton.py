@@ -33,12 +33,12 @@ class Solution:
 
     w: Float[np.ndarray, "m d"]
     """In units of features divided by the problem's scale."""
-    b: Float[np.ndarray, "m"]
-    gradient_norm: Float[np.ndarray, "m"]
+    b: Float[np.ndarray, " m"]
+    gradient_norm: Float[np.ndarray, " m"]
     """Euclidean norm of the gradient with respect to w, of the objective as a sum over rows."""
-    iterations: Int[np.ndarray, "m"]
-    converged: Bool[np.ndarray, "m"]
-    separated: Bool[np.ndarray, "m"]
+    iterations: Int[np.ndarray, " m"]
+    converged: Bool[np.ndarray, " m"]
+    separated: Bool[np.ndarray, " m"]
     """No penalty, and the rows are separated: the objective has no minimum."""
 
 
@@ -47,7 +47,7 @@ class Spectrum:
     """Eigenvectors and eigenvalues of Z^T Z, shared by the preconditioners of all problems."""
 
     vectors: Float[np.ndarray, "r d"]
-    values: Float[np.ndarray, "r"]
+    values: Float[np.ndarray, " r"]
 
     @classmethod
     def of(cls, Z: Float[np.ndarray, "n d"]) -> Spectrum:
@@ -67,11 +67,11 @@ class _Problems:
     sign: Float[np.ndarray, "m n"]
     a: Float[np.ndarray, "m n"]
     g: Float[np.ndarray, "m d"]
-    penalty: Float[np.ndarray, "m"]
+    penalty: Float[np.ndarray, " m"]
     w: Float[np.ndarray, "m d"]
-    b: Float[np.ndarray, "m"]
+    b: Float[np.ndarray, " m"]
     eta: Float[np.ndarray, "m n"]
-    loss: Float[np.ndarray, "m"]
+    loss: Float[np.ndarray, " m"]
     R: Float[np.ndarray, "m n"]
     """First derivatives with respect to eta."""
     D: Float[np.ndarray, "m n"]
@@ -80,15 +80,15 @@ class _Problems:
     def __len__(self) -> int:
         return len(self.b)
 
-    def take(self, rows: Bool[np.ndarray, "m"]) -> _Problems:
+    def take(self, rows: Bool[np.ndarray, " m"]) -> _Problems:
         return self if rows.all() else _Problems(*(getattr(self, field.name)[rows] for field in fields(self)))
 
-    def put(self, rows: Int[np.ndarray, "k"], other: _Problems) -> None:
+    def put(self, rows: Int[np.ndarray, " k"], other: _Problems) -> None:
         for field in fields(self):
             getattr(self, field.name)[rows] = getattr(other, field.name)
 
     def move(
-        self, w: Float[np.ndarray, "m d"], b: Float[np.ndarray, "m"], eta: Float[np.ndarray, "m n"]
+        self, w: Float[np.ndarray, "m d"], b: Float[np.ndarray, " m"], eta: Float[np.ndarray, "m n"]
     ) -> _Problems:
         e = np.exp(-np.abs(eta))
         q = 1.0 / (1.0 + e)
@@ -109,7 +109,7 @@ def minimise(
     weights: Float[np.ndarray, "m n"],
     *,
     inverse_scale: Float[np.ndarray, "m d"],
-    penalty: Float[np.ndarray, "m"],
+    penalty: Float[np.ndarray, " m"],
     spectrum: Spectrum,
     tolerance: float,
     max_iterations: int,
@@ -144,7 +144,11 @@ def minimise(
         staying = ~(done | separated) & (iteration < max_iterations)
         rows, left = index[~staying], live.take(~staying)
         out.w[rows], out.b[rows], out.iterations[rows] = left.w, left.b, iteration
-        out.gradient_norm[rows], out.converged[rows], out.separated[rows] = norm[~staying], done[~staying], separated[~staying]
+        out.gradient_norm[rows], out.converged[rows], out.separated[rows] = (
+            norm[~staying],
+            done[~staying],
+            separated[~staying],
+        )
         if not staying.any():
             break
         live, index, G = live.take(staying), index[staying], G[staying]
@@ -161,7 +165,7 @@ def _newton_direction(
     at: _Problems,
     G: Float[np.ndarray, "m d"],
     spectrum: Spectrum,
-    target: Float[np.ndarray, "m"],
+    target: Float[np.ndarray, " m"],
 ) -> Float[np.ndarray, "m d"]:
     """Newton directions of w with the intercept eliminated, to residual norms `target`."""
     total = at.D.sum(axis=1)
@@ -229,5 +233,5 @@ def _descend(
     return trial
 
 
-def _dot(x: Float[np.ndarray, "m k"], y: Float[np.ndarray, "m k"]) -> Float[np.ndarray, "m"]:
+def _dot(x: Float[np.ndarray, "m k"], y: Float[np.ndarray, "m k"]) -> Float[np.ndarray, " m"]:
     return np.einsum("mk,mk->m", x, y)

@@ -22,8 +22,8 @@ class Design:
     """A design matrix in common units: Z = (X - mean) / scale over all rows."""
 
     Z: Float[np.ndarray, "n d"]
-    mean: Float[np.ndarray, "d"]
-    scale: Float[np.ndarray, "d"]
+    mean: Float[np.ndarray, " d"]
+    scale: Float[np.ndarray, " d"]
     """One where a column is constant; that column of Z is zero."""
 
     @classmethod

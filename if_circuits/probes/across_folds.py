@@ -1,0 +1,174 @@
+"""Out-of-fold scores of many logistic probes over one stack of rows.
+
+A specialist, a general probe, a leave-one-out general, a cell of a transfer matrix, a control task and
+a permutation differ only in the rows (and labels) they train on. All of them are right-hand sides of
+one matrix; each is scored on every row by the fit that saw nothing of that row's fold, so a probe
+trained on one task meets another task's rows without having met their base queries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from if_circuits.errors import InputError
+from if_circuits.probes.linear import LinearProbe
+from if_circuits.probes.logistic import LogisticFits, fit_logistic
+
+CS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+"""Inverse penalties to choose from, for standardised features: from all but a mean difference to all but free."""
+SELECTION_TOLERANCE = 1e-3
+"""Enough to rank penalties; the fits that are kept are solved to `fit_logistic`'s own tolerance."""
+
+
+@dataclass(frozen=True, eq=False)
+class AcrossFolds:
+    """Probes fitted once per held-out fold."""
+
+    scores: Float[np.ndarray, "n p"]
+    """Logits of row i under probe p, from the fit that held out i's fold; NaN where either does not exist."""
+    fold_of_row: Int[np.ndarray, " n"]
+    fits: LogisticFits
+    """Probe p with fold f held out is at p * n_folds + f."""
+    n_folds: int
+
+    @property
+    def C(self) -> Float[np.ndarray, "p folds"]:
+        """The penalty chosen on the training folds."""
+        return self.fits.C.reshape(-1, self.n_folds)
+
+    @property
+    def converged(self) -> Bool[np.ndarray, "p folds"]:
+        """False where a fit did not converge or does not exist; `reasons` says which."""
+        return self.fits.converged.reshape(-1, self.n_folds)
+
+    @property
+    def n(self) -> Int[np.ndarray, "p folds"]:
+        """Training rows of each fit."""
+        return self.fits.n.reshape(-1, self.n_folds)
+
+    @property
+    def prior(self) -> Float[np.ndarray, "n p"]:
+        """For every score the log-odds of its training rows: the threshold that ignores class balance."""
+        return self.fits.prior.reshape(-1, self.n_folds).T[self.fold_of_row]
+
+    def reasons(self, p: int) -> tuple[str, ...]:
+        """What went wrong with probe p, one line a held-out fold with trouble."""
+        reasons = self.fits.reasons[p * self.n_folds : (p + 1) * self.n_folds]
+        return tuple(f"fold {f}: {reason}" for f, reason in enumerate(reasons) if reason)
+
+    def probe(self, p: int, fold: int) -> LinearProbe:
+        """Probe p as fitted with one fold held out."""
+        return LinearProbe.from_fit(self.fits, p * self.n_folds + fold)
+
+    def rescore(self, X: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n p"]:
+        """Out-of-fold scores of other activations of the same rows, e.g. with something erased."""
+        return _held_out_scores(X, self.fits, self.fold_of_row, self.n_folds)
+
+
+def fit_across_folds(
+    X: Float[np.ndarray, "n d"],
+    y: Bool[np.ndarray, " n *p"],
+    *,
+    fold_of_row: Int[np.ndarray, " n"],
+    train: Bool[np.ndarray, "n p"] | Float[np.ndarray, "n p"],
+    Cs: Sequence[float] = CS,
+) -> AcrossFolds:
+    """Fit every probe once per held-out fold and score all rows with the fit that held them out.
+
+    Probe p trains on the rows where train[:, p] > 0 (a mask, or weights), with labels y or y[:, p].
+    Rows of X with NaN train nothing and score NaN. Among several `Cs`, each fit takes the one with
+    the least held-out log-loss in a cross-validation over its own training folds (ties: the strongest
+    penalty). The fit without folds k and l serves k's inner cross-validation and l's alike. Raises
+    InputError when the arrays disagree or when fewer than 3 folds must choose among penalties.
+    """
+    y = np.broadcast_to(y[:, None], train.shape) if y.ndim == 1 else y
+    if not len(X) == len(fold_of_row) == len(train) or y.shape != train.shape:
+        raise InputError(
+            f"rows must agree: X {X.shape}, y {y.shape}, folds {fold_of_row.shape}, train {train.shape}"
+        )
+    n_folds, Cs = int(fold_of_row.max()) + 1, tuple(sorted(Cs))
+    if not Cs or n_folds < (3 if len(Cs) > 1 else 2):
+        raise InputError(
+            f"{len(Cs)} penalties and {n_folds} folds: one penalty needs 2 folds or more, a choice 3 or more"
+        )
+    weights = np.where(np.isfinite(X).all(axis=1, keepdims=True), train, 0).astype(np.float64)
+    parts: list[LogisticFits] = []
+    order: list[Int[np.ndarray, " k"]] = []
+    for rows, probes in _by_rows(weights > 0):
+        part = np.ix_(rows, probes)
+        parts.append(_fit_same_rows(X[rows], y[part], weights[part], fold_of_row[rows], n_folds, Cs))
+        order.append(probes)
+    place = np.argsort(np.concatenate(order))
+    fits = LogisticFits.concatenate(parts).take((place[:, None] * n_folds + np.arange(n_folds)).ravel())
+    return AcrossFolds(_held_out_scores(X, fits, fold_of_row, n_folds), fold_of_row, fits, n_folds)
+
+
+def _by_rows(used: Bool[np.ndarray, "n p"]) -> list[tuple[Int[np.ndarray, " rows"], Int[np.ndarray, " k"]]]:
+    """Probes that train on the same rows, together: they share one design matrix."""
+    together: dict[bytes, list[int]] = {}
+    for p in range(used.shape[1]):
+        together.setdefault(used[:, p].tobytes(), []).append(p)
+    return [(np.flatnonzero(used[:, probes[0]]), np.array(probes)) for probes in together.values()]
+
+
+def _fit_same_rows(
+    X: Float[np.ndarray, "n d"],
+    y: Bool[np.ndarray, "n p"],
+    weights: Float[np.ndarray, "n p"],
+    fold_of_row: Int[np.ndarray, " n"],
+    n_folds: int,
+    Cs: tuple[float, ...],
+) -> LogisticFits:
+    """Fits of probe p without fold f at p * n_folds + f, each with its own penalty."""
+    n, p = y.shape
+    outside = fold_of_row[:, None] != np.arange(n_folds)
+    chosen = np.full((p, n_folds), Cs[0])
+    if len(Cs) > 1:
+        losses = _held_out_losses(X, y, weights, outside, Cs)
+        chosen = np.asarray(Cs)[np.argmin(losses, axis=2)]
+    train = (weights[:, :, None] * outside[:, None, :]).reshape(n, -1)
+    return fit_logistic(X, np.repeat(y, n_folds, axis=1), weights=train, C=chosen.ravel())
+
+
+def _held_out_losses(
+    X: Float[np.ndarray, "n d"],
+    y: Bool[np.ndarray, "n p"],
+    weights: Float[np.ndarray, "n p"],
+    outside: Bool[np.ndarray, "n folds"],
+    Cs: tuple[float, ...],
+) -> Float[np.ndarray, "p folds C"]:
+    """Log-loss of each penalty in the cross-validation over the folds other than the one held out."""
+    (n, p), n_folds = y.shape, outside.shape[1]
+    pairs = list(combinations(range(n_folds), 2))
+    without = np.stack([outside[:, k] & outside[:, other] for k, other in pairs], axis=1)
+    shape = (n, p, len(pairs), len(Cs))
+    labels = np.broadcast_to(y[:, :, None, None], shape).reshape(n, -1)
+    train = np.broadcast_to((weights[:, :, None] * without[:, None, :])[..., None], shape).reshape(n, -1)
+    fits = fit_logistic(
+        X, labels, weights=train, C=np.tile(Cs, p * len(pairs)), tolerance=SELECTION_TOLERANCE
+    )
+    margin = np.where(labels, 1.0, -1.0) * fits.scores(X)
+    loss = (np.logaddexp(0.0, -margin).reshape(shape) * weights[:, :, None, None]).reshape(n, -1)
+    per_fold = ((~outside).T.astype(np.float64) @ loss).reshape(n_folds, p, len(pairs), len(Cs))
+    total = np.zeros((p, n_folds, len(Cs)))
+    for j, (k, other) in enumerate(pairs):
+        # A pair that could not be fitted, for want of a class, says nothing about any penalty.
+        total[:, k] += np.nan_to_num(per_fold[other, :, j])
+        total[:, other] += np.nan_to_num(per_fold[k, :, j])
+    return total
+
+
+def _held_out_scores(
+    X: Float[np.ndarray, "n d"], fits: LogisticFits, fold_of_row: Int[np.ndarray, " n"], n_folds: int
+) -> Float[np.ndarray, "n p"]:
+    probes = np.arange(len(fits.C) // n_folds)
+    scores = np.full((len(X), len(probes)), np.nan)
+    for fold in range(n_folds):
+        rows = fold_of_row == fold
+        scores[rows] = fits.take(probes * n_folds + fold).scores(X[rows])
+    return scores
