@@ -1,0 +1,90 @@
+"""What a study is asked to do: one frozen value, which is also the key of its directory."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from if_circuits.analyses.base import ANALYSES, AnalysisSettings
+from if_circuits.errors import InputError
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """Everything that decides what a study finds. Raises InputError for values that no study can have."""
+
+    model: str
+    """A preset's name, a local directory or a name on the Hugging Face hub."""
+    tasks: tuple[str, ...] | None = None
+    """Names of tasks; None means all."""
+    n_base_queries: int = 100
+    """Groups of every split and bootstrap; the same ones serve every task."""
+    prompts_per_query: int = 3
+    """Constrained prompts of each task and base query; each has an unconstrained twin."""
+    samples_per_prompt: int = 2
+    temperature: float = 1.0
+    greedy: bool = True
+    """Whether every constrained prompt is answered greedily as well, for the compliance table."""
+    max_new_tokens: int | None = None
+    """Longest response; None means the preset's."""
+    batch_size: int | None = None
+    """None means the preset's. Changes time and memory, not what is found; so it is no part of the key."""
+    layers: tuple[int, ...] | None = None
+    """Layers to capture, -1 for the residual stream below block 0; None means all."""
+    analyses: tuple[str, ...] = ANALYSES
+    seed: int = 0
+    """Seed of prompts and sampling; the analyses' resampling has its own in `settings`."""
+    device: str = "cpu"
+    dtype: str | None = None
+    """float32, bfloat16 or float16; None means the preset's."""
+    settings: AnalysisSettings = field(default_factory=AnalysisSettings)
+
+    def __post_init__(self) -> None:
+        counts: dict[str, int | None] = {
+            "n_base_queries": self.n_base_queries,
+            "prompts_per_query": self.prompts_per_query,
+            "samples_per_prompt": self.samples_per_prompt,
+            "max_new_tokens": self.max_new_tokens,
+            "batch_size": self.batch_size,
+        }
+        for name, value in counts.items():
+            if value is not None and value < 1:
+                raise InputError(f"{name} is {value}; it must be at least 1")
+        if not 0 < self.temperature < float("inf"):
+            raise InputError(
+                f"temperature is {self.temperature}; it must be above 0, since samples need both labels "
+                "(the greedy pass is an option of its own)"
+            )
+        for name in self.analyses:
+            if name not in ANALYSES:
+                raise InputError(f"unknown analysis {name!r}; expected one of {', '.join(ANALYSES)}")
+        if self.tasks is not None and not self.tasks:
+            raise InputError("tasks is empty; name at least one task, or None for all")
+
+    def to_json(self) -> dict[str, Any]:
+        """The configuration as JSON values."""
+        return json.loads(json.dumps(asdict(self)))
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "StudyConfig":
+        """The configuration that `to_json` wrote. Raises InputError when fields are missing or unknown."""
+        known = {item.name for item in fields(cls)}
+        if known != set(values):
+            differing = ", ".join(sorted(known ^ set(values)))
+            raise InputError(
+                f"the study was made by another version of if_circuits: fields {differing} differ"
+            )
+        restored: dict[str, Any] = dict(values)
+        for name in ("tasks", "layers", "analyses"):
+            restored[name] = None if values[name] is None else tuple(values[name])
+        restored["settings"] = AnalysisSettings(**values["settings"])
+        return cls(**restored)
+
+    def differences(self, other: "StudyConfig") -> list[str]:
+        """Fields in which two studies differ, as "seed 0 against 1"; empty when they are the same study."""
+        mine, theirs = self.to_json(), other.to_json()
+        return [
+            f"{name} {mine[name]!r} against {theirs[name]!r}"
+            for name in mine
+            if name != "batch_size" and mine[name] != theirs[name]
+        ]

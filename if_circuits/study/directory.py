@@ -1,0 +1,164 @@
+"""A study's directory: where its files lie, and what has been done already.
+
+Whatever has its final name is complete, since files are written beside their place and renamed (`files`).
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from if_circuits.analyses.base import AnalysisResult, Verdict
+from if_circuits.errors import InputError
+from if_circuits.study.config import StudyConfig
+from if_circuits.study.files import write_json, write_parquet
+
+RECORD = "study.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class StudyDirectory:
+    """The files of one study."""
+
+    root: Path
+
+    @property
+    def prompts(self) -> Path:
+        return self.root / "prompts.parquet"
+
+    def generated(self, name: str) -> Path:
+        """Responses of one pass over the prompts, before they are verified."""
+        return self.root / "generated" / f"{name}.parquet"
+
+    @property
+    def responses(self) -> Path:
+        return self.root / "responses.parquet"
+
+    @property
+    def activations(self) -> Path:
+        return self.root / "activations"
+
+    def table(self, analysis: str, extra: str | None = None) -> Path:
+        """The table of an analysis, or one of its further tables."""
+        return (
+            self.root
+            / "results"
+            / (f"{analysis}.parquet" if extra is None else f"{analysis}.{extra}.parquet")
+        )
+
+    def verdict(self, analysis: str) -> Path:
+        return self.root / "results" / f"{analysis}.json"
+
+    def figure(self, name: str) -> Path:
+        return self.root / "figures" / f"{name}.png"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "report.html"
+
+    @property
+    def summary(self) -> Path:
+        return self.root / "summary.json"
+
+    @classmethod
+    def find(cls, root: Path) -> "StudyDirectory | None":
+        """The study at `root`; None where there is nothing yet.
+
+        Raises InputError when something else lies there.
+        """
+        if not root.exists():
+            return None
+        if not root.is_dir():
+            raise InputError(f"{root} is a file; a study needs a directory of its own")
+        if (root / RECORD).is_file():
+            return cls(root)
+        if any(path.name != f".{RECORD}.partial" for path in root.iterdir()):
+            raise InputError(f"{root} holds files but no study; choose a new or empty directory")
+        return None
+
+    @classmethod
+    def open(cls, root: Path) -> "StudyDirectory":
+        """The study at `root`. Raises InputError when there is none."""
+        found = cls.find(root)
+        if found is None:
+            raise InputError(
+                f"there is no study in {root}; make one with `if-circuits run MODEL --out {root}`"
+            )
+        return found
+
+    @classmethod
+    def create(cls, root: Path, record: Mapping[str, Any]) -> "StudyDirectory":
+        """Start a study at `root` with its record. Raises InputError when the place cannot be written."""
+        directory = cls(root)
+        try:
+            directory.write_record({"format": FORMAT, **record, "stages": {}, "stale": []})
+        except (PermissionError, NotADirectoryError) as error:
+            raise InputError(f"cannot write a study to {root}: {error.strerror}") from error
+        return directory
+
+    def record(self) -> dict[str, Any]:
+        """The content of study.json. Raises InputError when it cannot be read."""
+        try:
+            record = json.loads((self.root / RECORD).read_text("utf-8"))
+        except (OSError, json.JSONDecodeError) as error:
+            raise InputError(f"{self.root / RECORD} cannot be read: {error}") from error
+        if not isinstance(record, dict) or record.get("format") != FORMAT:
+            raise InputError(f"{self.root / RECORD} is not a study's record of format {FORMAT}")
+        return record
+
+    def write_record(self, record: Mapping[str, Any]) -> None:
+        """Replace study.json."""
+        write_json(self.root / RECORD, record)
+
+    def is_done(self, stage: str, output: Path) -> bool:
+        """Whether a stage is recorded, its output lies there, and it is not marked as stale."""
+        record = self.record()
+        return stage in record["stages"] and stage not in record["stale"] and output.exists()
+
+    def finish(self, stage: str, *, seconds: float, peak_memory_mb: float) -> None:
+        """Record that a stage is done, and its cost; of a resumed stage, the cost of its last part."""
+        record = self.record()
+        record["stages"][stage] = {"seconds": round(seconds, 2), "peak_memory_mb": round(peak_memory_mb)}
+        record["stale"] = [name for name in record["stale"] if name != stage]
+        self.write_record(record)
+
+    def mark_stale(self, stages: Iterable[str]) -> None:
+        """Have stages done again although their outputs lie there."""
+        record = self.record()
+        record["stale"] = sorted({*record["stale"], *stages})
+        self.write_record(record)
+
+    @property
+    def config(self) -> StudyConfig:
+        """The configuration of this study."""
+        return StudyConfig.from_json(self.record()["config"])
+
+    def write_result(self, result: AnalysisResult) -> None:
+        """Write an analysis's tables, and last its verdict: where a verdict lies, the tables are complete."""
+        write_parquet(self.table(result.name), result.table)
+        for name, table in result.tables.items():
+            write_parquet(self.table(result.name, name), table)
+        write_json(self.verdict(result.name), {**asdict(result.verdict), "tables": list(result.tables)})
+
+    def read_result(self, name: str) -> AnalysisResult:
+        """The result of an analysis that was done. Raises InputError when it was not."""
+        path = self.verdict(name)
+        if not path.is_file():
+            raise InputError(f"{self.root} has no result of {name}; run `if-circuits analyse {self.root}`")
+        values: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        extra: list[str] = values.pop("tables")
+        for field in ("effect", "p"):
+            values[field] = _number(values[field])
+        values["interval"] = tuple(_number(bound) for bound in values["interval"])
+        values["notes"] = tuple(values["notes"])
+        tables = {table: pd.read_parquet(self.table(name, table)) for table in extra}
+        return AnalysisResult(name, pd.read_parquet(self.table(name)), Verdict(**values), tables)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)

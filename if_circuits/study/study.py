@@ -1,0 +1,158 @@
+"""A study: run it, or open one that was run, and look at what it found."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+import pandas as pd
+
+from if_circuits.activations.source import ActivationSource
+from if_circuits.analyses.base import AnalysisResult
+from if_circuits.errors import InputError
+from if_circuits.models.loading import LoadedModel, load_model
+from if_circuits.models.presets import DType
+from if_circuits.report.compliance import compliance_table
+from if_circuits.study import stages
+from if_circuits.study.config import StudyConfig
+from if_circuits.study.directory import StudyDirectory
+from if_circuits.study.stages import Progress
+from if_circuits.study.versions import versions
+from if_circuits.tasks.registry import get_tasks
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    del stage, done, total
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study in its directory. Tables are read from disk when they are asked for."""
+
+    directory: StudyDirectory
+
+    @classmethod
+    def run(cls, config: StudyConfig, out: str | Path, *, progress: Progress = _silent) -> "Study":
+        """Run a study in the directory `out`, or go on with it where it was stopped.
+
+        Raises InputError when the configuration cannot be run, or when `out` holds anything but this study.
+        """
+        get_tasks(config.tasks)
+        directory = StudyDirectory.find(Path(out))
+        if directory is not None and (differences := directory.config.differences(config)):
+            raise InputError(
+                f"{out} holds another study ({'; '.join(differences)}); "
+                "choose another directory, or the same options"
+            )
+        model = _load(config)
+        if directory is None:
+            directory = StudyDirectory.create(Path(out), _record(config, model))
+        _check_fingerprint(directory, model)
+
+        stages.make_prompts(directory, config, model, progress)
+        stages.make_responses(directory, config, model, progress)
+        stages.verify_responses(directory, config, progress)
+        stages.capture_activations(directory, config, model, progress)
+        stages.run_analyses(directory, config.analyses, lambda: model, progress)
+        stages.close_study(directory, config, progress)
+        return cls(directory)
+
+    @classmethod
+    def open(cls, directory: str | Path) -> "Study":
+        """The study in a directory. Raises InputError when there is none."""
+        return cls(StudyDirectory.open(Path(directory)))
+
+    def analyse(self, names: Sequence[str] | None = None, *, progress: Progress = _silent) -> None:
+        """Do the analyses again on what was captured, all or those named, and the report with them.
+
+        Raises InputError for an analysis that is not part of this study, and for a study without activations.
+        """
+        config = self.config
+        names = config.analyses if names is None else names
+        unknown = [name for name in names if name not in config.analyses]
+        if unknown:
+            raise InputError(
+                f"{unknown[0]!r} is no analysis of this study; it has {', '.join(config.analyses)}"
+            )
+        if not self.directory.is_done("activations", self.directory.activations):
+            raise InputError(
+                f"{self.directory.root} has no complete activations yet; "
+                f"go on with `if-circuits run {config.model} --out {self.directory.root}`"
+            )
+
+        @cache
+        def model() -> LoadedModel:
+            loaded = _load(config)
+            _check_fingerprint(self.directory, loaded)
+            return loaded
+
+        self.directory.mark_stale([*(f"analyses.{name}" for name in names), *stages.CLOSING_STAGES])
+        stages.run_analyses(self.directory, config.analyses, model, progress)
+        stages.close_study(self.directory, config, progress)
+
+    @property
+    def config(self) -> StudyConfig:
+        """What the study was asked to do."""
+        return self.directory.config
+
+    @property
+    def prompts(self) -> pd.DataFrame:
+        """Constrained prompts and their unconstrained twins."""
+        return pd.read_parquet(self.directory.prompts)
+
+    @property
+    def responses(self) -> pd.DataFrame:
+        """All responses with their verdicts."""
+        return pd.read_parquet(self.directory.responses)
+
+    @property
+    def compliance(self) -> pd.DataFrame:
+        """How often each task's constraint is satisfied; see `report.compliance.compliance_table`."""
+        settings = self.config.settings
+        return compliance_table(self.responses, n_bootstrap=settings.n_bootstrap, seed=settings.seed)
+
+    @property
+    def activations(self) -> ActivationSource:
+        """The sampled responses with their activations."""
+        return stages.open_activations(self.directory)
+
+    @property
+    def results(self) -> dict[str, AnalysisResult]:
+        """What each analysis found. Raises InputError when one was not done."""
+        return {name: self.directory.read_result(name) for name in self.config.analyses}
+
+
+def _load(config: StudyConfig) -> LoadedModel:
+    model = load_model(config.model, device=config.device, dtype=cast(DType | None, config.dtype))
+    unknown = [layer for layer in config.layers or () if not -1 <= layer < model.n_layers]
+    if unknown:
+        raise InputError(
+            f"{config.model} has no layer {unknown[0]}; layers go from -1 (embed) to {model.n_layers - 1}"
+        )
+    return model
+
+
+def _record(config: StudyConfig, model: LoadedModel) -> dict[str, object]:
+    return {
+        "config": config.to_json(),
+        "seed": config.seed,
+        "model": {
+            "name": model.name,
+            "fingerprint": model.fingerprint,
+            "n_layers": model.n_layers,
+            "d_model": model.d_model,
+            "device": model.device,
+            "dtype": model.dtype,
+        },
+        "versions": versions(),
+    }
+
+
+def _check_fingerprint(directory: StudyDirectory, model: LoadedModel) -> None:
+    recorded = directory.record()["model"]["fingerprint"]
+    if model.fingerprint != recorded:
+        raise InputError(
+            f"{directory.root} was made with other weights or another tokenizer of {model.name} "
+            f"(fingerprint {recorded[:12]}, now {model.fingerprint[:12]}); choose another directory"
+        )

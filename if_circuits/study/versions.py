@@ -1,0 +1,30 @@
+"""What a study ran on: the versions of everything that can change its numbers."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+from if_circuits import __version__
+
+_PACKAGES = (
+    "torch",
+    "transformer-lens",
+    "transformers",
+    "tokenizers",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "statsmodels",
+    "pandas",
+    "pyarrow",
+)
+
+
+def versions() -> dict[str, str]:
+    """Versions of this package, of Python and of the libraries beneath, and the platform."""
+    found = {"if_circuits": __version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return {**found, "platform": platform.platform()}
