@@ -1,0 +1,57 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from if_circuits.analyses.base import AnalysisSettings
+from if_circuits.errors import InputError
+from if_circuits.study import StudyConfig
+
+CONFIG = StudyConfig(
+    model="if-tiny", tasks=("topic", "register"), layers=(-1, 2), settings=AnalysisSettings(n_folds=3)
+)
+
+
+def test_survives_json():
+    assert StudyConfig.from_json(json.loads(json.dumps(CONFIG.to_json()))) == CONFIG
+    plain = StudyConfig(model="if-tiny")
+    assert StudyConfig.from_json(plain.to_json()) == plain
+
+
+def test_a_field_that_is_missing_or_unknown_is_named():
+    values = CONFIG.to_json()
+    del values["greedy"]
+    with pytest.raises(InputError, match="greedy, spice"):
+        StudyConfig.from_json({**values, "spice": 1})
+
+
+def test_differences_name_the_field_and_both_values():
+    other = replace(CONFIG, seed=1, settings=AnalysisSettings(n_folds=4))
+    differences = CONFIG.differences(other)
+    assert "seed 0 against 1" in differences
+    assert len(differences) == 2
+
+
+def test_batch_size_does_not_make_another_study():
+    assert CONFIG.differences(replace(CONFIG, batch_size=3)) == []
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"n_base_queries": 0},
+        {"samples_per_prompt": -1},
+        {"prompts_per_query": 0},
+        {"max_new_tokens": 0},
+        {"batch_size": 0},
+        {"temperature": 0.0},
+        {"temperature": float("nan")},
+        {"temperature": float("inf")},
+        {"tasks": ()},
+        {"analyses": ("vibes",)},
+    ],
+    ids=str,
+)
+def test_impossible_values_are_refused_by_name(values: dict[str, object]):
+    with pytest.raises(InputError, match=next(iter(values)).replace("analyses", "analysis")):
+        StudyConfig(**{"model": "if-tiny", **values})  # pyright: ignore[reportArgumentType]
