@@ -86,7 +86,10 @@ def make_responses(
                 batch_size=config.batch_size or model.preset.batch_size,
             )
             asked = prompts[prompts["constrained"] == each.constrained].reset_index(drop=True)
-            write_parquet(path, generate(model, asked, settings, progress=report))
+            responses = generate(model, asked, settings, progress=report)
+            if each.greedy:  # else the first sample of the same prompt would have the same name
+                responses["response_id"] = responses["prompt_id"] + "/greedy"
+            write_parquet(path, responses)
 
 
 def verify_responses(directory: StudyDirectory, config: StudyConfig, progress: Progress) -> None:
@@ -109,7 +112,7 @@ def capture_activations(
             model,
             sampled(pd.read_parquet(directory.responses)),
             directory=directory.activations,
-            layers=config.layers if config.layers is not None else tuple(range(-1, model.n_layers)),
+            layers=config.layers,
             batch_size=config.batch_size or model.preset.batch_size,
             progress=report,
         )

@@ -1,0 +1,221 @@
+"""A whole study in miniature, through the command line, on a small random checkpoint."""
+
+import json
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from if_circuits import cli
+from if_circuits.analyses.base import ANALYSES
+from if_circuits.errors import InputError
+from if_circuits.study import Study, StudyConfig, stages
+
+TASKS = ("word_count", "character_count", "term_exclusion", "register")
+OPTIONS = (
+    "--base-queries 12 --prompts 2 --samples 2 --max-new-tokens 12 --seed 5 --folds 3 --bootstrap 20 "
+    "--permutations 20 --random-subspaces 3"
+)
+pytestmark = pytest.mark.slow
+
+
+def command(model: Path, out: Path, *more: str) -> list[str]:
+    return ["run", str(model), "--out", str(out), "--tasks", *TASKS, *OPTIONS.split(), *more]
+
+
+@pytest.fixture(scope="session")
+def finished(
+    checkpoint: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
+    """The model's directory and that of its study, run once. Copy the study before altering it."""
+    out = tmp_path_factory.mktemp("studies") / "study"
+    assert cli.main(command(checkpoint("llama"), out)) == 0
+    return checkpoint("llama"), out
+
+
+def content(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def test_every_file_of_a_study_is_there(finished: tuple[Path, Path]):
+    _, out = finished
+    expected = {"study.json", "prompts.parquet", "responses.parquet", "report.html", "summary.json"}
+    expected |= {f"results/{name}.parquet" for name in ANALYSES}
+    expected |= {f"figures/{name}.png" for name in (*ANALYSES, "compliance")}
+    files = set(content(out))
+    assert expected <= files
+    assert any(name.startswith("activations/") and name.endswith(".safetensors") for name in files)
+    assert not [name for name in files if "partial" in name]
+
+
+def test_record_says_what_was_run_on_what_and_at_what_cost(finished: tuple[Path, Path]):
+    model, out = finished
+    record = json.loads((out / "study.json").read_text())
+    assert record["config"]["model"] == record["model"]["name"] == str(model)
+    assert record["seed"] == 5
+    assert len(record["model"]["fingerprint"]) >= 16
+    assert {"python", "torch", "transformer-lens", "if_circuits"} <= set(record["versions"])
+    stages = {"prompts", "responses.constrained", "verification", "activations", "report", "summary"}
+    assert stages | {f"analyses.{name}" for name in ANALYSES} <= set(record["stages"])
+    assert all(cost["seconds"] >= 0 and cost["peak_memory_mb"] > 50 for cost in record["stages"].values())
+    assert record["stale"] == []
+
+
+def test_summary_has_the_compliance_and_the_claims(finished: tuple[Path, Path]):
+    _, out = finished
+    summary = json.loads((out / "summary.json").read_text(), parse_constant=pytest.fail)
+    assert set(summary) == {"model", "compliance", "claims"}
+    assert set(summary["compliance"]) == set(TASKS)
+    for row in summary["compliance"].values():
+        assert set(row) == {"constrained", "unconstrained", "n"}
+        assert row["n"] == 12 * 2 * 2
+        assert 0 <= row["constrained"] <= 1
+    assert list(summary["claims"]) == list(ANALYSES)
+    for claim in summary["claims"].values():
+        assert set(claim) == {"verdict", "effect", "interval", "p", "n"}
+        assert claim["verdict"] in ("supported", "not supported", "inconclusive")
+        assert len(claim["interval"]) == 2
+
+
+def test_responses_are_sampled_twinned_and_greedy(finished: tuple[Path, Path]):
+    responses = Study.open(finished[1]).responses
+    n_prompts = len(TASKS) * 12 * 2
+    counts = responses.groupby(["constrained", "temperature"]).size().to_dict()
+    assert counts == {(True, 1.0): 2 * n_prompts, (False, 1.0): 2 * n_prompts, (True, 0.0): n_prompts}
+    assert responses["response_id"].is_unique
+    assert set(responses["verdict"]) <= {"satisfied", "violated", "undecided"}
+
+
+def test_compliance_follows_from_the_responses(finished: tuple[Path, Path]):
+    study = Study.open(finished[1])
+    rows = study.responses.query("task == 'character_count' and constrained and temperature > 0")
+    shown = study.compliance.set_index("task").loc["character_count"]
+    assert shown["constrained"] == (rows["verdict"] == "satisfied").mean()
+    assert shown["undecided"] == (rows["verdict"] == "undecided").sum()
+
+
+def test_activations_are_those_of_the_sampled_responses(finished: tuple[Path, Path]):
+    activations = Study.open(finished[1]).activations
+    assert activations.layers == (-1, 0, 1, 2)
+    assert (activations.responses["temperature"] > 0).all()
+    assert set(activations.responses["constrained"]) == {True, False}
+    features = activations.features(2, "prompt_end")
+    assert features.shape == (len(activations.responses), 32)
+    assert not pd.isna(features).any()
+
+
+def test_results_read_back_as_the_summary_tells_them(finished: tuple[Path, Path]):
+    study = Study.open(finished[1])
+    claims = json.loads((finished[1] / "summary.json").read_text())["claims"]
+    assert list(study.results) == list(ANALYSES)
+    for name, result in study.results.items():
+        assert result.verdict.verdict == claims[name]["verdict"]
+        assert len(result.table)
+        effect = claims[name]["effect"]
+        assert math.isnan(result.verdict.effect) if effect is None else result.verdict.effect == effect
+
+
+def test_report_shows_every_claim_and_figure(finished: tuple[Path, Path]):
+    page = (finished[1] / "report.html").read_text()
+    for result in Study.open(finished[1]).results.values():
+        assert result.name in page
+    assert page.count("data:image/png;base64,") == len(ANALYSES) + 1
+    assert "no number on this page is the paper's" in page
+
+
+def test_a_finished_study_is_left_as_it_is(
+    finished: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    model, out = finished
+    copy = shutil.copytree(out, tmp_path / "study")
+    before = content(copy)
+    assert cli.main(command(model, copy)) == 0
+    assert content(copy) == before
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"report: {copy / 'report.html'}"
+
+
+@pytest.mark.parametrize(
+    "stopped_at", ["verify_responses", "capture_activations", "run_analyses", "close_study"]
+)
+def test_a_stopped_study_goes_on_and_ends_the_same(
+    finished: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped_at: str
+):
+    """Stop a run as a stage begins, without the files that the stages after it left behind."""
+    model, out = finished
+    copy = tmp_path / "study"
+    with monkeypatch.context() as patch:
+
+        def stop(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        patch.setattr(stages, stopped_at, stop)
+        assert cli.main(command(model, copy)) == 130
+    assert not (copy / "summary.json").exists()
+    generated = {path: path.stat().st_mtime_ns for path in copy.glob("generated/*")}
+    assert cli.main(command(model, copy)) == 0
+    assert {path: path.stat().st_mtime_ns for path in generated} == generated
+    again, first = content(copy), content(out)
+    # The record and the report state seconds.
+    for name in ("study.json", "report.html"):
+        assert again.pop(name) != b""
+        first.pop(name)
+    assert again == first
+
+
+def test_another_study_is_refused_and_its_directory_untouched(
+    finished: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    model, out = finished
+    copy = shutil.copytree(out, tmp_path / "study")
+    before = content(copy)
+    assert cli.main(command(model, copy, "--seed", "6")) == 2
+    assert "seed 5 against 6" in capsys.readouterr().err
+    assert content(copy) == before
+
+
+def test_changed_weights_behind_a_name_are_refused(
+    finished: tuple[Path, Path], tmp_path: Path, checkpoint: Callable[[str], Path]
+):
+    model = shutil.copytree(finished[0], tmp_path / "model")
+    config = StudyConfig(
+        model=str(model), tasks=("topic",), n_base_queries=1, prompts_per_query=1, analyses=()
+    )
+    Study.run(config, tmp_path / "study")
+    shutil.rmtree(model)
+    shutil.copytree(checkpoint("qwen2"), model)
+    with pytest.raises(InputError, match="other weights"):
+        Study.run(config, tmp_path / "study")
+
+
+def test_one_analysis_can_be_done_again(finished: tuple[Path, Path], tmp_path: Path):
+    copy = shutil.copytree(finished[1], tmp_path / "study")
+    times = {path: path.stat().st_mtime_ns for path in copy.rglob("*")}
+    before = content(copy)
+    assert cli.main(["analyse", str(copy), "--only", "layer_stratification"]) == 0
+    changed = {path.relative_to(copy) for path, time in times.items() if path.stat().st_mtime_ns != time}
+    assert {
+        Path("results/layer_stratification.parquet"),
+        Path("report.html"),
+        Path("summary.json"),
+    } <= changed
+    assert not {path for path in changed if "specificity.parquet" in path.name or "activations" in path.parts}
+    after = content(copy)
+    assert after["results/layer_stratification.parquet"] == before["results/layer_stratification.parquet"]
+    assert after["summary.json"] == before["summary.json"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [({"layers": (9,)}, "no layer 9"), ({"tasks": ("rhyme",)}, "rhyme"), ({"device": "toaster"}, "toaster")],
+)
+def test_what_cannot_be_run_leaves_no_directory(
+    finished: tuple[Path, Path], tmp_path: Path, changes: dict[str, object], match: str
+):
+    values = {"model": str(finished[0]), **changes}
+    with pytest.raises(InputError, match=match):
+        Study.run(StudyConfig(**values), tmp_path / "study")  # pyright: ignore[reportArgumentType]
+    assert not (tmp_path / "study").exists()
