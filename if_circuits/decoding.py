@@ -1,0 +1,160 @@
+"""The decoding loop: one batch of prompts in, their continuations out.
+
+It runs the Hugging Face model inside the bridge, so that hooks fire, with a key-value cache, left
+padding, the mask and explicit positions. Prompts that several rows share are read once, and rows that
+have ended leave the batch.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from if_circuits.errors import InputError
+from if_circuits.models.chat import left_pad
+
+if TYPE_CHECKING:
+    from if_circuits.models.loading import LoadedModel
+
+OnBatch: TypeAlias = Callable[[Int[Tensor, " batch"], Int[Tensor, " batch"]], None]
+"""Told, before the first pass and whenever the batch changes, which prompt each of its rows continues and
+the tokens of that prompt."""
+
+_ACTIVE_SHARE = 0.75
+"""Ended rows are carried along until less than this share of the batch is active: to leave, the cache is
+copied.
+"""
+
+
+def decode(
+    model: LoadedModel,
+    prompts: Sequence[Sequence[int]],
+    rows: Sequence[int],
+    *,
+    max_new_tokens: int,
+    temperature: float = 0.0,
+    noise: Float[Tensor, "rows max_new_tokens"] | None = None,
+    on_batch: OnBatch | None = None,
+) -> list[list[int]]:
+    """Continue `prompts[i]` for each i of `rows`; gives the new tokens of each, with the EOS where it came.
+
+    At temperature 0 the likeliest token is taken; otherwise the one at the quantile `noise`, uniform in
+    [0, 1), of the distribution at that temperature. So a row follows from its prompt and its noise, and
+    not from its neighbours.
+    """
+    device = torch.device(model.device)
+    distinct = list(dict.fromkeys(rows))
+    place = {prompt: i for i, prompt in enumerate(distinct)}
+    eos = torch.tensor(model.chat.eos_ids, dtype=torch.long, device=device)
+    tokens = torch.full((len(rows), max_new_tokens), model.chat.pad_id, device=device)
+    row = torch.arange(len(rows), device=device)
+    ended = torch.zeros(len(rows), dtype=torch.bool, device=device)
+
+    with torch.no_grad():
+        batch = _Batch(model, [prompts[i] for i in distinct], torch.tensor(distinct, device=device), on_batch)
+        logits = batch.read_prompts()
+        if len(rows) > len(distinct):
+            copies = torch.tensor([place[i] for i in rows], device=device)
+            batch.select(copies)
+            logits = logits[copies]
+        for step in range(max_new_tokens):
+            if step > 0:
+                logits = batch.read(tokens[row, step - 1])
+            tokens[row, step] = _pick(logits, temperature, None if noise is None else noise[row, step])
+            ended = ended | torch.isin(tokens[row, step], eos)
+            active = int(ended.numel() - ended.sum())
+            if active == 0:
+                break
+            if active < _ACTIVE_SHARE * len(row):
+                keep = (~ended).nonzero().flatten()
+                row, ended = row[keep], ended[keep]
+                batch.select(keep)
+    return [_until_eos(ids, model.chat.eos_ids) for ids in tokens.tolist()]
+
+
+class _Batch:
+    """The rows that are being continued: their cache, mask and positions."""
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        prompts: Sequence[Sequence[int]],
+        prompt_of: Int[Tensor, " batch"],
+        on_batch: OnBatch | None,
+    ) -> None:
+        from transformers import DynamicCache
+
+        self._model: Any = model.hf
+        self._cache = DynamicCache(config=model.hf.config)
+        ids, mask = left_pad(prompts, model.chat.pad_id)
+        self._ids, self._mask = ids.to(prompt_of.device), mask.to(prompt_of.device)
+        self._lengths = self._next = self._mask.sum(1)
+        self._prompt_of = prompt_of
+        self._on_batch = on_batch
+        accepted = inspect.signature(self._model.forward).parameters
+        self._takes_positions = "position_ids" in accepted
+        self._options = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
+        self._announce()
+
+    def read_prompts(self) -> Float[Tensor, "batch vocabulary"]:
+        """Run the prompts; gives the logits of the first new token."""
+        return self._run(self._ids, (self._mask.cumsum(1) - 1).clamp(min=0))
+
+    def read(self, tokens: Int[Tensor, " batch"]) -> Float[Tensor, "batch vocabulary"]:
+        """Run one more token of each row; gives the logits of the next."""
+        self._mask = torch.cat([self._mask, self._mask.new_ones(len(tokens), 1)], dim=1)
+        positions = self._next[:, None]
+        self._next = self._next + 1
+        return self._run(tokens[:, None], positions)
+
+    def select(self, rows: Int[Tensor, " selected"]) -> None:
+        """Go on with these rows of the batch, which may repeat some and lack others."""
+        self._cache.batch_select_indices(rows)
+        self._mask, self._next = self._mask[rows], self._next[rows]
+        self._lengths, self._prompt_of = self._lengths[rows], self._prompt_of[rows]
+        self._announce()
+
+    def _announce(self) -> None:
+        if self._on_batch is not None:
+            self._on_batch(self._prompt_of, self._lengths)
+
+    def _run(
+        self, ids: Int[Tensor, "batch length"], positions: Int[Tensor, "batch length"]
+    ) -> Float[Tensor, "batch vocabulary"]:
+        options = {"position_ids": positions} if self._takes_positions else {}
+        output = self._model(
+            input_ids=ids,
+            attention_mask=self._mask,
+            past_key_values=self._cache,
+            use_cache=True,
+            **options,
+            **self._options,
+        )
+        return output.logits[:, -1]
+
+
+def _pick(
+    logits: Float[Tensor, "batch vocabulary"], temperature: float, quantile: Float[Tensor, " batch"] | None
+) -> Int[Tensor, " batch"]:
+    best, token = logits.max(-1)
+    if not bool(torch.isfinite(best).all()):
+        raise InputError(
+            f"the model's logits in {logits.dtype} are not finite: its activations overflow; "
+            "use dtype float32 or bfloat16"
+        )
+    if temperature == 0 or quantile is None:
+        return token
+    shares = torch.softmax(logits.float() / temperature, dim=-1).cumsum(-1, dtype=torch.float64)
+    # Above the total of shares, not above 1, from which it differs by rounding.
+    wanted = (quantile * shares[:, -1])[:, None]
+    return torch.searchsorted(shares, wanted, right=True).squeeze(1).clamp(max=logits.shape[1] - 1)
+
+
+def _until_eos(ids: list[int], eos_ids: Sequence[int]) -> list[int]:
+    end = next((i for i, token in enumerate(ids) if token in eos_ids), len(ids))
+    return ids[: end + 1]

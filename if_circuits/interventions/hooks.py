@@ -1,0 +1,139 @@
+"""Interventions in place: hooks on the residual stream, installed for a while and always removed.
+
+The hooks return new tensors and never write into the model's. They stand before all others at their hook
+point, so that whoever observes a layer sees what the layers above it see. Leaving the context, by an
+exception too, removes these hooks and no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from if_circuits.errors import InputError
+from if_circuits.interventions.operations import Operation, Transform
+from if_circuits.interventions.passes import PassReader
+from if_circuits.interventions.scope import Scope
+from if_circuits.models.layers import EMBED, hook_name, layer_label
+
+if TYPE_CHECKING:
+    from if_circuits.models.loading import LoadedModel
+
+Hook: TypeAlias = Callable[..., Float[Tensor, "batch length d_model"]]
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """One operation at chosen layers and tokens."""
+
+    operation: Operation
+    layers: tuple[int, ...]
+    """-1 is `embed`, i the stream after block i."""
+    scope: Scope = Scope()
+
+    def __str__(self) -> str:
+        return f"{self.operation} at {', '.join(map(layer_label, self.layers))}; {self.scope}"
+
+
+@contextmanager
+def intervene(
+    model: LoadedModel,
+    interventions: Sequence[Intervention],
+    *,
+    prompt_lengths: Sequence[int] | None = None,
+) -> Generator[None]:
+    """Run the model with the interventions; at each layer they act in the order given.
+
+    Works for whatever runs the model: a call of the bridge, its `generate` or Hugging Face's. The first
+    pass, on an empty cache, is taken for the prompt; give `prompt_lengths` (tokens of each row's prompt,
+    padding left out) where that pass holds the response too: in teacher forcing, or when decoding without
+    a cache.
+
+    Raises InputError for layers that the model lacks and for operations of another width.
+    """
+    with intervene_by_row(model, [interventions]) as reader:
+        if prompt_lengths is not None:
+            reader.assign(None, torch.tensor(list(prompt_lengths), device=model.device))
+        yield
+
+
+@contextmanager
+def intervene_by_row(
+    model: LoadedModel, conditions: Sequence[Sequence[Intervention]]
+) -> Generator[PassReader]:
+    """Run the model with the interventions of several conditions, each on its own rows of the batch.
+
+    Rows are assigned to conditions, by number, through the yielded reader: before the first pass, and again
+    whenever the batch changes.
+    """
+    reader = PassReader()
+    hooks = _hooks_by_layer(model, conditions, reader)
+    with ExitStack() as stack:
+        if hooks:
+            watcher = model.hf.register_forward_pre_hook(reader.read, with_kwargs=True)
+            stack.callback(watcher.remove)
+        points: dict[str, Any] = model.bridge.hook_dict
+        for layer, hook in hooks.items():
+            point = points[hook_name(layer)]
+            handle = point.add_hook(hook, prepend=True)
+            stack.callback(point.fwd_hooks.remove, handle)
+            stack.callback(handle.hook.remove)
+        yield reader
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One intervention of one condition, ready to run."""
+
+    condition: int
+    transform: Transform
+    scope: Scope
+
+
+def _hooks_by_layer(
+    model: LoadedModel, conditions: Sequence[Sequence[Intervention]], reader: PassReader
+) -> dict[int, Hook]:
+    steps: dict[int, list[_Step]] = {}
+    for condition, interventions in enumerate(conditions):
+        for intervention in interventions:
+            _check(intervention, model)
+            transform = intervention.operation.transform(torch.device(model.device))
+            for layer in intervention.layers:
+                steps.setdefault(layer, []).append(_Step(condition, transform, intervention.scope))
+    return {layer: _make_hook(todo, reader) for layer, todo in steps.items()}
+
+
+def _make_hook(steps: Sequence[_Step], reader: PassReader) -> Hook:
+    def run(x: Float[Tensor, "batch length d_model"], hook: Any) -> Float[Tensor, "batch length d_model"]:
+        del hook
+        for step in steps:
+            rows, window = reader.rows(step.condition), reader.window
+            if rows is None:
+                x = torch.where(step.scope.mask(window)[..., None], step.transform(x, window), x)
+            elif len(rows):
+                part, window = x[rows], window.take(rows)
+                part = torch.where(step.scope.mask(window)[..., None], step.transform(part, window), part)
+                x = x.index_copy(0, rows, part)
+        return x
+
+    return run
+
+
+def _check(intervention: Intervention, model: LoadedModel) -> None:
+    layers = intervention.layers
+    if not layers or len(set(layers)) != len(layers) or not all(EMBED <= i < model.n_layers for i in layers):
+        raise InputError(
+            f"intervention {intervention} needs distinct layers from {EMBED} (embed) "
+            f"to {model.n_layers - 1}, got {layers}"
+        )
+    if intervention.operation.d_model != model.d_model:
+        raise InputError(
+            f"intervention {intervention} is made for d_model = {intervention.operation.d_model}, "
+            f"{model.name} has {model.d_model}"
+        )

@@ -1,0 +1,172 @@
+"""What an intervention does to the residual stream x of a token: frozen values that can be composed and
+printed.
+
+All but `Add` move the coordinates c of x in a subspace with projector P and leave the rest of x as it is.
+They compute in float32 at least, whatever the model's precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from if_circuits.erasure.base import Subspace
+from if_circuits.errors import InputError
+from if_circuits.interventions.scope import Window
+
+Transform: TypeAlias = Callable[
+    [Float[Tensor, "batch length d_model"], Window], Float[Tensor, "batch length d_model"]
+]
+"""A new tensor from the residual stream of all tokens of a pass; the scope selects among them
+afterwards.
+"""
+
+
+class Operation(Protocol):
+    """Something to do to the residual stream; instances are frozen values."""
+
+    @property
+    def d_model(self) -> int:
+        """The width of residual stream that it is made for."""
+        ...
+
+    def transform(self, device: torch.device) -> Transform:
+        """The operation, its arrays laid out on the device."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ProjectOut:
+    """x - alpha (x - mean) P: alpha = 1 removes the component, centred; alpha = 2 reflects it; 0 does
+    nothing.
+
+    The operator family of "Refusal Beyond a Single Direction" (arXiv 2606.13720), here centred.
+    """
+
+    subspace: Subspace
+    alpha: float = 1.0
+    leading: int | None = None
+    """Only that many leading directions of the subspace; all by default."""
+
+    def __post_init__(self) -> None:
+        if self.leading is not None:
+            self.subspace.leading(self.leading)
+
+    @property
+    def d_model(self) -> int:
+        """The width of residual stream that it is made for."""
+        return len(self.subspace.mean)
+
+    def transform(self, device: torch.device) -> Transform:
+        """The operation, its arrays laid out on the device."""
+        part = self.subspace if self.leading is None else self.subspace.leading(self.leading)
+        return _move_coordinates(part.basis, part.basis @ part.mean, self.alpha, device)
+
+    def __str__(self) -> str:
+        leading = "" if self.leading is None else f", leading={self.leading}"
+        return f"ProjectOut({_describe(self.subspace)}, alpha={self.alpha:g}{leading})"
+
+
+@dataclass(frozen=True, eq=False)
+class Zero:
+    """x - x P: the component becomes zero, which is no typical value unless the stream is centred there."""
+
+    subspace: Subspace
+
+    @property
+    def d_model(self) -> int:
+        """The width of residual stream that it is made for."""
+        return len(self.subspace.mean)
+
+    def transform(self, device: torch.device) -> Transform:
+        """The operation, its arrays laid out on the device."""
+        return _move_coordinates(self.subspace.basis, np.zeros(self.subspace.rank), 1.0, device)
+
+    def __str__(self) -> str:
+        return f"Zero({_describe(self.subspace)})"
+
+
+@dataclass(frozen=True, eq=False)
+class MeanReplace:
+    """x - (x - mean) P: the component becomes that of a given mean, such as the unconstrained prompts'."""
+
+    subspace: Subspace
+    mean: Float[np.ndarray, " d_model"]
+    """Any point of the residual stream; only its component in the subspace counts."""
+
+    def __post_init__(self) -> None:
+        if self.mean.shape != self.subspace.mean.shape:
+            raise InputError(
+                f"the mean for subspace {self.subspace.name!r} needs shape {self.subspace.mean.shape}, "
+                f"got {self.mean.shape}"
+            )
+
+    @property
+    def d_model(self) -> int:
+        """The width of residual stream that it is made for."""
+        return len(self.mean)
+
+    def transform(self, device: torch.device) -> Transform:
+        """The operation, its arrays laid out on the device."""
+        return _move_coordinates(self.subspace.basis, self.subspace.basis @ self.mean, 1.0, device)
+
+    def __str__(self) -> str:
+        return f"MeanReplace({_describe(self.subspace)})"
+
+
+@dataclass(frozen=True, eq=False)
+class Add:
+    """x + multiple * direction: steering. The direction is taken as it is, not normalised."""
+
+    direction: Float[np.ndarray, " d_model"]
+    multiple: float
+    name: str = "direction"
+    """What the direction stands for."""
+
+    def __post_init__(self) -> None:
+        if self.direction.ndim != 1 or not np.isfinite(self.direction).all():
+            raise InputError(f"{self.name!r} needs one finite vector [d_model], got {self.direction.shape}")
+
+    @property
+    def d_model(self) -> int:
+        """The width of residual stream that it is made for."""
+        return len(self.direction)
+
+    def transform(self, device: torch.device) -> Transform:
+        """The operation, its arrays laid out on the device."""
+        step = torch.tensor(self.multiple * self.direction, dtype=torch.float32, device=device)
+
+        def add(x: Float[Tensor, "batch length d_model"], _: Window) -> Float[Tensor, "batch length d_model"]:
+            return (x + step).to(x.dtype)
+
+        return add
+
+    def __str__(self) -> str:
+        return f"Add({self.name}, multiple={self.multiple:g})"
+
+
+def _move_coordinates(
+    basis: Float[np.ndarray, "k d_model"],
+    target: Float[np.ndarray, " k"],
+    alpha: float,
+    device: torch.device,
+) -> Transform:
+    """c -> c - alpha (c - target), for the coordinates c in an orthonormal basis."""
+    rows = torch.tensor(basis, dtype=torch.float32, device=device)
+    goal = torch.tensor(target, dtype=torch.float32, device=device)
+
+    def move(x: Float[Tensor, "batch length d_model"], _: Window) -> Float[Tensor, "batch length d_model"]:
+        coordinates = x.float() @ rows.T - goal
+        return (x - alpha * (coordinates @ rows)).to(x.dtype)
+
+    return move
+
+
+def _describe(subspace: Subspace) -> str:
+    return f"{subspace.name}, rank {subspace.rank}"
