@@ -1,4 +1,4 @@
-"""Names the packages: those of `if_circuits/`, and the folder `analyses/`, which is installed as `if_circuits.analyses`."""
+"""Names the packages: those in `if_circuits/`, and `analyses/`, installed as `if_circuits.analyses`."""
 
 from setuptools import find_packages, setup
 

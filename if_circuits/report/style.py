@@ -6,7 +6,7 @@ Figures are `matplotlib.figure.Figure` objects drawn with Agg. Nothing here touc
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Float
@@ -14,6 +14,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 
 OKABE_ITO = {
     "black": "#000000",
@@ -65,8 +66,6 @@ _RC: dict[Any, Any] = {
     "axes.grid": True,
     "grid.alpha": 0.25,
     "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "legend.fontsize": 8,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "lines.markersize": 4,
@@ -152,6 +151,8 @@ def draw_matrix(
 
 def png_bytes(figure: Figure) -> bytes:
     """The figure as PNG, 160 dots an inch, without metadata that changes from run to run."""
+    for legend in figure.findobj(Legend):
+        cast(Legend, legend).set_frame_on(False)
     buffer = BytesIO()
     with rc_context(_RC):
         figure.savefig(buffer, format="png", dpi=160, metadata={"Software": None})
