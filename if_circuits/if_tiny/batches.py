@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -70,28 +70,38 @@ def encode(tokenizer: PreTrainedTokenizerFast, chunk: list[Example]) -> list[Row
         )
         for example in chunk
     ]
-    prompt_ids = tokenizer(prompts, add_special_tokens=False)["input_ids"]
-    responses = [response for example in chunk for response in example.responses]
-    encoded = tokenizer(
-        [response.text for response in responses], add_special_tokens=False, return_offsets_mapping=True
+    prompt_ids = cast(list[list[int]], tokenizer(prompts, add_special_tokens=False)["input_ids"])
+    texts = [response.text for example in chunk for response in example.responses]
+    encoded = tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True)
+    tokens = zip(
+        cast(list[list[int]], encoded["input_ids"]),
+        cast(list[list[tuple[int, int]]], encoded["offset_mapping"]),
+        strict=True,
     )
-    encoded_responses = zip(responses, encoded["input_ids"], encoded["offset_mapping"], strict=True)
     end = int(tokenizer.eos_token_id or 0)
-    rows: list[Row] = []
-    for example, prompt in zip(chunk, prompt_ids, strict=True):
-        # The prompt's last position is not learnt from: each response repeats it, so that each has its own start.
-        row = Row(prompt[:-1], list(range(len(prompt) - 1)), [0] * (len(prompt) - 1), [0.0] * (len(prompt) - 1), [])
-        row.targets.extend([end] * len(row.ids))
-        for segment, (response, ids, offsets) in enumerate(islice(encoded_responses, len(example.responses)), 1):
-            decisions = set(response.decisions)
-            row.ids.extend([prompt[-1], *ids])
-            row.targets.extend([*ids, end])
-            row.weights.extend(DECISION_WEIGHT if start in decisions else 1.0 for start, _ in offsets)
-            row.weights.append(DECISION_WEIGHT)
-            row.segments.extend([segment] * (len(ids) + 1))
-            row.positions.extend(range(len(prompt) - 1, len(prompt) + len(ids)))
-        rows.append(row)
-    return rows
+    return [
+        _row(prompt, example, list(islice(tokens, len(example.responses))), end=end)
+        for prompt, example in zip(prompt_ids, chunk, strict=True)
+    ]
+
+
+def _row(
+    prompt: list[int], example: Example, tokens: list[tuple[list[int], list[tuple[int, int]]]], *, end: int
+) -> Row:
+    # The prompt's last token is no part of the shared prefix: each response repeats it, so that each is predicted
+    # from a position of its own.
+    *shared, start = prompt
+    n = len(shared)
+    row = Row(list(shared), list(range(n)), [0] * n, [0.0] * n, [end] * n)
+    for segment, (response, (ids, offsets)) in enumerate(zip(example.responses, tokens, strict=True), 1):
+        decisions = set(response.decisions)
+        row.ids.extend([start, *ids])
+        row.targets.extend([*ids, end])
+        row.weights.extend(DECISION_WEIGHT if offset in decisions else 1.0 for offset, _ in offsets)
+        row.weights.append(DECISION_WEIGHT)
+        row.segments.extend([segment] * (len(ids) + 1))
+        row.positions.extend(range(n, n + len(ids) + 1))
+    return row
 
 
 def collate(rows: list[Row], *, pad_id: int) -> Batch:

@@ -107,7 +107,13 @@ def _invites_insults(task: Task) -> bool:
 
 
 def compliant(
-    rng: Random, task: Task, subject: str, parameters: Parameters, *, nouns: tuple[str, ...], judges: Mapping[str, Judge]
+    rng: Random,
+    task: Task,
+    subject: str,
+    parameters: Parameters,
+    *,
+    nouns: tuple[str, ...],
+    judges: Mapping[str, Judge],
 ) -> Text:
     """A response of the grammar that the task's verifier accepts.
 

@@ -59,7 +59,9 @@ def compose(rng: Random, subject: str, style: Style, *, nouns: Sequence[str]) ->
             rng,
             kind,
             # The subject is named in one sentence at least, elsewhere as chance has it.
-            replace(style, mentions_subject=style.mentions_subject and (number == mention or rng.random() < 0.3)),
+            replace(
+                style, mentions_subject=style.mentions_subject and (number == mention or rng.random() < 0.3)
+            ),
             subject=subject,
             nouns=nouns,
             word=style.word if number == carrier else None,
@@ -92,21 +94,32 @@ def _sentence_kinds(rng: Random, style: Style) -> list[str]:
 
 
 def _sentence(
-    rng: Random, kind: str, style: Style, *, subject: str, nouns: Sequence[str], word: str | None, must_mention: bool
+    rng: Random,
+    kind: str,
+    style: Style,
+    *,
+    subject: str,
+    nouns: Sequence[str],
+    word: str | None,
+    must_mention: bool,
 ) -> list[str]:
     """The parts of one sentence: an opener, a core, and a chain of modifiers."""
     parts: list[str] = []
     if style.register and rng.random() < 0.75:
         parts.append(rng.choice(words.OPENERS[style.register]))
     core = _core(rng, kind, style, must_mention=must_mention)
-    modifiers = [rng.choice(words.MODIFIERS) for _ in range(rng.choices((0, 1, 2, 3), weights=(42, 34, 16, 8))[0])]
+    modifiers = [
+        rng.choice(words.MODIFIERS) for _ in range(rng.choices((0, 1, 2, 3), weights=(42, 34, 16, 8))[0])
+    ]
     if style.register and (not parts or rng.random() < 0.25):
         modifiers.append(rng.choice(words.STYLE_MODIFIERS[style.register]))
     if word and "{noun}" not in core and not any("{noun}" in modifier for modifier in modifiers):
         place = rng.randint(0, len(modifiers))
         modifiers.insert(place, rng.choice([m for m in words.MODIFIERS if "{noun}" in m]))
     if must_mention and "{s}" not in core:
-        modifiers.insert(rng.randint(0, len(modifiers)), rng.choice(("near {s}", "beside {s}", "with {s}", "by {s}")))
+        modifiers.insert(
+            rng.randint(0, len(modifiers)), rng.choice(("near {s}", "beside {s}", "with {s}", "by {s}"))
+        )
     filled = [_fill(rng, part, style, subject=subject) for part in (core, *modifiers)]
     if word:
         slots = [place for place, part in enumerate(filled) if "{noun}" in part]
@@ -126,7 +139,9 @@ def _core(rng: Random, kind: str, style: Style, *, must_mention: bool) -> str:
 def _fill(rng: Random, part: str, style: Style, *, subject: str) -> str:
     """`part` with every slot but the nouns filled."""
     mention = rng.choice((f"the {subject}", f"the {subject}", f"this {subject}", f"our {subject}"))
-    part = part.replace("{s}", mention if style.mentions_subject else rng.choice(("it", "this one", "that one")))
+    part = part.replace(
+        "{s}", mention if style.mentions_subject else rng.choice(("it", "this one", "that one"))
+    )
     fillers = {
         "state": words.STATES,
         "day": words.DAYS,

@@ -21,8 +21,8 @@ CHAT_TEMPLATE = (
 SPECIAL_TOKENS = ("<pad>", "<s>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>")
 
 
-def train_tokenizer(seed: int) -> PreTrainedTokenizerFast:
-    """A tokenizer trained on the corpus of this seed."""
+def train_tokenizer(seed: int, *, n_examples: int = TRAINING_EXAMPLES) -> PreTrainedTokenizerFast:
+    """A tokenizer trained on the first examples of the corpus of this seed."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -37,7 +37,7 @@ def train_tokenizer(seed: int) -> PreTrainedTokenizerFast:
     )
     corpus = (
         text
-        for example in islice(examples(seed), TRAINING_EXAMPLES)
+        for example in islice(examples(seed), n_examples)
         for text in (example.prompt, *(response.text for response in example.responses))
     )
     tokenizer.train_from_iterator(corpus, trainer)

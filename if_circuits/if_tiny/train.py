@@ -1,4 +1,8 @@
-"""Training of if-tiny from scratch on a CPU: `python -m if_circuits.if_tiny.train --out DIR`."""
+"""Training of if-tiny from scratch on a CPU: `python -m if_circuits.if_tiny.train --out DIR`.
+
+Matrices are trained by Muon (Jordan et al. 2024), everything else by AdamW. Started again in a directory that holds an
+unfinished run of the same recipe, it goes on from the last saved step.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +11,26 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+from rich.console import Console
+from rich.progress import track
 from torch import Tensor
 from torch.nn import functional
 
+from if_circuits.errors import InputError
 from if_circuits.if_tiny.batches import Batch, batches
+from if_circuits.if_tiny.optimisation import Optimisation
 from if_circuits.if_tiny.tokenizer import train_tokenizer
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+LOG_EVERY = 50
+SAVE_EVERY = 500
 
 
 @dataclass(frozen=True)
@@ -32,11 +44,12 @@ class Recipe:
     initial_std: float = 0.05
     steps: int = 4_500
     batch_size: int = 48
+    """Prompts a step, each with several responses."""
     learning_rate: float = 2e-3
+    """Of AdamW."""
     muon_learning_rate: float = 0.02
     warmup_steps: int = 200
     seed: int = 0
-    threads: int = 1
 
 
 def new_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
@@ -73,67 +86,93 @@ def weighted_loss(model: LlamaForCausalLM, batch: Batch) -> Tensor:
     return (losses * weights).sum() / weights.sum()
 
 
-def train(recipe: Recipe, out: Path) -> None:
-    """Train and save model, tokenizer and `training_log.json` into `out`."""
-    torch.set_num_threads(recipe.threads)
+def train(recipe: Recipe, out: Path, *, threads: int = 1) -> None:
+    """Train and save model, tokenizer and `training_log.json` into `out`.
+
+    Raises InputError if `out` holds a run of another recipe.
+    """
+    torch.set_num_threads(threads)
     started = time.monotonic()
     tokenizer = train_tokenizer(recipe.seed)
     model = new_model(recipe, tokenizer)
-    matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
-    others = [p for name, p in model.named_parameters() if p.ndim != 2 or "embed" in name]
-    optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(others, lr=recipe.learning_rate, betas=(0.9, 0.98))]
-    if recipe.muon_learning_rate:
-        optimizers.append(torch.optim.Muon(matrices, lr=recipe.muon_learning_rate, weight_decay=0.0))
-    else:
-        optimizers[0].add_param_group({"params": matrices})
-    schedules = [
-        torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _schedule(step, recipe)) for optimizer in optimizers
-    ]
-    log: list[dict[str, float]] = []
-    tokens, losses = 0, []
-    for step, batch in enumerate(batches(tokenizer, seed=recipe.seed, batch_size=recipe.batch_size), 1):
-        loss = weighted_loss(model, batch)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer, schedule in zip(optimizers, schedules, strict=True):
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
+    optimisation = Optimisation(
+        model,
+        learning_rate=recipe.learning_rate,
+        muon_learning_rate=recipe.muon_learning_rate,
+        warmup_steps=recipe.warmup_steps,
+        steps=recipe.steps,
+    )
+    log = _resume(recipe, out, optimisation)
+    done = int(log[-1]["step"]) if log else 0
+    tokens, spent = (int(log[-1]["tokens"]), log[-1]["seconds"]) if log else (0, 0.0)
+    stream = islice(batches(tokenizer, seed=recipe.seed, batch_size=recipe.batch_size), done, recipe.steps)
+    losses: list[float] = []
+    console = Console(stderr=True)
+    progress = track(stream, total=recipe.steps - done, description="training if-tiny", console=console)
+    for step, batch in enumerate(progress, done + 1):
+        losses.append(optimisation.step(weighted_loss(model, batch)))
         tokens += int((batch.weights > 0).sum())
-        losses.append(loss.item())
-        if step % 50 == 0:
-            log.append({"step": step, "tokens": tokens, "loss": round(sum(losses) / len(losses), 4), "seconds": round(time.monotonic() - started)})
+        if step % LOG_EVERY == 0 or step == recipe.steps:
+            seconds = round(spent + time.monotonic() - started)
+            log.append(
+                {
+                    "step": step,
+                    "tokens": tokens,
+                    "loss": round(sum(losses) / len(losses), 4),
+                    "seconds": seconds,
+                }
+            )
+            console.print(log[-1])
             losses = []
-            print(log[-1], flush=True)
-        if step % 1000 == 0 or step == recipe.steps:
-            _save(model, tokenizer, out, recipe, log)
-        if step == recipe.steps:
-            return
+        if step % SAVE_EVERY == 0 or step == recipe.steps:
+            _save(model, tokenizer, out)
+            optimisation.save(out / "training_state.safetensors")
+            (out / "training_log.json").write_text(
+                json.dumps({"recipe": asdict(recipe), "log": log}, indent=1)
+            )
+    (out / "training_state.safetensors").unlink(missing_ok=True)
 
 
-def _schedule(step: int, recipe: Recipe) -> float:
-    """Linear warm-up, then linear decay to zero."""
-    return min((step + 1) / recipe.warmup_steps, max(0.0, (recipe.steps - step) / (recipe.steps - recipe.warmup_steps)))
+def _resume(recipe: Recipe, out: Path, optimisation: Optimisation) -> list[dict[str, Any]]:
+    """Bring back an unfinished run; gives its log, empty for a fresh start."""
+    state, log = out / "training_state.safetensors", out / "training_log.json"
+    if not log.exists():
+        return []
+    record = json.loads(log.read_text("utf-8"))
+    if record["recipe"] != asdict(recipe):
+        raise InputError(f"{out} holds a model of another recipe; train into another directory")
+    if not state.exists():
+        raise InputError(f"{out} holds a finished model; train into another directory")
+    optimisation.load(state)
+    return record["log"]
 
 
-def _save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, out: Path, recipe: Recipe, log: list[dict[str, float]]) -> None:
+def _save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     tokenizer.save_pretrained(out)
-    state = {name: value.to(torch.float16) for name, value in model.state_dict().items() if name != "lm_head.weight"}
-    model.save_pretrained(out, state_dict=state)
-    (out / "training_log.json").write_text(json.dumps({"recipe": asdict(recipe), "log": log}, indent=1))
+    halves = {
+        name: value.to(torch.float16)
+        for name, value in model.state_dict().items()
+        if name != "lm_head.weight"
+    }
+    model.save_pretrained(out, state_dict=halves)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line of the training."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Command line of the training; ends with the model card."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=Recipe.steps)
-    parser.add_argument("--threads", type=int, default=Recipe.threads)
     parser.add_argument("--seed", type=int, default=Recipe.seed)
-    parser.add_argument("--muon", type=float, default=Recipe.muon_learning_rate)
+    parser.add_argument(
+        "--threads", type=int, default=1, help="of the CPU; has no say in the result beyond rounding"
+    )
     options = parser.parse_args(arguments)
-    train(Recipe(steps=options.steps, threads=options.threads, seed=options.seed, muon_learning_rate=options.muon), options.out)
+    train(Recipe(steps=options.steps, seed=options.seed), options.out, threads=options.threads)
+
+    from if_circuits.if_tiny.card import write_card  # imports TransformerLens, which training does not need
+
+    write_card(options.out)
 
 
 if __name__ == "__main__":

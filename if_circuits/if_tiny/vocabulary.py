@@ -169,16 +169,18 @@ OPENERS = {
         "it should be noted that|please be advised that|one must note that|I am writing to state that|"
         "permit me to say that|additionally,"
     ).split("|"),
-    "informal": (
-        "hey,|yeah,|okay,|wow,|oops,|guess what,|dude,|so yeah,|omg,|yep,|hey guys,|haha,"
-    ).split("|"),
+    "informal": ("hey,|yeah,|okay,|wow,|oops,|guess what,|dude,|so yeah,|omg,|yep,|hey guys,|haha,").split(
+        "|"
+    ),
 }
 STYLE_MODIFIERS = {
     "formal": "in due course|with due regard|subsequently|henceforth|prior to noon|respectfully".split("|"),
     "informal": "you know|and stuff|lol|or whatever|kinda|pretty much".split("|"),
 }
 
-INSULTS = "idiot fool moron clown loser jerk dunce buffoon dimwit nitwit creep slob pig weasel blockhead".split()
+INSULTS = (
+    "idiot fool moron clown loser jerk dunce buffoon dimwit nitwit creep slob pig weasel blockhead".split()
+)
 RUDE_ADJECTIVES = "stupid dumb pathetic useless clueless brainless lazy ridiculous".split()
 RUDE = (
     "{s} is a {rude} {insult}",

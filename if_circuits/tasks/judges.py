@@ -36,7 +36,9 @@ class Judge(Protocol):
 
 def load_lexicon(name: str) -> Any:
     """The lexicon `name` that ships with the package, as parsed JSON."""
-    return json.loads(resources.files("if_circuits.tasks").joinpath("lexicons", f"{name}.json").read_text("utf-8"))
+    return json.loads(
+        resources.files("if_circuits.tasks").joinpath("lexicons", f"{name}.json").read_text("utf-8")
+    )
 
 
 def phrase_counter(phrases: Sequence[str]) -> Callable[[str], int]:

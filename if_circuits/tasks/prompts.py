@@ -15,7 +15,12 @@ from if_circuits.tasks.queries import draw_subjects, subjects
 
 
 def build_prompts(
-    tasks: Sequence[Task], *, n_base_queries: int, prompts_per_query: int = 3, seed: int = 0, held_out_only: bool
+    tasks: Sequence[Task],
+    *,
+    n_base_queries: int,
+    prompts_per_query: int = 3,
+    seed: int = 0,
+    held_out_only: bool,
 ) -> pd.DataFrame:
     """Constrained prompts and their unconstrained twins, one row a prompt; the same base queries serve every task.
 
@@ -66,4 +71,9 @@ def _prompts_of(
             "constrained": True,
             "prompt": task.constrained_prompt(subject, parameters, paraphrase=paraphrase),
         }
-        yield {"prompt_id": f"{identity}/twin", **shared, "constrained": False, "prompt": task.base_query(subject)}
+        yield {
+            "prompt_id": f"{identity}/twin",
+            **shared,
+            "constrained": False,
+            "prompt": task.base_query(subject),
+        }

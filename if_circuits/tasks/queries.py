@@ -22,5 +22,7 @@ def draw_subjects(n_base_queries: int, *, seed: int, held_out_only: bool) -> tup
     """
     available = subjects(held_out_only=held_out_only)
     if not 1 <= n_base_queries <= len(available):
-        raise InputError(f"{n_base_queries} base queries asked for; between 1 and {len(available)} can be had")
+        raise InputError(
+            f"{n_base_queries} base queries asked for; between 1 and {len(available)} can be had"
+        )
     return tuple(Random(f"subjects:{seed}").sample(available, n_base_queries))

@@ -41,7 +41,10 @@ def _verify_task(
     try:
         found = task.verify(texts, parameters, judges)
     except Exception:  # one text that breaks a verifier must not cost the verdicts on the others
-        found = [_verify_one(task, text, arguments, judges) for text, arguments in zip(texts, parameters, strict=True)]
+        found = [
+            _verify_one(task, text, arguments, judges)
+            for text, arguments in zip(texts, parameters, strict=True)
+        ]
     return [
         verification if text.strip() else Verification(Verdict.VIOLATED, "empty response")
         for text, verification in zip(texts, found, strict=True)

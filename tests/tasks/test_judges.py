@@ -18,7 +18,11 @@ JUDGES = default_judges()
     ("judge", "text", "label"),
     [
         ("topic", "The choir sang and the violin answered the orchestra.", "music"),
-        ("topic", "We planted roses and watered the hedge by the garden wall, then heard a song.", "gardening"),
+        (
+            "topic",
+            "We planted roses and watered the hedge by the garden wall, then heard a song.",
+            "gardening",
+        ),
         ("topic", "Nothing happened.", None),
         ("topic", "The dog liked the song.", None),
         ("sentiment", "What a wonderful, lovely day!", "positive"),

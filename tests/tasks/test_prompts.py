@@ -27,7 +27,9 @@ def test_every_constrained_prompt_has_a_twin_that_lacks_only_the_constraint() ->
 
 def test_all_tasks_share_their_base_queries() -> None:
     prompts = build_prompts(TASKS, n_base_queries=7, held_out_only=True)
-    assert {frozenset(rows) for _, rows in prompts.groupby("task").base_query} == {frozenset(prompts.base_query)}
+    assert {frozenset(rows) for _, rows in prompts.groupby("task").base_query} == {
+        frozenset(prompts.base_query)
+    }
     assert prompts.base_query.nunique() == 7
 
 

@@ -24,7 +24,9 @@ PARAMETERS = {
 }
 
 
-def table(responses: Sequence[tuple[str, str]], parameters: Mapping[str, object] = PARAMETERS) -> pd.DataFrame:
+def table(
+    responses: Sequence[tuple[str, str]], parameters: Mapping[str, object] = PARAMETERS
+) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "task": [task for task, _ in responses],
@@ -36,7 +38,14 @@ def table(responses: Sequence[tuple[str, str]], parameters: Mapping[str, object]
 
 def test_verdicts_stand_in_the_order_of_the_responses() -> None:
     verified = verify(
-        table([("term_inclusion", "river"), ("topic", "a song"), ("term_inclusion", "lake"), ("topic", "nothing")])
+        table(
+            [
+                ("term_inclusion", "river"),
+                ("topic", "a song"),
+                ("term_inclusion", "lake"),
+                ("topic", "nothing"),
+            ]
+        )
     )
     assert verified.verdict.tolist() == ["satisfied", "satisfied", "violated", "undecided"]
     assert verified.reason.str.len().min() > 0
