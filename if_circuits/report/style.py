@@ -6,7 +6,7 @@ Figures are `matplotlib.figure.Figure` objects drawn with Agg. Nothing here touc
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -152,7 +152,7 @@ def draw_matrix(
 def png_bytes(figure: Figure) -> bytes:
     """The figure as PNG, 160 dots an inch, without metadata that changes from run to run."""
     for legend in figure.findobj(Legend):
-        cast(Legend, legend).set_frame_on(False)
+        legend.set_frame_on(False)
     buffer = BytesIO()
     with rc_context(_RC):
         figure.savefig(buffer, format="png", dpi=160, metadata={"Software": None})
