@@ -5,6 +5,8 @@ VENV ?= .venv
 #   make reproduce PIP_EXTRA="--extra-index-url https://download.pytorch.org/whl/cpu"
 PIP_EXTRA ?=
 OUT ?= runs/if-tiny
+# Where the embedded model is trained again; the shipped one is a copy, in if_circuits/assets/if-tiny.
+TRAINED ?= runs/train-if-tiny
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt $(PIP_EXTRA)
@@ -17,7 +19,7 @@ help:
 	@echo "make reproduce      install, then run the whole study on the embedded model into $(OUT)"
 	@echo "make test           install with the development tools, then run the tests"
 	@echo "make lint           ruff, and pyright in strict mode"
-	@echo "make train-if-tiny  train the embedded model again"
+	@echo "make train-if-tiny  train the embedded model again, into $(TRAINED)"
 	@echo "make wheel          build the wheel into dist/"
 	@echo "make clean          remove caches and build products; runs/ stays"
 
@@ -34,7 +36,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 train-if-tiny: install
-	$(BIN)/python -m if_circuits.if_tiny.train
+	$(BIN)/python -m if_circuits.if_tiny.train --out $(TRAINED)
 
 wheel: $(VENV)/.installed-dev
 	$(BIN)/python -m build --wheel
