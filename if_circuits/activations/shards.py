@@ -1,0 +1,109 @@
+"""One shard of an activation store: a safetensors file with one tensor [rows, d_model] per "layer/position".
+
+The layout of a shard is known before its content, so rows are written straight to their place in the file
+as they come from the model, and nothing but the current batch is ever held in memory. A reader of one
+(layer, position) touches only that tensor's bytes.
+"""
+
+import json
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+
+from if_circuits.activations.manifest import CaptureKey, StoredDtype
+from if_circuits.durable import durable_file
+from if_circuits.errors import InputError
+
+_SAFETENSORS_DTYPE: dict[StoredDtype, str] = {"float32": "F32", "float16": "F16"}
+
+
+def tensor_name(layer: int, position: str) -> str:
+    """Key of a tensor in a shard."""
+    return f"{layer}/{position}"
+
+
+class ShardWriter:
+    """Writes batches of rows into one shard. Made by `write_shard`."""
+
+    def __init__(self, descriptor: int, key: CaptureKey, *, data_start: int, n_rows: int) -> None:
+        self._descriptor = descriptor
+        self._key = key
+        self._data_start = data_start
+        self._n_rows = n_rows
+
+    def write(
+        self, activations: Float[np.ndarray, "batch position d_model"], *, layer: int, row: int
+    ) -> None:
+        """Store one layer's activations of a batch, at all positions, from row number `row` of the shard.
+
+        Raises InputError when a number does not fit the stored type.
+        """
+        by_position = activations.transpose(1, 0, 2)
+        with np.errstate(over="ignore"):
+            stored = np.ascontiguousarray(by_position, dtype=self._key.dtype)
+        if (np.isinf(stored) & np.isfinite(by_position)).any():
+            raise InputError(
+                f"activations of layer {layer} reach {np.nanmax(np.abs(activations)):.3g}, which "
+                f"{self._key.dtype} cannot hold: store them as float32"
+            )
+        stride = self._n_rows * stored[0, 0].nbytes
+        first = self._key.layers.index(layer) * len(self._key.positions)
+        for number, block in enumerate(stored):
+            offset = self._data_start + (first + number) * stride + row * stored[0, 0].nbytes
+            _write_all(self._descriptor, block.data, offset)
+
+
+@contextmanager
+def write_shard(path: Path, key: CaptureKey, *, n_rows: int) -> Generator[ShardWriter]:
+    """Open a shard for writing; it appears at `path` once the block ends without an error."""
+    names = [tensor_name(layer, position) for layer in key.layers for position in key.positions]
+    header, size = _header(names, key, n_rows)
+    with durable_file(path) as partial:
+        descriptor = os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o644)
+        try:
+            # Reserved at once, so that a full disk is found before the model runs and not after.
+            os.posix_fallocate(descriptor, 0, len(header) + size)
+            _write_all(descriptor, header, 0)
+            yield ShardWriter(descriptor, key, data_start=len(header), n_rows=n_rows)
+        finally:
+            os.close(descriptor)
+
+
+def read_tensor(path: Path, *, layer: int, position: str) -> Float[np.ndarray, "rows d_model"]:
+    """One tensor of a shard, in the type it is stored in. Raises InputError naming a file that cannot be
+    read.
+    """
+    try:
+        with safe_open(path, framework="numpy") as shard:
+            return shard.get_tensor(tensor_name(layer, position))
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path} cannot be read ({error}): run the capture again to replace it") from error
+
+
+def _header(names: list[str], key: CaptureKey, n_rows: int) -> tuple[bytes, int]:
+    """Header of the safetensors format (length, JSON padded to 8 bytes), and how many bytes follow it."""
+    size = n_rows * key.d_model * np.dtype(key.dtype).itemsize
+    tensors = {
+        name: {
+            "dtype": _SAFETENSORS_DTYPE[key.dtype],
+            "shape": [n_rows, key.d_model],
+            "data_offsets": [number * size, (number + 1) * size],
+        }
+        for number, name in enumerate(names)
+    }
+    text = json.dumps(tensors, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text, len(names) * size
+
+
+def _write_all(descriptor: int, data: bytes | memoryview, offset: int) -> None:
+    """`os.pwrite` may write less than it was given; go on until all is written."""
+    view = memoryview(data).cast("B")
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written

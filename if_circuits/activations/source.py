@@ -1,0 +1,82 @@
+"""What analyses see of a study: verified responses, and the activations that belong to them row by row."""
+
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from if_circuits.activations.store import ActivationStore
+from if_circuits.errors import InputError
+
+
+class ActivationSource(Protocol):
+    """Responses with their activations, whether captured from a model or simulated."""
+
+    @property
+    def responses(self) -> pd.DataFrame:
+        """One row per response, with its task, base query, tokens and `verdict`."""
+        ...
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Layers that can be asked for; -1 is `embed`."""
+        ...
+
+    @property
+    def positions(self) -> tuple[str, ...]:
+        """Positions that can be asked for."""
+        ...
+
+    @property
+    def n_layers(self) -> int:
+        """Blocks of the model, whether captured or not."""
+        ...
+
+    def features(self, layer: int, position: str) -> Float[np.ndarray, "n d_model"]:
+        """Activations of each row of `responses`, float32; NaN rows where the position does not exist."""
+        ...
+
+
+class StudyActivations:
+    """Captured activations of verified responses: an `ActivationSource`."""
+
+    def __init__(self, responses: pd.DataFrame, store: ActivationStore) -> None:
+        """`responses` may be any part of the captured responses, in any order.
+
+        Raises InputError when the store lacks one of them.
+        """
+        place = {name: row for row, name in enumerate(store.response_ids)}
+        unknown = [name for name in responses["response_id"] if name not in place]
+        if unknown:
+            raise InputError(
+                f"{store.directory} has no activations of {len(unknown)} of {len(responses)} responses, "
+                f"such as {unknown[0]!r}: capture them first"
+            )
+        self.responses = responses.reset_index(drop=True)
+        self._store = store
+        self._rows = np.array([place[name] for name in responses["response_id"]], dtype=np.int64)
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Captured layers."""
+        return self._store.layers
+
+    @property
+    def positions(self) -> tuple[str, ...]:
+        """Captured positions."""
+        return self._store.positions
+
+    @property
+    def n_layers(self) -> int:
+        """Blocks of the model."""
+        return self._store.n_layers
+
+    def features(self, layer: int, position: str) -> Float[np.ndarray, "n d_model"]:
+        """Activations of each response, float32; NaN rows where the position does not exist.
+
+        Raises InputError for a layer or position that was not captured.
+        """
+        activations = self._store.read(layer, position)
+        everything = np.array_equal(self._rows, np.arange(len(activations)))
+        return activations if everything else activations[self._rows]
