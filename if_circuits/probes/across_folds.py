@@ -20,7 +20,7 @@ from if_circuits.probes.linear import LinearProbe
 from if_circuits.probes.logistic import LogisticFits, fit_logistic
 
 CS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-"""Inverse penalties to choose from, for standardised features: from all but a mean difference to all but free."""
+"""Inverse penalties to choose from on standardised features, from very heavy to hardly any."""
 SELECTION_TOLERANCE = 1e-3
 """Enough to rank penalties; the fits that are kept are solved to `fit_logistic`'s own tolerance."""
 
@@ -77,6 +77,7 @@ def fit_across_folds(
     fold_of_row: Int[np.ndarray, " n"],
     train: Bool[np.ndarray, "n p"] | Float[np.ndarray, "n p"],
     Cs: Sequence[float] = CS,
+    standardise: bool = True,
 ) -> AcrossFolds:
     """Fit every probe once per held-out fold and score all rows with the fit that held them out.
 
@@ -101,7 +102,9 @@ def fit_across_folds(
     order: list[Int[np.ndarray, " k"]] = []
     for rows, probes in _by_rows(weights > 0):
         part = np.ix_(rows, probes)
-        parts.append(_fit_same_rows(X[rows], y[part], weights[part], fold_of_row[rows], n_folds, Cs))
+        parts.append(
+            _fit_same_rows(X[rows], y[part], weights[part], fold_of_row[rows], n_folds, Cs, standardise)
+        )
         order.append(probes)
     place = np.argsort(np.concatenate(order))
     fits = LogisticFits.concatenate(parts).take((place[:, None] * n_folds + np.arange(n_folds)).ravel())
@@ -123,16 +126,19 @@ def _fit_same_rows(
     fold_of_row: Int[np.ndarray, " n"],
     n_folds: int,
     Cs: tuple[float, ...],
+    standardise: bool,
 ) -> LogisticFits:
     """Fits of probe p without fold f at p * n_folds + f, each with its own penalty."""
     n, p = y.shape
     outside = fold_of_row[:, None] != np.arange(n_folds)
     chosen = np.full((p, n_folds), Cs[0])
     if len(Cs) > 1:
-        losses = _held_out_losses(X, y, weights, outside, Cs)
+        losses = _held_out_losses(X, y, weights, outside, Cs, standardise)
         chosen = np.asarray(Cs)[np.argmin(losses, axis=2)]
     train = (weights[:, :, None] * outside[:, None, :]).reshape(n, -1)
-    return fit_logistic(X, np.repeat(y, n_folds, axis=1), weights=train, C=chosen.ravel())
+    return fit_logistic(
+        X, np.repeat(y, n_folds, axis=1), weights=train, C=chosen.ravel(), standardise=standardise
+    )
 
 
 def _held_out_losses(
@@ -141,6 +147,7 @@ def _held_out_losses(
     weights: Float[np.ndarray, "n p"],
     outside: Bool[np.ndarray, "n folds"],
     Cs: tuple[float, ...],
+    standardise: bool,
 ) -> Float[np.ndarray, "p folds C"]:
     """Log-loss of each penalty in the cross-validation over the folds other than the one held out."""
     (n, p), n_folds = y.shape, outside.shape[1]
@@ -150,7 +157,12 @@ def _held_out_losses(
     labels = np.broadcast_to(y[:, :, None, None], shape).reshape(n, -1)
     train = np.broadcast_to((weights[:, :, None] * without[:, None, :])[..., None], shape).reshape(n, -1)
     fits = fit_logistic(
-        X, labels, weights=train, C=np.tile(Cs, p * len(pairs)), tolerance=SELECTION_TOLERANCE
+        X,
+        labels,
+        weights=train,
+        C=np.tile(Cs, p * len(pairs)),
+        tolerance=SELECTION_TOLERANCE,
+        standardise=standardise,
     )
     margin = np.where(labels, 1.0, -1.0) * fits.scores(X)
     loss = (np.logaddexp(0.0, -margin).reshape(shape) * weights[:, :, None, None]).reshape(n, -1)

@@ -46,6 +46,7 @@ def out_of_fold(
     seed: int,
     Cs: Sequence[float] = CS,
     keep: Bool[np.ndarray, " n"] | None = None,
+    standardise: bool = True,
 ) -> OutOfFold:
     """Out-of-fold scores of L2 logistic regression; C and scaling are found inside the training folds.
 
@@ -55,7 +56,7 @@ def out_of_fold(
     """
     used = _usable(X, keep)
     folds = grouped_folds(groups, n_folds=n_folds, seed=seed)
-    fitted = fit_across_folds(X, y, fold_of_row=folds, train=used[:, None], Cs=Cs)
+    fitted = fit_across_folds(X, y, fold_of_row=folds, train=used[:, None], Cs=Cs, standardise=standardise)
     scores = np.where(used, fitted.scores[:, 0], np.nan)
     return summarise(
         scores, y, folds, prior=fitted.prior[:, 0], C=fitted.C[0], converged=fitted.converged[0],

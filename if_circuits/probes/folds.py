@@ -44,5 +44,25 @@ def grouped_folds(
     return fold[index]
 
 
+def folds_within_groups(
+    groups: Shaped[np.ndarray, " n"] | Sequence[str], *, n_folds: int, seed: int
+) -> Int[np.ndarray, " n"]:
+    """Folds that deal every group's rows over all folds: the opposite of `grouped_folds`, for control tasks.
+
+    Raises InputError when no group has two rows, so that nothing could be met again.
+    """
+    index = np.unique(np.asarray(groups).astype(str), return_inverse=True)[1]
+    if n_folds < 2 or np.bincount(index).max(initial=0) < 2:
+        raise InputError(f"{n_folds} folds within groups need 2 folds or more and groups of 2 rows or more")
+    rng = np.random.default_rng(seed)
+    fold = np.empty(len(index), dtype=np.int64)
+    dealt = 0
+    for group in range(index.max() + 1):
+        rows = rng.permutation(np.flatnonzero(index == group))
+        fold[rows] = (dealt + np.arange(len(rows))) % n_folds
+        dealt += len(rows)
+    return fold
+
+
 def _hash(seed: int, name: str) -> bytes:
     return hashlib.blake2b(f"{seed}\0{name}".encode(), digest_size=8).digest()

@@ -68,15 +68,17 @@ def fit_logistic(
     *,
     weights: Float[np.ndarray, "n m"] | Bool[np.ndarray, "n m"],
     C: Sequence[float] | Float[np.ndarray, " m"],
+    standardise: bool = True,
     tolerance: float = 1e-4,
     max_iterations: int = 100,
 ) -> LogisticFits:
     """Fit m right-hand sides; column j uses labels[:, j], the rows where weights[:, j] > 0, and C[j].
 
     Weights multiply a row's loss and its part in the mean and scale, so an integer weight is a row
-    repeated. `tolerance` bounds the relative error of the standardised weight vector. C = inf means no
-    penalty. A column with one class missing is not fitted (NaN, with a reason). Rows without weight in
-    all columns may hold NaN. Raises InputError on shapes or values that cannot be used.
+    repeated. Without `standardise` features are centred only, so the penalty is on their own scale.
+    `tolerance` bounds the relative error of the weight vector. C = inf means no penalty. A column with
+    one class missing is not fitted (NaN, with a reason). Rows without weight in all columns may hold
+    NaN. Raises InputError on shapes or values that cannot be used.
     """
     a, C = _checked(X, labels, weights, np.asarray(C, dtype=np.float64))
     used = a.any(axis=0)
@@ -87,17 +89,16 @@ def fit_logistic(
 
     w, mean, scale = (np.full((m, d), np.nan) for _ in range(3))
     b, gradient_norm, prior = (np.full(m, np.nan) for _ in range(3))
-    iterations, converged, separated = (
-        np.zeros(m, dtype=int),
-        np.zeros(m, dtype=bool),
-        np.zeros(m, dtype=bool),
-    )
+    iterations = np.zeros(m, dtype=int)
+    converged, separated = (np.zeros(m, dtype=bool) for _ in range(2))
     if possible.any():
-        design = Design.of(np.asarray(X)[used])
+        design = Design.of(np.asarray(X)[used], standardise=standardise)
         spectrum = Spectrum.of(design.Z)
         columns = np.flatnonzero(possible)
         for block in np.array_split(columns, -(-len(columns) * a.shape[1] // BLOCK_ELEMENTS)):
             centre, spread = _moments_of_each(design.Z, a[block])
+            if not standardise:
+                spread = np.sign(spread)
             inverse = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
             found = minimise(
                 design.Z,

@@ -24,6 +24,8 @@ from jaxtyping import Bool, Float, Int
 
 CG_LIMIT = 500
 HALVINGS = 40
+SMALL = 256
+LEADING = 64
 EPS = float(np.finfo(np.float64).eps)
 
 
@@ -44,20 +46,34 @@ class Solution:
 
 @dataclass(frozen=True, eq=False)
 class Spectrum:
-    """Eigenvectors and eigenvalues of Z^T Z, shared by the preconditioners of all problems."""
+    """Leading eigenvectors and eigenvalues of Z^T Z, shared by the preconditioners of all problems."""
 
-    vectors: Float[np.ndarray, "r d"]
-    values: Float[np.ndarray, " r"]
+    vectors: Float[np.ndarray, "k d"]
+    values: Float[np.ndarray, " k"]
+    rest: float
+    """Mean of the other eigenvalues; 0 when there are none."""
 
     @classmethod
     def of(cls, Z: Float[np.ndarray, "n d"]) -> Spectrum:
-        """The spectrum, from the smaller of the two Gram matrices; null directions are left out."""
+        """All of the spectrum of a small matrix, and the leading part of a large one.
+
+        The leading part comes from two rounds of subspace iteration (Halko, Martinsson and Tropp 2011,
+        algorithm 4.4): approximate, which costs a preconditioner iterations and never accuracy.
+        """
         n, d = Z.shape
-        values, vectors = np.linalg.eigh(Z.T @ Z if d <= n else Z @ Z.T)
-        kept = values > max(n, d) * EPS * values[-1]
-        values, vectors = values[kept], vectors[:, kept]
-        rows = vectors.T if d <= n else (vectors.T @ Z) / np.sqrt(values)[:, None]
-        return cls(vectors=np.ascontiguousarray(rows), values=values)
+        if d <= SMALL:
+            values, vectors = np.linalg.eigh(Z.T @ Z)
+            return cls(vectors=np.ascontiguousarray(vectors.T), values=np.maximum(values, 0.0), rest=0.0)
+        k = min(n, d, LEADING)
+        Q = np.linalg.qr(np.random.default_rng(0).standard_normal((d, k)))[0]
+        for _ in range(2):
+            Q = np.linalg.qr(Z.T @ (Z @ Q))[0]
+        B = Z @ Q
+        values, rotation = np.linalg.eigh(B.T @ B)
+        rest = np.einsum("nd,nd->", Z, Z) - values.sum()
+        return cls(
+            (Q @ rotation).T.copy(), np.maximum(values, 0.0), max(float(rest), 0.0) / max(min(n, d) - k, 1)
+        )
 
 
 @dataclass(eq=False)
@@ -170,9 +186,10 @@ def _newton_direction(
     """Newton directions of w with the intercept eliminated, to residual norms `target`."""
     total = at.D.sum(axis=1)
     curvature = total[:, None] / len(Z) * spectrum.values
-    # Without a penalty, directions outside the spectrum still need a positive preconditioner.
-    floor = np.maximum(at.penalty, 1e-6 * curvature.mean(axis=1))[:, None]
-    gain = 1.0 / (curvature + floor) - 1.0 / floor
+    # Without a penalty, null directions still need a positive preconditioner.
+    least = np.maximum(at.penalty, 1e-6 * curvature.mean(axis=1))
+    floor = (least + total / len(Z) * spectrum.rest)[:, None]
+    gain = 1.0 / (curvature + least[:, None]) - 1.0 / floor
 
     found = np.zeros_like(G)
     rows, D, g, penalty = np.arange(len(at)), at.D, at.g, at.penalty[:, None]

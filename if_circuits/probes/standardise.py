@@ -19,16 +19,16 @@ RECHECK_BELOW = 1e-8
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """A design matrix in common units: Z = (X - mean) / scale over all rows."""
+    """A design matrix in common units: Z = (X - mean) / scale, with mean and scale over all rows."""
 
     Z: Float[np.ndarray, "n d"]
     mean: Float[np.ndarray, " d"]
     scale: Float[np.ndarray, " d"]
-    """One where a column is constant; that column of Z is zero."""
+    """One where a column is constant (that column of Z is zero), and everywhere when only centred."""
 
     @classmethod
-    def of(cls, X: Float[np.ndarray, "n d"]) -> Design:
-        """X in common units, float64; refuses values that are not finite."""
+    def of(cls, X: Float[np.ndarray, "n d"], *, standardise: bool) -> Design:
+        """X in common units, or only centred, in float64; raises InputError on values that are not finite."""
         Z = np.array(X, dtype=np.float64, order="C")
         if not np.isfinite(Z).all():
             raise InputError("activations contain NaN or infinity in rows that are used; mask those rows out")
@@ -38,7 +38,7 @@ class Design:
         rounding = len(Z) * np.finfo(np.float64).eps * np.abs(mean)
         constant = scale <= rounding
         Z[:, constant] = 0.0
-        scale[constant] = 1.0
+        scale[constant | (not standardise)] = 1.0
         Z /= scale
         return cls(Z=Z, mean=mean, scale=scale)
 
