@@ -97,6 +97,12 @@ def make_verdict(
     )
 
 
+def no_verdict(claim: str, rule: str, notes: tuple[str, ...]) -> Verdict:
+    """Inconclusive for want of data; `notes` say what is missing."""
+    nothing = float("nan")
+    return Verdict(claim, "inconclusive", nothing, (nothing, nothing), nothing, 0, rule, notes)
+
+
 def load(name: str) -> ModuleType:
     """The module of the analysis called `name`. Raises InputError for an unknown name."""
     if name not in ANALYSES:

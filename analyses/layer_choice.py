@@ -1,0 +1,119 @@
+"""The layer that a fold reports, chosen on the other folds.
+
+The best of many layers looks better than it is on the data that made it the best. So for each held-out
+fold k the layer is chosen without k: probes are trained without the folds j and k and ranked by their
+AUROC on fold j, averaged over j and over tasks. (Probes trained without j alone would not do: what fold
+k and fold j share by chance would raise both.) The layer is common to all tasks and to all kinds of
+probe that are compared. Source: Varma and Simon 2006.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Int
+from scipy.stats import rankdata
+
+from if_circuits.activations.source import ActivationSource
+from if_circuits.analyses.probing import ProbingRows
+from if_circuits.probes.logistic import fit_logistic
+
+CHOICE_C = 0.01
+"""One middling penalty serves the ranking of layers; the probes that are reported choose their own."""
+
+
+@dataclass(frozen=True, eq=False)
+class LayerChoice:
+    """Which layer each fold reports, and what the choice rests on."""
+
+    layers: tuple[int, ...]
+    """The candidates."""
+    inner: Float[np.ndarray, "layers folds"]
+    """Mean AUROC over tasks within the other folds."""
+
+    @property
+    def index(self) -> Int[np.ndarray, " folds"]:
+        """Index of each fold's layer in `layers`; the earliest of equals."""
+        return np.argmax(np.nan_to_num(self.inner, nan=-1.0), axis=0)
+
+    @property
+    def chosen(self) -> Int[np.ndarray, " folds"]:
+        """Each fold's layer."""
+        return np.asarray(self.layers)[self.index]
+
+    @property
+    def usual(self) -> int:
+        """The layer that most folds chose; the earliest of equals."""
+        return self.layers[int(np.bincount(self.index).argmax())]
+
+    def frame(self) -> pd.DataFrame:
+        """The choice as a table: fold, layer, inner AUROC, and whether it is the fold's layer."""
+        layer, fold = (axis.ravel() for axis in np.indices(self.inner.shape))
+        return pd.DataFrame(
+            {
+                "fold": fold,
+                "layer": np.asarray(self.layers)[layer],
+                "inner_auroc": self.inner.ravel(),
+                "chosen": layer == self.index[fold],
+            }
+        )
+
+
+def choose_layers(source: ActivationSource, rows: ProbingRows, layers: Sequence[int]) -> LayerChoice:
+    """A layer for each fold at the position of `rows`, by how well specialists do on average in the
+    other folds."""
+    inner: list[Float[np.ndarray, " folds"]] = []
+    for layer in layers:
+        X = rows.features(source, layer)
+        found = [
+            inner_auroc(X[own], rows.labels[own], rows.fold_of_row[own], n_folds=rows.n_folds)
+            for own in rows.of_task
+        ]
+        inner.append(np.mean(found, axis=0))
+    return LayerChoice(tuple(layers), np.stack(inner))
+
+
+def inner_auroc(
+    X: Float[np.ndarray, "n d"], labels: Bool[np.ndarray, " n"], folds: Int[np.ndarray, " n"], *, n_folds: int
+) -> Float[np.ndarray, " folds"]:
+    """For each fold k, the AUROC on each other fold j of a probe trained without both, averaged over j.
+
+    Pairs (j, k) that leave a class out of the training rows or of fold j are left out of the average;
+    0.5 where all are, and where there are fewer than three folds.
+    """
+    pairs = np.array(list(combinations(range(n_folds), 2)))
+    kept = (folds[:, None] != pairs[:, 0]) & (folds[:, None] != pairs[:, 1])
+    fits = fit_logistic(
+        X,
+        np.repeat(labels[:, None], len(pairs), axis=1),
+        weights=kept,
+        C=np.full(len(pairs), CHOICE_C),
+        tolerance=1e-2,
+    )
+    scores = fits.scores(X)
+    # Entry [k, j] is the AUROC on fold j of the probe trained without j and k.
+    found = np.full((n_folds, n_folds), np.nan)
+    for fold in range(n_folds):
+        rows = folds == fold
+        with_fold = np.flatnonzero((pairs == fold).any(axis=1))
+        others = pairs[with_fold].sum(axis=1) - fold
+        found[others, fold] = _column_aurocs(scores[np.ix_(rows, with_fold)], labels[rows])
+    known = ~np.isnan(found)
+    total = np.where(known, found, 0.0).sum(axis=1)
+    return np.divide(total, known.sum(axis=1), out=np.full(n_folds, 0.5), where=known.any(axis=1))
+
+
+def _column_aurocs(
+    scores: Float[np.ndarray, "n m"], labels: Bool[np.ndarray, " n"]
+) -> Float[np.ndarray, " m"]:
+    """AUROC of every column of scores, ties one half; NaN for NaN scores or a class without rows."""
+    positives, negatives = int(labels.sum()), int((~labels).sum())
+    if not positives or not negatives:
+        return np.full(scores.shape[1], np.nan)
+    ranks = np.asarray(rankdata(scores, axis=0))
+    wins = ranks[labels].sum(axis=0) - positives * (positives + 1) / 2
+    return wins / (positives * negatives)
