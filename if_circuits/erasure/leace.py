@@ -1,0 +1,84 @@
+"""LEACE: the least change of the activations after which no linear probe can find the label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Shaped
+
+from if_circuits.erasure.labelled import checked
+from if_circuits.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class AffineErasure:
+    """x - left (right (x - mean)): a rank-one projection, oblique in general (right left = 1)."""
+
+    left: Float[np.ndarray, " d"]
+    """What is taken away, a column: the cross-covariance of activations and label, scaled."""
+    right: Float[np.ndarray, " d"]
+    """What is read, a row: the least-squares predictor of the label, scaled."""
+    mean: Float[np.ndarray, " d"]
+    name: str
+
+    def remove(self, X: Float[np.ndarray, "*rows d"]) -> Float[np.ndarray, "*rows d"]:
+        """The activations X without the concept, in float64."""
+        X = np.asarray(X)
+        if X.shape[-1:] != self.mean.shape:
+            raise InputError(f"erasure {self.name!r} has d = {len(self.mean)}, the activations {X.shape}")
+        return X - ((X - self.mean) @ self.right)[..., None] * self.left
+
+
+@dataclass(frozen=True)
+class Leace:
+    """Least-squares concept erasure of a binary label (Belrose et al. 2023, arXiv 2306.03819, theorem 4.3)."""
+
+    shrinkage: bool = True
+    """Shrink the covariance of the activations (see `shrunk_covariance`); the guarantee holds either way,
+    but without it n near d makes the change arbitrarily large."""
+    name: str = "LEACE"
+
+    def fit(
+        self,
+        X: Float[np.ndarray, "n d"],
+        y: Bool[np.ndarray, " n"],
+        *,
+        groups: Shaped[np.ndarray, " n"],  # noqa: ARG002  (of the protocol; nothing is held out here)
+        seed: int,  # noqa: ARG002
+    ) -> AffineErasure:
+        """The eraser of y: with W the whitening of X and u the whitened cross-covariance, W^+ u u^T W.
+
+        Activations without covariance with y are left as they are.
+        """
+        X, y = checked(X, y, method=self.name)
+        mean = X.mean(axis=0)
+        centred = X - mean
+        covariance = centred.T @ centred / (len(X) - 1)
+        if self.shrinkage:
+            covariance = shrunk_covariance(centred.T @ centred / len(X), n=len(X))
+        values, vectors = np.linalg.eigh(covariance)
+        kept = values > max(values[-1], 0.0) * len(values) * np.finfo(np.float64).eps
+        values, vectors = values[kept], vectors[:, kept]
+        cross = vectors.T @ (centred.T @ (y - y.mean())) / (len(X) - 1)
+        whitened = cross / np.sqrt(values)
+        length = np.linalg.norm(whitened)
+        if length <= len(X) * np.finfo(np.float64).eps:
+            return AffineErasure(np.zeros_like(mean), np.zeros_like(mean), mean, self.name)
+        u = whitened / length
+        return AffineErasure(
+            vectors @ (u * np.sqrt(values)), vectors @ (u / np.sqrt(values)), mean, self.name
+        )
+
+
+def shrunk_covariance(covariance: Float[np.ndarray, "d d"], *, n: int) -> Float[np.ndarray, "d d"]:
+    """Optimal linear shrinkage towards a multiple of the identity (Bodnar, Gupta and Parolya 2014, eq. 4.3).
+
+    `covariance` is the sample covariance of n rows with divisor n.
+    """
+    d = len(covariance)
+    spread = np.trace(covariance) / d
+    deviation = float(np.sum(covariance**2)) - d * spread**2
+    noise = d**2 * spread**2 / n
+    kept = 1.0 - noise / deviation if deviation > 0 else 0.0
+    return kept * covariance + (1.0 - kept) * spread * np.eye(d)

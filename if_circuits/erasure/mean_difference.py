@@ -1,0 +1,35 @@
+"""Mean-difference removal: project out the line between the class means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Shaped
+
+from if_circuits.erasure.base import Subspace
+from if_circuits.erasure.labelled import checked
+
+
+@dataclass(frozen=True)
+class MeanDifference:
+    """The rank-one orthogonal projection that makes the class means equal.
+
+    By theorem 3.1 of LEACE (Belrose et al. 2023) no linear probe can then beat a constant on the
+    fitting data. It changes activations more than LEACE does, but is an orthogonal projection.
+    """
+
+    name: str = "mean difference"
+
+    def fit(
+        self,
+        X: Float[np.ndarray, "n d"],
+        y: Bool[np.ndarray, " n"],
+        *,
+        groups: Shaped[np.ndarray, " n"],  # noqa: ARG002  (of the protocol; nothing is held out here)
+        seed: int,  # noqa: ARG002
+    ) -> Subspace:
+        """The line from the negative to the positive mean, centred on the mean; rank 0 if they coincide."""
+        X, y = checked(X, y, method=self.name)
+        gap = X[y].mean(axis=0) - X[~y].mean(axis=0)
+        return Subspace.orthonormalise(gap[None], mean=X.mean(axis=0), name=self.name)

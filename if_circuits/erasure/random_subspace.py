@@ -1,0 +1,96 @@
+"""Random subspaces: what an ablation must beat, uniform or matched in the variance that they remove."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+from if_circuits.erasure.base import Subspace
+from if_circuits.errors import InputError
+
+STEEPEST = 40.0
+"""Largest exponent of the eigenvalues that is tried in matching a variance."""
+
+
+def random_subspace(rank: int, *, mean: Float[np.ndarray, " d"], seed: int, name: str = "random") -> Subspace:
+    """A uniformly distributed subspace: the QR factor of a Gaussian matrix, centred on `mean`."""
+    _check_rank(rank, len(mean))
+    gaussian = np.random.default_rng(seed).standard_normal((len(mean), rank))
+    return Subspace(basis=np.linalg.qr(gaussian)[0].T, mean=mean, name=name)
+
+
+def captured_variance(subspace: Subspace, X: Float[np.ndarray, "n d"]) -> float:
+    """Variance of X about its own mean inside the subspace, summed over its dimensions (divisor n)."""
+    return float(subspace.coordinates(X).var(axis=0).sum())
+
+
+def variance_matched_subspaces(
+    X: Float[np.ndarray, "n d"],
+    *,
+    rank: int,
+    variance: float,
+    n_subspaces: int,
+    seed: int,
+    tolerance: float = 1e-3,
+    name: str = "variance-matched random",
+) -> tuple[Subspace, ...]:
+    """Random subspaces of a rank that capture a given variance of X, to the relative tolerance.
+
+    Each is the span of `rank` Gaussian combinations of the principal directions of X, whose standard
+    deviations are (eigenvalue)^(t/2). t = 0 is the uniform subspace; growing t tilts it towards the
+    directions of large variance, falling t away from them. With the Gaussian numbers fixed, the
+    captured variance is a continuous function of t, and bisection finds the t that gives `variance`. So
+    the subspaces are random in everything but that number. Directions in which X does not vary (n < d)
+    count as those of least variance. Raises InputError when no subspace of the rank captures as much.
+    """
+    X = np.asarray(X, dtype=np.float64)
+    mean = X.mean(axis=0)
+    values, vectors = np.linalg.eigh((X - mean).T @ (X - mean) / len(X))
+    _check_rank(rank, len(values))
+    least, most = float(values[:rank].sum()), float(values[-rank:].sum())
+    if not least * (1 - tolerance) - 1e-12 * most <= variance <= most * (1 + tolerance):
+        raise InputError(
+            f"subspaces of rank {rank} capture between {least:.4g} and {most:.4g} of this variance, "
+            f"not {variance:.4g}"
+        )
+    values = np.maximum(values, 1e-12 * values[-1])
+    rng = np.random.default_rng(seed)
+    found: list[Subspace] = []
+    for _ in range(n_subspaces):
+        gaussian = rng.standard_normal((len(values), rank))
+        basis = _tilted(gaussian, values, variance, tolerance)
+        found.append(Subspace(basis=basis.T @ vectors.T, mean=mean, name=name))
+    return tuple(found)
+
+
+def _tilted(
+    gaussian: Float[np.ndarray, "d k"], values: Float[np.ndarray, " d"], variance: float, tolerance: float
+) -> Float[np.ndarray, "d k"]:
+    """Orthonormal columns in eigen-coordinates whose captured variance is the one asked for."""
+    logs = np.log(values / values[-1])
+
+    def basis_at(t: float) -> Float[np.ndarray, "d k"]:
+        weights = np.exp(0.5 * (t * logs - (t * logs).max()))
+        # Rows in falling order of size, which keeps Householder QR accurate on rows of any size.
+        order = np.argsort(-weights)
+        basis = np.empty_like(gaussian)
+        basis[order] = np.linalg.qr(gaussian[order] * weights[order, None])[0]
+        return basis
+
+    low, high, captured = -STEEPEST, STEEPEST, float("nan")
+    for _ in range(200):
+        middle = 0.5 * (low + high)
+        basis = basis_at(middle)
+        captured = float(values @ (basis**2).sum(axis=1))
+        if abs(captured - variance) <= tolerance * variance:
+            return basis
+        low, high = (middle, high) if captured < variance else (low, middle)
+    raise InputError(
+        f"no tilt reaches the variance {variance:.4g} (it ended at {captured:.4g}): it is too near the "
+        "largest or the smallest that a subspace of this rank can capture"
+    )
+
+
+def _check_rank(rank: int, d: int) -> None:
+    if not 0 <= rank <= d:
+        raise InputError(f"a subspace of {d} dimensions has a rank between 0 and {d}, got {rank}")
