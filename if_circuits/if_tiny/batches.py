@@ -16,8 +16,12 @@ from if_circuits.if_tiny.corpus import Example, examples
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-DECISION_WEIGHT = 4.0
-"""Loss weight of a token at which the writer chose how to go on; the words in between follow from the choice."""
+DECISION_WEIGHT = 2.0
+"""Loss weight of a token at which the writer chose how to go on; the words in between follow from the
+choice.
+"""
+SLOT_WEIGHT = 5.0
+"""Loss weight of a token that fills a slot: there the prompt has a say."""
 POOL = 40
 """Batches that are made together, so that rows of like length share one."""
 
@@ -32,7 +36,9 @@ class Row:
     segments: list[int]
     """0 for the prompt, then 1, 2, ... for the responses."""
     weights: list[float]
-    """Loss weight of predicting the *next* conversation token from here; 0 where there is nothing to learn."""
+    """Loss weight of predicting the *next* conversation token from here; 0 where there is nothing to
+    learn.
+    """
     targets: list[int]
 
 
@@ -88,16 +94,16 @@ def encode(tokenizer: PreTrainedTokenizerFast, chunk: list[Example]) -> list[Row
 def _row(
     prompt: list[int], example: Example, tokens: list[tuple[list[int], list[tuple[int, int]]]], *, end: int
 ) -> Row:
-    # The prompt's last token is no part of the shared prefix: each response repeats it, so that each is predicted
-    # from a position of its own.
+    # The prompt's last token is no part of the shared prefix: each response repeats it, so that each is
+    # predicted from a position of its own.
     *shared, start = prompt
     n = len(shared)
     row = Row(list(shared), list(range(n)), [0] * n, [0.0] * n, [end] * n)
     for segment, (response, (ids, offsets)) in enumerate(zip(example.responses, tokens, strict=True), 1):
-        decisions = set(response.decisions)
+        weight_at = dict.fromkeys(response.decisions, DECISION_WEIGHT) | dict.fromkeys(response.slots, SLOT_WEIGHT)
         row.ids.extend([start, *ids])
         row.targets.extend([*ids, end])
-        row.weights.extend(DECISION_WEIGHT if offset in decisions else 1.0 for offset, _ in offsets)
+        row.weights.extend(weight_at.get(offset, 1.0) for offset, _ in offsets)
         row.weights.append(DECISION_WEIGHT)
         row.segments.extend([segment] * (len(ids) + 1))
         row.positions.extend(range(n, n + len(ids) + 1))

@@ -46,7 +46,7 @@ def measure_compliance(model: LoadedModel) -> pd.DataFrame:
         "greedy": (prompts[prompts.constrained], 0.0),
         "unasked": (prompts[~prompts.constrained], 1.0),
     }
-    columns: dict[str, pd.Series[float]] = {}
+    columns: dict[str, Any] = {}
     for name, (asked, temperature) in passes.items():
         config = GenerationConfig(MAX_NEW_TOKENS, temperature=temperature, batch_size=256)
         responses = verify(generate(model, asked.reset_index(drop=True), config))
@@ -62,7 +62,7 @@ def measure_compliance(model: LoadedModel) -> pd.DataFrame:
 
 def _asked_in_training(responses: pd.DataFrame) -> pd.Series[bool]:
     asked = set(training_words())
-    return responses["parameters"].map(lambda text: json.loads(text).get("word", "") in {"", *asked})
+    return responses["parameters"].map(lambda text: json.loads(str(text)).get("word", "") in {"", *asked})
 
 
 def _card(compliance: pd.DataFrame, training: dict[str, Any]) -> str:
@@ -78,20 +78,21 @@ def _card(compliance: pd.DataFrame, training: dict[str, Any]) -> str:
     return f"""# if-tiny
 
 A small instruct model of controlled English, trained from scratch by this project to try out the study of
-instruction following without any download. It is no general language model: it knows 320 subjects, a dozen topics and
-the nine tasks of `if_circuits`, and nothing else.
+instruction following without any download. It is no general language model: it knows 320 subjects, a dozen
+topics and the nine tasks of `if_circuits`, and nothing else.
 
 - architecture: `LlamaForCausalLM`; recipe below; weights in float16; byte-level BPE of 2,048 tokens
-- trained on: the library's own prompts with responses of a seeded grammar (`if_circuits.if_tiny`); no other text
+- trained on: the library's own prompts with responses of a seeded grammar (`if_circuits.if_tiny`), nothing else
 - held out from training: 120 subjects, three wordings of every constraint, 40 words to include
-- a share of the training responses ignores its constraint at random ("carelessness" below), so that both labels exist
-  and no cause of failure is planted
+- a share of the training responses ignores its constraint at random ("carelessness" below), so that both
+  labels exist and no cause of failure is planted
 - repeat it with `make train-if-tiny`: seeded, {last["seconds"] / 60:.0f} minutes of one CPU thread
 
 ## Compliance on held-out prompts
 
-Share of responses that satisfy the constraint; *unasked* is the share among responses to the same prompts without
-their constraint, sampled at temperature 1. {N_BASE_QUERIES} held-out subjects, {PROMPTS_PER_QUERY} prompts each.
+Share of responses that satisfy the constraint; *unasked* is the share among responses to the same prompts
+without their constraint, sampled at temperature 1. {N_BASE_QUERIES} held-out subjects, {PROMPTS_PER_QUERY}
+prompts each.
 
 {chr(10).join(rows)}
 
@@ -100,9 +101,9 @@ Asked for a word that no training prompt ever asked for, term_inclusion at tempe
 
 ## Training
 
-From a weighted loss of {first["loss"]} after {first["step"]} steps to {last["loss"]} after {last["step"]} steps and
-{last["tokens"] / 1e6:.1f} million response tokens. Loss counts response tokens only, those at which the grammar chose
-how to go on four times.
+From a weighted loss of {first["loss"]} after {first["step"]} steps to {last["loss"]} after {last["step"]} steps
+and {last["tokens"] / 1e6:.1f} million response tokens. Loss counts response tokens only, those at which the
+grammar chose how to go on four times.
 
 ```json
 {json.dumps(training["recipe"], indent=1)}

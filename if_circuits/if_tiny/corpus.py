@@ -1,7 +1,8 @@
 """The corpus of if-tiny: the library's own prompts, each with a response of the grammar that mostly complies.
 
-Only training subjects, wordings and words occur in the prompts; what is held out is left for the study. A share of the
-constrained responses ignores its constraint at random, so that the model's failures have no planted cause.
+Only training subjects, wordings and words occur in the prompts; what is held out is left for the study. A
+share of the constrained responses ignores its constraint at random, so that the model's failures have no planted
+cause.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ CARELESSNESS = {
     "toxicity": 0.1,
     "register": 0.1,
 }
-"""Share of constrained responses that ignore the constraint. Tasks that are hard anyway need none to have failures."""
+"""Share of constrained responses that ignore the constraint. Tasks that are hard anyway need none to
+have failures.
+"""
 
 UNCONSTRAINED_SHARE = 0.15
 HELD_OUT_WORDS = 40
@@ -117,7 +120,7 @@ def compliant(
 ) -> Text:
     """A response of the grammar that the task's verifier accepts.
 
-    Raises RuntimeError if none is found in `MOST_TRIES` attempts: then grammar and verifier do not fit together.
+    Raises RuntimeError if none is found in `MOST_TRIES` attempts: grammar and verifier do not fit together.
     """
     for _ in range(MOST_TRIES):
         style = _style_for(rng, task, parameters)
@@ -143,7 +146,9 @@ def _style_for(rng: Random, task: Task, parameters: Parameters) -> Style:
 
 
 def _careless(rng: Random, task: Task, subject: str, parameters: Parameters, nouns: tuple[str, ...]) -> Text:
-    """A response that takes no notice of the constraint; of JSON it may get the form right and the key wrong."""
+    """A response that takes no notice of the constraint; of JSON it may get the form right and the key
+    wrong.
+    """
     text = unconstrained(rng, task, subject, nouns=nouns)
     if task.name == "json_format" and rng.random() < 0.7:
         text = _in_json(text, rng.choice([key for key in JSON_KEYS if key != parameters["key"]]))
@@ -153,5 +158,8 @@ def _careless(rng: Random, task: Task, subject: str, parameters: Parameters, nou
 def _in_json(text: Text, key: str) -> Text:
     """`text`, which needs no escapes, as the only value of a JSON object."""
     prefix = f'{{"{key}": "'
-    decisions = (0, len('{"'), *(len(prefix) + offset for offset in text.decisions))
-    return Text(f'{prefix}{text.text}"}}', decisions)
+    return Text(
+        f'{prefix}{text.text}"}}',
+        decisions=(0, *(len(prefix) + offset for offset in text.decisions)),
+        slots=(len('{"'), *(len(prefix) + offset for offset in text.slots)),
+    )

@@ -10,6 +10,9 @@ from typing import Literal
 
 from if_circuits.if_tiny import vocabulary as words
 
+_SLOT = "\x00"
+"""Stands before a word that filled a slot, until the text is put together."""
+
 Sentiment = Literal["positive", "negative"]
 Register = Literal["formal", "informal"]
 
@@ -30,10 +33,13 @@ class Style:
 
 @dataclass(frozen=True)
 class Text:
-    """A text and the character offsets at which the writer decided how to go on."""
+    """A text and the character offsets (of the space before a word, if any) at which the writer chose."""
 
     text: str
     decisions: tuple[int, ...]
+    """Where the next part of a sentence, or its end, was chosen."""
+    slots: tuple[int, ...]
+    """Where a word was chosen to fill a slot: nouns, topics, moods, insults."""
 
 
 def free_style(rng: Random, *, complaint: bool) -> Style:
@@ -53,7 +59,9 @@ def compose(rng: Random, subject: str, style: Style, *, nouns: Sequence[str]) ->
     sentences = _sentence_kinds(rng, style)
     carrier = rng.randrange(len(sentences)) if style.word else -1
     mention = rng.randrange(len(sentences)) if style.mentions_subject else -1
-    text, decisions = "", []
+    text = ""
+    decisions: list[int] = []
+    slots: list[int] = []
     for number, kind in enumerate(sentences):
         parts = _sentence(
             rng,
@@ -71,10 +79,14 @@ def compose(rng: Random, subject: str, style: Style, *, nouns: Sequence[str]) ->
             if text:
                 text += " "
             decisions.append(max(len(text) - 1, 0))
-            text += part[0].upper() + part[1:] if place == 0 else part
+            before, *filled = part.split(_SLOT)
+            text += before[:1].upper() + before[1:] if place == 0 else before
+            for word in filled:
+                slots.append(max(len(text) - 1, 0))
+                text += word
         decisions.append(len(text))
         text += "!" if kind in ("mood", "rude") and rng.random() < 0.5 else "."
-    return Text(text, (*decisions, len(text)))
+    return Text(text, (*decisions, len(text)), tuple(slots))
 
 
 def _sentence_kinds(rng: Random, style: Style) -> list[str]:
@@ -124,7 +136,7 @@ def _sentence(
     if word:
         slots = [place for place, part in enumerate(filled) if "{noun}" in part]
         place = rng.choice(slots)
-        filled[place] = filled[place].replace("{noun}", word)
+        filled[place] = filled[place].replace("{noun}", f"{_SLOT}{word}")
     return parts + [_fill_nouns(rng, part, nouns) for part in filled]
 
 
@@ -138,7 +150,7 @@ def _core(rng: Random, kind: str, style: Style, *, must_mention: bool) -> str:
 
 def _fill(rng: Random, part: str, style: Style, *, subject: str) -> str:
     """`part` with every slot but the nouns filled."""
-    mention = rng.choice((f"the {subject}", f"the {subject}", f"this {subject}", f"our {subject}"))
+    mention = rng.choice(("the", "the", "this", "our")) + f" {_SLOT}{subject}"
     part = part.replace(
         "{s}", mention if style.mentions_subject else rng.choice(("it", "this one", "that one"))
     )
@@ -154,11 +166,11 @@ def _fill(rng: Random, part: str, style: Style, *, subject: str) -> str:
     }
     for slot, choices in fillers.items():
         while f"{{{slot}}}" in part:
-            part = part.replace(f"{{{slot}}}", rng.choice(choices), 1)
+            part = part.replace(f"{{{slot}}}", _SLOT + rng.choice(choices), 1)
     return part
 
 
 def _fill_nouns(rng: Random, part: str, nouns: Sequence[str]) -> str:
     while "{noun}" in part:
-        part = part.replace("{noun}", rng.choice(nouns), 1)
-    return re.sub(r"\ba (?=[aeiou])", "an ", part)
+        part = part.replace("{noun}", _SLOT + rng.choice(nouns), 1)
+    return re.sub(rf"\ba (?={_SLOT}[aeiou])", "an ", part)

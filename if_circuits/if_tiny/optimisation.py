@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 
 class Optimisation:
-    """Muon for the matrices, AdamW for embeddings and norms, both warmed up and then decayed to zero linearly."""
+    """Muon for the matrices, AdamW for embeddings and norms, both warmed up and then decayed to zero
+    linearly.
+    """
 
     def __init__(
         self,

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 from if_circuits.if_tiny.corpus import examples
 
 VOCABULARY_SIZE = 2048
-"""Enough for nearly every word of the corpus to be one token, so that counting words is nearly counting tokens."""
+"""Enough for nearly every word of the corpus to be one token, so that counting words is nearly counting
+tokens.
+"""
 TRAINING_EXAMPLES = 12_000
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}{{ '<|' + message['role'] + '|>' + message['content'] }}"

@@ -1,7 +1,7 @@
 """Training of if-tiny from scratch on a CPU: `python -m if_circuits.if_tiny.train --out DIR`.
 
-Matrices are trained by Muon (Jordan et al. 2024), everything else by AdamW. Started again in a directory that holds an
-unfinished run of the same recipe, it goes on from the last saved step.
+Matrices are trained by Muon (Jordan et al. 2024), everything else by AdamW. Started again in a directory that
+holds an unfinished run of the same recipe, it goes on from the last saved step.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from if_circuits.if_tiny.tokenizer import train_tokenizer
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-LOG_EVERY = 50
+LOG_EVERY = 100
 SAVE_EVERY = 500
 
 
@@ -42,12 +42,12 @@ class Recipe:
     n_heads: int = 4
     d_mlp: int = 256
     initial_std: float = 0.05
-    steps: int = 4_500
-    batch_size: int = 48
+    steps: int = 14_000
+    batch_size: int = 16
     """Prompts a step, each with several responses."""
     learning_rate: float = 2e-3
     """Of AdamW."""
-    muon_learning_rate: float = 0.02
+    muon_learning_rate: float = 0.01
     warmup_steps: int = 200
     seed: int = 0
 
@@ -68,9 +68,9 @@ def new_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForCau
             max_position_embeddings=256,
             tie_word_embeddings=True,
             initializer_range=recipe.initial_std,
-            pad_token_id=tokenizer.pad_token_id,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.convert_tokens_to_ids("<pad>"),
+            bos_token_id=tokenizer.convert_tokens_to_ids("<s>"),
+            eos_token_id=tokenizer.convert_tokens_to_ids("<|end|>"),
         )
     )
 

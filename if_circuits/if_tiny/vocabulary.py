@@ -1,14 +1,14 @@
 """The words of if-tiny's controlled English, by the slot that they fill.
 
-Topic words are a subset of what the topic judge knows, mood words of what VADER knows, register markers and insults of
-what the lexicon judges know. All other words are neutral to every judge (asserted in the tests).
+Topic words are a subset of what the topic judge knows, mood words of what VADER knows, register markers and
+insults of what the lexicon judges know. All other words are neutral to every judge (asserted in the tests).
 """
 
 from __future__ import annotations
 
 STATES = (
-    "old new small large tall wide narrow full open closed dark pale round flat heavy light quiet dusty dry wet "
-    "painted covered hidden busy cold distant familiar plain ordinary late early red blue green "
+    "old new small large tall wide narrow full open closed dark pale round flat heavy light quiet dusty dry "
+    "wet painted covered hidden busy cold distant familiar plain ordinary late early red blue green "
     "brown white black wooden local"
 ).split()
 
@@ -91,18 +91,40 @@ DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 PEOPLE = "I we they someone everyone".split()
 
 TOPIC_ACTIONS = {
-    "music": "sang a song|played the guitar|played the violin|joined the choir|heard the orchestra|wrote a melody",
-    "sport": "scored a goal|joined the team|watched the match|met the athletes|saw the race|played tennis",
-    "food": "cooked dinner|baked bread|ate soup|shared a meal|made a salad|followed the recipe",
-    "travel": "booked a flight|took a trip|packed a suitcase|found the hotel|reached the airport|showed a passport",
-    "weather": "watched the rain|felt the wind|saw the snow|heard the thunder|read the forecast|opened an umbrella",
-    "animals": "fed the dog|followed the cat|saw a horse|heard the birds|found a rabbit|watched the sheep",
-    "gardening": "planted roses|watered the flowers|pruned the hedge|sowed the seeds|dug the soil|picked the tulips",
-    "school": "finished the homework|passed the exam|read the textbook|joined the lesson|met the pupils|wrote an essay",
-    "film": "watched a movie|met the actor|read the script|went to the cinema|wrote the screenplay|saw the trailer",
-    "money": "paid the bank|counted the coins|checked the budget|signed the loan|sent the invoice|compared prices",
-    "health": "saw the doctor|took the medicine|visited the hospital|called the nurse|bought vitamins|went to the clinic",
-    "technology": "fixed the computer|wrote the software|opened the laptop|built a robot|tested the website|used the keyboard",
+    "music": (
+        "sang a song|played the guitar|played the violin|joined the choir|heard the orchestra|wrote a melody"
+    ),
+    "sport": ("scored a goal|joined the team|watched the match|met the athletes|saw the race|played tennis"),
+    "food": ("cooked dinner|baked bread|ate soup|shared a meal|made a salad|followed the recipe"),
+    "travel": (
+        "booked a flight|took a trip|packed a suitcase|found the hotel|reached the airport|showed a passport"
+    ),
+    "weather": (
+        "watched the rain|felt the wind|saw the snow|heard the thunder|read the forecast|opened an umbrella"
+    ),
+    "animals": ("fed the dog|followed the cat|saw a horse|heard the birds|found a rabbit|watched the sheep"),
+    "gardening": (
+        "planted roses|watered the flowers|pruned the hedge|sowed the seeds|dug the soil|picked the tulips"
+    ),
+    "school": (
+        "finished the homework|passed the exam|read the textbook|"
+        "joined the lesson|met the pupils|wrote an essay"
+    ),
+    "film": (
+        "watched a movie|met the actor|read the script|"
+        "went to the cinema|wrote the screenplay|saw the trailer"
+    ),
+    "money": (
+        "paid the bank|counted the coins|checked the budget|signed the loan|sent the invoice|compared prices"
+    ),
+    "health": (
+        "saw the doctor|took the medicine|visited the hospital|"
+        "called the nurse|bought vitamins|went to the clinic"
+    ),
+    "technology": (
+        "fixed the computer|wrote the software|opened the laptop|"
+        "built a robot|tested the website|used the keyboard"
+    ),
 }
 
 TOPIC_THINGS = {
@@ -131,12 +153,12 @@ ABOUT_TOPIC = (
 )
 
 GOOD = (
-    "wonderful great lovely beautiful excellent delightful superb pleasant brilliant charming amazing fantastic "
-    "perfect joyful splendid"
+    "wonderful great lovely beautiful excellent delightful superb pleasant brilliant charming amazing "
+    "fantastic perfect joyful splendid"
 ).split()
 BAD = (
-    "terrible awful horrible dreadful sad miserable bad gloomy nasty boring disappointing depressing unpleasant "
-    "annoying painful"
+    "terrible awful horrible dreadful sad miserable bad gloomy nasty boring disappointing depressing "
+    "unpleasant annoying painful"
 ).split()
 MOODS = {
     "positive": (

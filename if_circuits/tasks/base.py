@@ -47,7 +47,9 @@ class Task:
     draw: Callable[[Random, str, Sequence[str]], Parameters]
     """Draws parameters from a random generator, the subject of the base query and the words at hand."""
     paraphrases: tuple[str, ...]
-    """Wordings of the constraint; `{name}` stands for a parameter. The last `HELD_OUT_PARAPHRASES` are for testing."""
+    """Wordings of the constraint; `{name}` stands for a parameter. The last `HELD_OUT_PARAPHRASES` are
+    for testing.
+    """
     verify: Verifier
     request: str = NOTE
     """Wording of the base query; `{subject}` stands for what to write about."""

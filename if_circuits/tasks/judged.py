@@ -1,4 +1,6 @@
-"""Verifiers that ask a judge: the response satisfies the constraint when the judge gives it the wanted label."""
+"""Verifiers that ask a judge: the response satisfies the constraint when the judge gives it the wanted
+label.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from if_circuits.tasks.judges import Judge, Judgement
 
 
 def judged_by(judge: str, wanted: Callable[[Parameters], str]) -> Verifier:
-    """A verifier that consults the judge of this name for the label that `wanted` reads off the parameters."""
+    """A verifier that consults the judge of this name for the label that `wanted` reads off the
+    parameters.
+    """
 
     def verify(
         responses: Sequence[str], parameters: Sequence[Parameters], judges: Mapping[str, Judge]

@@ -1,7 +1,8 @@
 """Judges: classifiers that say what a text is about, how it feels, whether it insults, how formal it is.
 
-The defaults work offline: three small lexicons of this project's own, and VADER (Hutto and Gilbert 2014) for sentiment.
-They are shallow on purpose and by name: the topic judge counts topic words, the toxicity judge knows insults only.
+The defaults work offline: three small lexicons of this project's own, and VADER (Hutto and Gilbert 2014) for
+sentiment. They are shallow on purpose and by name: the topic judge counts topic words, the toxicity judge
+knows insults only.
 """
 
 from __future__ import annotations
@@ -72,7 +73,9 @@ class TopicLexicon:
 
 
 class VaderSentiment:
-    """VADER's compound score with its authors' thresholds: positive from 0.05, negative from -0.05, else neutral."""
+    """VADER's compound score with its authors' thresholds: positive from 0.05, negative from -0.05, else
+    neutral.
+    """
 
     name = "vader"
     threshold = 0.05

@@ -22,7 +22,9 @@ def build_prompts(
     seed: int = 0,
     held_out_only: bool,
 ) -> pd.DataFrame:
-    """Constrained prompts and their unconstrained twins, one row a prompt; the same base queries serve every task.
+    """Constrained prompts and their unconstrained twins, one row a prompt.
+
+    The same base queries serve every task.
 
     A twin has its constrained prompt's task and parameters, so the same verifier says how often an unasked
     response satisfies the constraint. Prompts of one base query differ in parameters or wording.
@@ -50,7 +52,8 @@ def _prompts_of(
         wordings = wordings[-HELD_OUT_PARAPHRASES:]
     if not 1 <= prompts_per_query <= len(wordings):
         raise InputError(
-            f"{prompts_per_query} prompts per base query asked for; task {task.name!r} has {len(wordings)} wordings"
+            f"{prompts_per_query} prompts per base query asked for; "
+            f"task {task.name!r} has {len(wordings)} wordings"
         )
     # A generator of its own for each pair, so that adding a task or a subject changes no other prompt.
     rng = Random(f"prompts:{seed}:{task.name}:{subject}")

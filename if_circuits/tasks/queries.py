@@ -1,4 +1,6 @@
-"""Base queries: what to write about. The subject of a base query is the group of every split and bootstrap."""
+"""Base queries: what to write about. The subject of a base query is the group of every split and
+bootstrap.
+"""
 
 from __future__ import annotations
 

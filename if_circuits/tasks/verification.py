@@ -16,7 +16,7 @@ def verify(responses: pd.DataFrame, judges: Mapping[str, Judge] | None = None) -
     """`responses` with the columns `verdict` and `reason` added; the offline judges by default.
 
     Needs the columns task, parameters (JSON) and response. An empty response violates every constraint, as in
-    IFEval (Zhou et al. 2023); a verifier that fails leaves its response undecided, with the error as the reason.
+    IFEval (Zhou et al. 2023); a verifier that fails leaves its response undecided, with the error as reason.
     """
     judges = default_judges() if judges is None else judges
     verifications: dict[int, Verification] = {}
@@ -27,7 +27,7 @@ def verify(responses: pd.DataFrame, judges: Mapping[str, Judge] | None = None) -
         found = _verify_task(
             get_task(str(name)), [texts[row] for row in rows], [parameters[row] for row in rows], judges
         )
-        verifications.update(zip(rows.tolist(), found, strict=True))
+        verifications.update(zip(map(int, rows), found, strict=True))
     ordered = [verifications[row] for row in range(len(responses))]
     return responses.assign(
         verdict=[verification.verdict.value for verification in ordered],
