@@ -1,0 +1,255 @@
+"""Analysis 2: does a probe trained on one task read another, and most of all within a family of tasks?
+
+Cell (A, B) is the AUROC on task B of the probe trained on task A, on the responses to base queries that
+the probe has not seen. All cells of a fold come from the layer at `last` at which the specialists do
+best in the other folds (`layer_choice`), so the diagonal is not flattered by the choice.
+
+Rule. Effect: (mean off the diagonal - 0.5) / (mean on the diagonal - 0.5). The claim that transfer is
+weak is supported when the interval of this ratio over base queries lies below 0.5, not supported when
+above, else inconclusive; inconclusive too when the diagonal does not beat 0.5, for then there is nothing
+to transfer. p: two-sided, of the ratio being 0.5, from the same resamples. That transfer is clustered by
+skill is a second finding, given in the notes and in the table `families`: the mean within families minus
+the mean between them, tested by permuting the families of the tasks. An AUROC below 0.5 counts as it is:
+a probe that reads another task upside down does not transfer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Int
+from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial.distance import squareform
+
+from if_circuits.activations.source import ActivationSource
+from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, make_verdict, no_verdict
+from if_circuits.analyses.layer_choice import LayerChoice, choose_layers
+from if_circuits.analyses.probing import ProbingRows, fit_specialists, left_out_rows, probing_rows
+from if_circuits.analyses.score_table import Score, ScoreTable, bootstrap_p, score, score_table
+from if_circuits.report.style import (
+    CONTROL,
+    DIVERGING,
+    EFFECT,
+    draw_matrix,
+    family_of,
+    new_figure,
+    task_colour,
+)
+from if_circuits.statistics.correction import benjamini_hochberg
+from if_circuits.statistics.permutation import permutation_p
+from if_circuits.statistics.verdicts import decide
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from if_circuits.models.loading import LoadedModel
+
+NAME = "cross_task_transfer"
+CLAIM = "transfer between tasks is weak"
+WEAK = 0.5
+"""Transfer is weak when it carries less than this share of what a task's own probe reads."""
+
+
+def run(
+    source: ActivationSource, settings: AnalysisSettings, *, model: LoadedModel | None = None
+) -> AnalysisResult:
+    """Test the probe of every task on every task. `model` is not used."""
+    del model
+    rows = probing_rows(source, settings, "last")
+    left_out = left_out_rows([rows])
+    if len(rows.tasks) < 2:
+        why = f"{len(rows.tasks)} tasks can be probed at `last`, and transfer needs two"
+        return AnalysisResult(NAME, left_out, no_verdict(CLAIM, "needs two tasks", (why, *rows.notes())))
+    choice = choose_layers(source, rows, source.layers)
+    cells = score_table(_transfer(source, rows, choice), settings)
+    diagonal = (cells.frame["train_task"] == cells.frame["task"]).to_numpy()
+    cells.frame["p"] = [bootstrap_p(draws, threshold=0.5) for draws in cells.draws.T]
+    cells.frame["p_adjusted"] = np.nan
+    cells.frame.loc[~diagonal, "p_adjusted"] = benjamini_hochberg(cells.frame.loc[~diagonal, "p"].to_numpy())
+    order = _clustered(_matrix(cells.frame, [task.name for task in rows.tasks]))
+    places = {rows.tasks[task].name: place for place, task in enumerate(order.tolist())}
+    cells.frame["train_place"] = cells.frame["train_task"].map(places)
+    cells.frame["place"] = cells.frame["task"].map(places)
+    families = _family_test(cells, settings)
+
+    own, other = cells.average(diagonal), cells.average(~diagonal)
+    estimates, draws = cells.aurocs.estimate - 0.5, cells.draws - 0.5
+    ratio = (draws @ other) / (draws @ own)
+    interval = cells.interval_from(float(estimates @ other / (estimates @ own)), ratio)
+    decision = decide(interval, supported_when="below", threshold=WEAK, alpha=settings.alpha)
+    decision = replace(
+        decision, rule=decision.rule + "; inconclusive when the diagonal's interval reaches 0.5"
+    )
+    within = cells.interval(own)
+    clustered = families.iloc[0]
+    notes = [
+        f"mean AUROC {within.estimate:.3f} on the diagonal, {cells.interval(other).estimate:.3f} off it",
+        f"within families {clustered['within']:.3f}, between {clustered['between']:.3f}, "
+        f"p = {clustered['p']:.3g} (families permuted)",
+        f"layers chosen by fold: {', '.join(map(str, choice.chosen.tolist()))}",
+        *rows.notes(),
+    ]
+    if not within.low > 0.5:
+        decision = replace(decision, verdict="inconclusive")
+        notes.insert(0, f"the diagonal is not above chance: {within.low:.3f} to {within.high:.3f}")
+    verdict = make_verdict(
+        CLAIM, decision, interval, p=bootstrap_p(ratio, threshold=WEAK), notes=tuple(notes)
+    )
+    table = pd.concat([cells.frame, left_out], ignore_index=True)
+    return AnalysisResult(NAME, table, verdict, {"families": families, "layer_choice": choice.frame()})
+
+
+def _transfer(source: ActivationSource, rows: ProbingRows, choice: LayerChoice) -> list[Score]:
+    """Every task's probe on every task, each fold at its own layer."""
+    names = [task.name for task in rows.tasks]
+    shape = (len(rows.rows), len(names))
+    values, prior = np.full(shape, np.nan), np.full(shape, np.nan)
+    n_over_d = np.zeros(len(names))
+    for index in np.unique(choice.index):
+        X = rows.features(source, choice.layers[index])
+        found = fit_specialists(X, rows)
+        here = choice.index[rows.fold_of_row] == index
+        values[here], prior[here] = found.scores[here], found.prior[here]
+        n_over_d = found.n.mean(axis=1) / X.shape[1]
+    return [
+        score(
+            rows,
+            test,
+            values[:, train],
+            threshold=prior[:, train],
+            train_task=names[train],
+            train_family=family_of(names[train]),
+            family=family_of(names[test]),
+            within_family=family_of(names[train]) == family_of(names[test]),
+            probe="specialist",
+            n_over_d=float(n_over_d[train]),
+        )
+        for train in range(len(names))
+        for test in range(len(names))
+    ]
+
+
+def _matrix(cells: pd.DataFrame, names: list[str]) -> Float[np.ndarray, "train test"]:
+    wide = cells.pivot(index="train_task", columns="task", values="auroc")
+    return wide.loc[names, names].to_numpy(dtype=float)
+
+
+def _clustered(matrix: Float[np.ndarray, "tasks tasks"]) -> Int[np.ndarray, " tasks"]:
+    """An order of the tasks in which those that transfer to each other are neighbours.
+
+    Average linkage; the distance of two tasks is 1 minus their mean transfer. It plays no part in the
+    verdict.
+    """
+    if len(matrix) < 3:
+        return np.arange(len(matrix))
+    distance = 1 - (matrix + matrix.T) / 2
+    np.fill_diagonal(distance, 0)
+    return leaves_list(linkage(squareform(distance, checks=False), method="average", optimal_ordering=True))
+
+
+def _family_test(cells: ScoreTable, settings: AnalysisSettings) -> pd.DataFrame:
+    """Transfer within families against between them, and its permutation test over the families of the
+    tasks."""
+    names = list(dict.fromkeys(cells.frame["task"]))
+    families = pd.factorize(np.array([family_of(name) for name in names]))[0]
+    matrix = _matrix(cells.frame, names)
+    off = ~np.eye(len(names), dtype=bool)
+
+    def same(labels: Int[np.ndarray, " tasks"]) -> Bool[np.ndarray, "tasks tasks"]:
+        return (labels[:, None] == labels) & off
+
+    if not same(families).any() or same(families)[off].all():
+        return pd.DataFrame([dict.fromkeys(("within", "between", "difference", "low", "high", "p"), np.nan)])
+
+    def gap(labels: Int[np.ndarray, " tasks"]) -> float:
+        alike = same(labels)
+        return float(matrix[alike].mean() - matrix[~alike & off].mean())
+
+    rng = np.random.default_rng(settings.seed)
+    null = np.array([gap(rng.permutation(families)) for _ in range(settings.n_permutations)])
+    alike = cells.frame["within_family"].to_numpy(dtype=bool)
+    diagonal = (cells.frame["train_task"] == cells.frame["task"]).to_numpy()
+    within, between = cells.average(alike & ~diagonal), cells.average(~alike)
+    difference = cells.interval(within - between)
+    return pd.DataFrame(
+        [
+            {
+                "within": cells.interval(within).estimate,
+                "between": cells.interval(between).estimate,
+                "difference": difference.estimate,
+                "low": difference.low,
+                "high": difference.high,
+                "p": permutation_p(gap(families), null, alternative="greater"),
+            }
+        ]
+    )
+
+
+def figure(result: AnalysisResult) -> Figure:
+    """The matrix in clustered order with family bars, and its cells by kind."""
+    drawing, (matrix, kinds) = new_figure(1, 2, width=10.0, height=4.8)
+    if "families" not in result.tables:
+        return drawing
+    cells = result.table[result.table["reason"] == ""].sort_values("place")
+    names = list(dict.fromkeys(cells["task"]))
+    values = _matrix(cells, names)
+    draw_matrix(
+        matrix, values, rows=names, columns=names, low=0.0, high=1.0, colours=DIVERGING, label="AUROC"
+    )
+    marked = cells[cells["p_adjusted"] < 0.05]
+    for x, y, auroc in marked[["place", "train_place", "auroc"]].to_numpy(dtype=float):
+        ink = "white" if abs(auroc - 0.5) > 0.35 else "black"
+        matrix.text(x + 0.44, y - 0.2, "*", ha="right", va="center", fontsize=9, color=ink)
+    _family_bars(matrix, names)
+    matrix.set(xlabel="tested on", ylabel="trained on")
+    matrix.set_title("Transfer (* differs from 0.5, FDR 5 %)", pad=12)
+
+    diagonal = cells["train_task"] == cells["task"]
+    alike = cells["within_family"].astype(bool)
+    groups = {"own task": diagonal, "same family": alike & ~diagonal, "other family": ~alike}
+    rng = np.random.default_rng(0)
+    for place, (kind, chosen) in enumerate(groups.items()):
+        found = cells.loc[chosen, "auroc"].to_numpy(dtype=float)
+        colour = CONTROL if kind == "other family" else EFFECT
+        spread = rng.uniform(-0.15, 0.15, size=len(found))
+        kinds.scatter(place + spread, found, s=14, color=colour, alpha=0.5, linewidths=0)
+        if len(found):
+            kinds.hlines(found.mean(), place - 0.28, place + 0.28, color=colour, linewidth=2)
+    kinds.axhline(0.5, color="black", linewidth=0.6)
+    kinds.set_xticks(range(len(groups)), list(groups))
+    kinds.set_xlim(-0.5, len(groups) - 0.5)
+    families = result.tables["families"].iloc[0]
+    kinds.set(
+        ylabel="AUROC of a cell (bar: mean)",
+        title=f"Same minus other family {families['difference']:+.3f}\n"
+        f"[{families['low']:+.3f}, {families['high']:+.3f}], p = {families['p']:.2g}",
+    )
+    verdict = result.verdict
+    low, high = verdict.interval
+    responses = int(cells.loc[diagonal, "n"].sum())
+    drawing.suptitle(
+        f"Transfer ratio {verdict.effect:.2f} [{low:.2f}, {high:.2f}]: {verdict.verdict} "
+        f"({verdict.n} base queries, {responses} responses, last token)",
+        fontsize=9,
+    )
+    return drawing
+
+
+def _family_bars(axes: Axes, names: list[str]) -> None:
+    """A strip in the colour of each task's family along the top and the right of a matrix."""
+    for place, name in enumerate(names):
+        side: dict[str, Any] = {
+            "color": task_colour(name),
+            "linewidth": 4,
+            "solid_capstyle": "butt",
+            "clip_on": False,
+        }
+        edge = len(names) - 0.5
+        axes.plot([place - 0.5, place + 0.5], [-0.62, -0.62], **side)
+        axes.plot([edge + 0.12, edge + 0.12], [place - 0.5, place + 0.5], **side)
+    axes.set_xlim(-0.5, len(names) - 0.5)
+    axes.set_ylim(len(names) - 0.5, -0.5)
