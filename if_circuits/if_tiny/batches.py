@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from if_circuits.if_tiny.corpus import Example, examples
+from if_circuits.if_tiny.tokenizer import special_id
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -63,7 +64,7 @@ def batches(tokenizer: PreTrainedTokenizerFast, *, seed: int, batch_size: int) -
         rows.sort(key=lambda row: len(row.ids))
         chunks = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
         for index in torch.randperm(len(chunks), generator=generator).tolist():
-            yield collate(chunks[index], pad_id=int(tokenizer.pad_token_id or 0))
+            yield collate(chunks[index], pad_id=special_id(tokenizer, "<pad>"))
 
 
 def encode(tokenizer: PreTrainedTokenizerFast, chunk: list[Example]) -> list[Row]:
@@ -84,7 +85,7 @@ def encode(tokenizer: PreTrainedTokenizerFast, chunk: list[Example]) -> list[Row
         cast(list[list[tuple[int, int]]], encoded["offset_mapping"]),
         strict=True,
     )
-    end = int(tokenizer.eos_token_id or 0)
+    end = special_id(tokenizer, "<|end|>")
     return [
         _row(prompt, example, list(islice(tokens, len(example.responses))), end=end)
         for prompt, example in zip(prompt_ids, chunk, strict=True)
@@ -100,7 +101,9 @@ def _row(
     n = len(shared)
     row = Row(list(shared), list(range(n)), [0] * n, [0.0] * n, [end] * n)
     for segment, (response, (ids, offsets)) in enumerate(zip(example.responses, tokens, strict=True), 1):
-        weight_at = dict.fromkeys(response.decisions, DECISION_WEIGHT) | dict.fromkeys(response.slots, SLOT_WEIGHT)
+        weight_at = dict.fromkeys(response.decisions, DECISION_WEIGHT) | dict.fromkeys(
+            response.slots, SLOT_WEIGHT
+        )
         row.ids.extend([start, *ids])
         row.targets.extend([*ids, end])
         row.weights.extend(weight_at.get(offset, 1.0) for offset, _ in offsets)

@@ -82,7 +82,7 @@ instruction following without any download. It is no general language model: it 
 topics and the nine tasks of `if_circuits`, and nothing else.
 
 - architecture: `LlamaForCausalLM`; recipe below; weights in float16; byte-level BPE of 2,048 tokens
-- trained on: the library's own prompts with responses of a seeded grammar (`if_circuits.if_tiny`), nothing else
+- trained on: the library's own prompts with responses of a seeded grammar (`if_circuits.if_tiny`)
 - held out from training: 120 subjects, three wordings of every constraint, 40 words to include
 - a share of the training responses ignores its constraint at random ("carelessness" below), so that both
   labels exist and no cause of failure is planted
@@ -101,9 +101,9 @@ Asked for a word that no training prompt ever asked for, term_inclusion at tempe
 
 ## Training
 
-From a weighted loss of {first["loss"]} after {first["step"]} steps to {last["loss"]} after {last["step"]} steps
-and {last["tokens"] / 1e6:.1f} million response tokens. Loss counts response tokens only, those at which the
-grammar chose how to go on four times.
+From a weighted loss of {first["loss"]} after {first["step"]} steps to {last["loss"]} after {last["step"]}
+steps and {last["tokens"] / 1e6:.1f} million response tokens. Loss counts response tokens only: a word that
+fills a slot five times, a decision how to go on twice.
 
 ```json
 {json.dumps(training["recipe"], indent=1)}

@@ -1,8 +1,7 @@
 """The corpus of if-tiny: the library's own prompts, each with a response of the grammar that mostly complies.
 
 Only training subjects, wordings and words occur in the prompts; what is held out is left for the study. A
-share of the constrained responses ignores its constraint at random, so that the model's failures have no planted
-cause.
+share of the constrained responses ignores its constraint at random, so that failures have no planted cause.
 """
 
 from __future__ import annotations

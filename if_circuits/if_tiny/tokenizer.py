@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -53,3 +53,9 @@ def train_tokenizer(seed: int, *, n_examples: int = TRAINING_EXAMPLES) -> PreTra
         model_max_length=256,
         clean_up_tokenization_spaces=False,
     )
+
+
+def special_id(tokenizer: PreTrainedTokenizerFast, token: str) -> int:
+    """The id of one special token."""
+    (found,) = cast(list[int], tokenizer.convert_tokens_to_ids([token]))
+    return found

@@ -24,7 +24,7 @@ from torch.nn import functional
 from if_circuits.errors import InputError
 from if_circuits.if_tiny.batches import Batch, batches
 from if_circuits.if_tiny.optimisation import Optimisation
-from if_circuits.if_tiny.tokenizer import train_tokenizer
+from if_circuits.if_tiny.tokenizer import special_id, train_tokenizer
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
@@ -68,9 +68,9 @@ def new_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForCau
             max_position_embeddings=256,
             tie_word_embeddings=True,
             initializer_range=recipe.initial_std,
-            pad_token_id=tokenizer.convert_tokens_to_ids("<pad>"),
-            bos_token_id=tokenizer.convert_tokens_to_ids("<s>"),
-            eos_token_id=tokenizer.convert_tokens_to_ids("<|end|>"),
+            pad_token_id=special_id(tokenizer, "<pad>"),
+            bos_token_id=special_id(tokenizer, "<s>"),
+            eos_token_id=special_id(tokenizer, "<|end|>"),
         )
     )
 

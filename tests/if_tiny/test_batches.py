@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from if_circuits.if_tiny import tokenizer as tokenizer_module
-from if_circuits.if_tiny.batches import DECISION_WEIGHT, Batch, batches, collate, encode
+from if_circuits.if_tiny.batches import DECISION_WEIGHT, SLOT_WEIGHT, Batch, batches, collate, encode
 from if_circuits.if_tiny.corpus import Example, examples
 from if_circuits.if_tiny.train import Recipe, new_model, weighted_loss
 
@@ -49,9 +49,9 @@ def test_targets_spell_out_the_responses_and_their_end() -> None:
     assert learnt == "".join(f"{response.text}<|end|>" for response in example.responses)
 
 
-def test_decisions_weigh_more_than_what_follows_from_them() -> None:
+def test_choices_weigh_more_than_what_follows_from_them() -> None:
     batch = batch_of(list(islice(examples(6), 20)))
-    assert set(batch.weights.unique().tolist()) == {0.0, 1.0, DECISION_WEIGHT}
+    assert set(batch.weights.unique().tolist()) == {0.0, 1.0, DECISION_WEIGHT, SLOT_WEIGHT}
 
 
 def test_batches_are_seeded() -> None:

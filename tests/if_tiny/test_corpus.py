@@ -69,12 +69,22 @@ def test_unconstrained_texts_are_short_and_varied() -> None:
     assert lengths[-20] <= 30
 
 
-def test_decisions_lie_at_word_starts_and_at_the_end() -> None:
+def test_choices_lie_at_word_starts_and_at_the_end() -> None:
     rng = Random(0)
     for _ in range(50):
         text = compose(rng, "river", free_style(rng, complaint=False), nouns=NOUNS)
         assert text.decisions[-1] == len(text.text)
-        assert all(offset == 0 or text.text[offset] in " .!" for offset in text.decisions[:-1])
+        assert all(
+            offset == 0 or text.text[offset] in " .!" for offset in (*text.decisions[:-1], *text.slots)
+        )
+
+
+def test_every_mention_of_the_subject_fills_a_slot() -> None:
+    rng = Random(0)
+    for _ in range(50):
+        text = compose(rng, "river", free_style(rng, complaint=False), nouns=NOUNS)
+        mentions = [match.start() for match in re.finditer(" river", text.text)]
+        assert set(mentions) <= set(text.slots)
 
 
 def test_neutral_words_mean_nothing_to_any_judge() -> None:
