@@ -26,8 +26,8 @@ from scipy.spatial.distance import squareform
 
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, make_verdict, no_verdict
-from if_circuits.analyses.layer_choice import LayerChoice, choose_layers
-from if_circuits.analyses.probing import ProbingRows, fit_specialists, left_out_rows, probing_rows
+from if_circuits.analyses.layer_choice import LayerChoice, choose_layers, specialists_at
+from if_circuits.analyses.probing import ProbingRows, left_out_rows, probing_rows
 from if_circuits.analyses.score_table import Score, ScoreTable, bootstrap_p, score, score_table
 from if_circuits.report.style import (
     CONTROL,
@@ -106,27 +106,19 @@ def run(
 def _transfer(source: ActivationSource, rows: ProbingRows, choice: LayerChoice) -> list[Score]:
     """Every task's probe on every task, each fold at its own layer."""
     names = [task.name for task in rows.tasks]
-    shape = (len(rows.rows), len(names))
-    values, prior = np.full(shape, np.nan), np.full(shape, np.nan)
-    n_over_d = np.zeros(len(names))
-    for index in np.unique(choice.index):
-        X = rows.features(source, choice.layers[index])
-        found = fit_specialists(X, rows)
-        here = choice.index[rows.fold_of_row] == index
-        values[here], prior[here] = found.scores[here], found.prior[here]
-        n_over_d = found.n.mean(axis=1) / X.shape[1]
+    found = specialists_at(source, rows, choice)
     return [
         score(
             rows,
             test,
-            values[:, train],
-            threshold=prior[:, train],
+            found.values[:, train],
+            threshold=found.prior[:, train],
             train_task=names[train],
             train_family=family_of(names[train]),
             family=family_of(names[test]),
             within_family=family_of(names[train]) == family_of(names[test]),
             probe="specialist",
-            n_over_d=float(n_over_d[train]),
+            n_over_d=float(found.n_over_d[train]),
         )
         for train in range(len(names))
         for test in range(len(names))

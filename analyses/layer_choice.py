@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.stats import rankdata
 
 from if_circuits.activations.source import ActivationSource
-from if_circuits.analyses.probing import ProbingRows
+from if_circuits.analyses.probing import ProbingRows, fit_specialists
 from if_circuits.probes.logistic import fit_logistic
 
 CHOICE_C = 0.01
@@ -75,6 +75,32 @@ def choose_layers(source: ActivationSource, rows: ProbingRows, layers: Sequence[
         ]
         inner.append(np.mean(found, axis=0))
     return LayerChoice(tuple(layers), np.stack(inner))
+
+
+@dataclass(frozen=True, eq=False)
+class ChosenSpecialists:
+    """The task probes of every fold at the layer chosen for the fold."""
+
+    values: Float[np.ndarray, "n tasks"]
+    """Out-of-fold logits of every row of the stack under the probe of every task."""
+    prior: Float[np.ndarray, "n tasks"]
+    """Log-odds in the training rows behind each value."""
+    n_train: Float[np.ndarray, " tasks"]
+    n_over_d: Float[np.ndarray, " tasks"]
+
+
+def specialists_at(source: ActivationSource, rows: ProbingRows, choice: LayerChoice) -> ChosenSpecialists:
+    """Fit the specialists at each layer that a fold chose, and keep each fold's own."""
+    values, prior = np.full((2, len(rows.rows), len(rows.tasks)), np.nan)
+    n_train = np.full(len(rows.tasks), np.nan)
+    d = 1
+    for index in np.unique(choice.index):
+        X = rows.features(source, choice.layers[index])
+        found = fit_specialists(X, rows)
+        here = choice.index[rows.fold_of_row] == index
+        values[here], prior[here] = found.scores[here], found.prior[here]
+        n_train, d = found.n.mean(axis=1), X.shape[1]
+    return ChosenSpecialists(values, prior, n_train, n_train / d)
 
 
 def inner_auroc(
