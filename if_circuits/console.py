@@ -68,6 +68,8 @@ class StageDisplay:
 
 def print_study(study: "Study") -> None:
     """Print the compliance and the verdicts of a study, and last where its report lies."""
+    from if_circuits.report.page import format_number, format_p  # imports pandas, which listings do without
+
     console = new_console()
     compliance = Table("task", "constrained", "unconstrained", "n", "undecided", title="Compliance")
     for row in study.compliance.to_dict("records"):
@@ -77,8 +79,8 @@ def print_study(study: "Study") -> None:
     for name, result in study.results.items():
         found = result.verdict
         low, high = found.interval
-        interval = escape(f"[{low:.3f}, {high:.3f}]")
-        cells = (found.verdict, f"{found.effect:.3f}", interval, f"{found.p:.3g}", str(found.n))
+        interval = escape(f"[{format_number(low)}, {format_number(high)}]")
+        cells = (found.verdict, format_number(found.effect), interval, format_p(found.p), str(found.n))
         verdicts.add_row(_readable(name), *cells)
     console.print(compliance)
     console.print(verdicts)

@@ -70,8 +70,8 @@ def _share_satisfied(rows: pd.DataFrame) -> float:
 
 def _note(n_satisfied: int, n_violated: int) -> str:
     if n_satisfied < FEW:
-        return f"floor: only {n_satisfied} satisfied"
-    return f"ceiling: only {n_violated} violated" if n_violated < FEW else ""
+        return f"floor: {n_satisfied} satisfied"
+    return f"ceiling: {n_violated} violated" if n_violated < FEW else ""
 
 
 def compliance_figure(table: pd.DataFrame) -> Figure:

@@ -3,19 +3,20 @@
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from if_circuits.analyses.base import AnalysisResult
 from if_circuits.report.examples import choose_examples
-from if_circuits.report.style import task_label
+from if_circuits.report.style import layer_label, task_label
 from if_circuits.report.wording import wording
 
 TOP_ROWS = 12
-TOP_COLUMNS = 10
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,10 @@ class ReportContent:
 class TableView:
     """The top of a table, as text."""
 
+    name: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     n_rows: int
-    n_columns: int
     path: str
     """Where the whole table lies, relative to the report."""
 
@@ -63,9 +64,9 @@ def render_report(content: ReportContent) -> str:
             "verdict": result.verdict,
             "figure": figures.get(name),
             "tables": [
-                view_table(result.table, path=f"results/{name}.parquet"),
+                view_table(name, result.table, path=f"results/{name}.parquet"),
                 *(
-                    view_table(table, path=f"results/{name}.{extra}.parquet")
+                    view_table(extra, table, path=f"results/{name}.{extra}.parquet")
                     for extra, table in result.tables.items()
                 ),
             ],
@@ -73,7 +74,9 @@ def render_report(content: ReportContent) -> str:
         for name, result in content.results.items()
     ]
     return environment.get_template("report.html").render(
+        title=_title(content.record["model"]["name"]),
         record=content.record,
+        configuration=_configuration(content.record["config"]),
         compliance=content.compliance.to_dict("records"),
         compliance_figure=figures.get("compliance"),
         sections=sections,
@@ -83,16 +86,12 @@ def render_report(content: ReportContent) -> str:
     )
 
 
-def view_table(table: pd.DataFrame, *, path: str) -> TableView:
-    """The first rows and columns of a table as the report prints them."""
-    top = table.iloc[:TOP_ROWS, :TOP_COLUMNS]
-    cells = zip(*(top[name].tolist() for name in top.columns), strict=True)
-    return TableView(
-        tuple(str(name) for name in top.columns),
-        tuple(tuple(_cell(value) for value in row) for row in cells),
-        *table.shape,
-        path,
-    )
+def view_table(name: str, table: pd.DataFrame, *, path: str) -> TableView:
+    """The first rows of a table as the report prints them."""
+    top = table.head(TOP_ROWS)
+    columns = tuple(str(name) for name in top.columns)
+    cells = [_column(column, top[column]) for column in columns]
+    return TableView(name, columns, tuple(zip(*cells, strict=True)), len(table), path)
 
 
 def format_number(value: float | None) -> str:
@@ -114,11 +113,30 @@ def _percent(value: float | None) -> str:
     return "–" if value is None or not np.isfinite(value) else f"{100 * value:.0f} %"
 
 
-def _cell(value: object) -> str:
-    if isinstance(value, bool | str):
-        return str(value)
-    if isinstance(value, int | np.integer):
-        return f"{value}"
-    if isinstance(value, float | np.floating):
-        return format_number(float(value))
-    return str(value)
+def _column(name: str, values: pd.Series) -> list[str]:
+    """The cells of a column: whole numbers as such, even where a missing value has made them floats."""
+    if name == "layer" and is_numeric_dtype(values):
+        return ["–" if np.isnan(value) else layer_label(int(value)) for value in values]
+    if is_bool_dtype(values) or not is_numeric_dtype(values):
+        absent = values.isna().tolist()
+        return ["–" if gone else str(value) for value, gone in zip(values.tolist(), absent, strict=True)]
+    numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    known = numbers[np.isfinite(numbers)]
+    if np.array_equal(known, np.round(known)):
+        return [f"{value:.0f}".replace("-", "−") if np.isfinite(value) else "–" for value in numbers]
+    return [format_number(value) for value in numbers]
+
+
+def _title(model: str) -> str:
+    """A model's name; of a directory only its own name."""
+    return Path(model).name if model.startswith(("/", ".", "~")) else model
+
+
+def _configuration(config: Mapping[str, Any]) -> dict[str, object]:
+    """Configuration as a flat list of what was asked for."""
+    flat = {**config, **config.get("settings", {})}
+    flat.pop("settings", None)
+    return {
+        name: "default" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else value
+        for name, value in flat.items()
+    }

@@ -47,7 +47,7 @@ def test_greedy_responses_stay_apart_from_sampled_ones():
 def test_tasks_at_the_floor_are_marked_and_ordered_as_in_figures():
     table = compliance_table(TABLE)
     assert table["task"].tolist() == ["word_count", "topic"]
-    assert table["note"].tolist() == ["floor: only 5 satisfied", ""]
+    assert table["note"].tolist() == ["floor: 5 satisfied", ""]
 
 
 def test_figure_names_each_task_with_its_n():

@@ -87,9 +87,28 @@ def test_study_without_analyses_still_has_a_report():
 
 
 def test_long_tables_are_cut_and_say_where_the_rest_lies():
-    view = view_table(content().results["cross_task_transfer"].table, path="results/x.parquet")
+    view = view_table("x", content().results["cross_task_transfer"].table, path="results/x.parquet")
     assert (len(view.rows), view.n_rows, view.rows[0]) == (12, 30, ("t0", "0.750"))
     assert "12 of 30 rows" in render_report(content())
+
+
+def test_cells_show_layers_by_name_and_whole_numbers_as_such():
+    table = pd.DataFrame(
+        {"layer": [-1, 3, None], "n": [4.0, None, -6.0], "p": [0.5, 1, None],
+         "converged": [True, False, True], "note": ["", None, "odd"]}
+    )  # fmt: skip
+    assert view_table("x", table, path="x").rows == (
+        ("embed", "4", "0.500", "True", ""),
+        ("3", "–", "1.000", "False", "–"),
+        ("–", "−6", "–", "True", "odd"),
+    )
+
+
+def test_a_model_directory_is_called_by_its_own_name():
+    full = content()
+    record = {**full.record, "model": {"name": "/home/me/models/mine"}}
+    page = render_report(ReportContent(record, full.responses, full.compliance, {}, {}))
+    assert "<h1>How mine follows instructions</h1>" in page
 
 
 @pytest.mark.parametrize(
