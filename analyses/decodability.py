@@ -1,0 +1,101 @@
+"""Is a task readable at all? A permutation test over base queries, with a correction for looking at many
+layers.
+
+A bootstrap interval takes the fitted probe as given, which is too narrow where base queries move both
+labels and activations: by chance a probe learns something of the queries that it trained on. The
+permutation null includes that. Whole base queries exchange their labels, so that labels stay as alike
+within a base query as they are, and the probe is fitted again for each permutation. The probe is a ridge
+regression on the labels: given the activations its out-of-fold scores are linear in the labels, so a
+thousand refits are one matrix product.
+
+Layers are tested together: each is compared with the largest AUROC over all layers in each permutation, which
+keeps the family-wise error rate (Westfall and Young 1993).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.stats import rankdata
+
+from if_circuits.statistics.permutation import permutation_p
+
+SHRINKAGE = 0.1
+"""Ridge penalty per training row, on standardised features."""
+
+
+def layer_p_values(
+    features: Sequence[Float[np.ndarray, "n d"]],
+    labels: Bool[np.ndarray, " n"],
+    queries: Int[np.ndarray, " n"],
+    folds: Int[np.ndarray, " n"],
+    *,
+    n_permutations: int,
+    seed: int,
+) -> Float[np.ndarray, " layers"]:
+    """p-value of each layer, adjusted for all of them, that the labels can be read from its features."""
+    shuffled = exchange_labels(labels, queries, n_permutations=n_permutations, seed=seed)
+    targets = np.column_stack([labels, shuffled.T])
+    aurocs = np.stack(
+        [
+            fold_aurocs(ridge_smoother(X, folds) @ (targets - targets.mean(axis=0)), targets, folds)
+            for X in features
+        ]
+    )
+    highest = aurocs[:, 1:].max(axis=0)
+    return np.array([permutation_p(observed, highest) for observed in aurocs[:, 0].tolist()])
+
+
+def exchange_labels(
+    labels: Bool[np.ndarray, " n"], queries: Int[np.ndarray, " n"], *, n_permutations: int, seed: int
+) -> Bool[np.ndarray, "permutations n"]:
+    """Every base query takes the labels of another, in their order.
+
+    A query with more rows than its donor goes through the donor's labels again from the start.
+    """
+    codes, sizes = np.unique(queries, return_inverse=True, return_counts=True)[1:]
+    by_query = np.argsort(codes, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    turn = np.empty(len(codes), dtype=np.int64)
+    turn[by_query] = np.arange(len(codes)) - starts[codes[by_query]]
+    rng = np.random.default_rng(seed)
+    donors = np.argsort(rng.random((n_permutations, len(sizes))), axis=1)[:, codes]
+    return labels[by_query][starts[donors] + turn % sizes[donors]]
+
+
+def ridge_smoother(X: Float[np.ndarray, "n d"], folds: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n n"]:
+    """The matrix that maps centred labels to out-of-fold scores of a ridge regression, scaled inside the
+    folds.
+
+    Its blocks within a fold are zero: no row sees a label of its own fold.
+    """
+    smoother = np.zeros((len(X), len(X)))
+    for fold in np.unique(folds):
+        train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        mean, scale = X[train].mean(axis=0), X[train].std(axis=0)
+        scale[scale == 0] = 1.0
+        fitted, tested = (X[train] - mean) / scale, (X[test] - mean) / scale
+        penalty = SHRINKAGE * len(train)
+        if fitted.shape[1] <= len(train):
+            gram = fitted.T @ fitted + penalty * np.eye(fitted.shape[1])
+            smoother[np.ix_(test, train)] = tested @ np.linalg.solve(gram, fitted.T)
+        else:
+            gram = fitted @ fitted.T + penalty * np.eye(len(train))
+            smoother[np.ix_(test, train)] = np.linalg.solve(gram, fitted @ tested.T).T
+    return smoother
+
+
+def fold_aurocs(
+    scores: Float[np.ndarray, "n m"], labels: Bool[np.ndarray, "n m"], folds: Int[np.ndarray, " n"]
+) -> Float[np.ndarray, " m"]:
+    """AUROC of each column of scores against its own column of labels, over pairs within folds."""
+    won, pairs = np.zeros(scores.shape[1]), np.zeros(scores.shape[1])
+    for fold in np.unique(folds):
+        rows = folds == fold
+        positives = labels[rows].sum(axis=0)
+        ranks = np.asarray(rankdata(scores[rows], axis=0))
+        won += (ranks * labels[rows]).sum(axis=0) - positives * (positives + 1) / 2
+        pairs += positives * (rows.sum() - positives)
+    return np.divide(won, pairs, out=np.full(scores.shape[1], np.nan), where=pairs > 0)
