@@ -4,6 +4,10 @@ Each round fits a probe to the activations that are left and projects its direct
 rounds to run is decided on held-out data: beside the projection on all rows, one is run on every fold's
 training rows alone, and its probes are scored on the fold, whose labels it has never seen. INLP
 stops when these held-out scores are near chance.
+
+Features are not standardised one by one: the projections are orthogonal in activation space, so the
+penalty is isotropic there too. A probe's direction then lies in the space of what is left, and rotating
+the activations rotates the result. One common scale gives the penalties their unit.
 """
 
 from __future__ import annotations
@@ -16,10 +20,13 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from if_circuits.erasure.base import Subspace
 from if_circuits.erasure.labelled import checked
-from if_circuits.probes.across_folds import CS, fit_across_folds
+from if_circuits.probes.across_folds import fit_across_folds
 from if_circuits.probes.folds import grouped_folds
 from if_circuits.probes.linear import LinearProbe, fit_linear_probe
 from if_circuits.probes.scoring import auroc, resampled_auroc
+
+ISOTROPIC_CS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
+"""Inverse penalties to choose from, for activations in units of their features' median deviation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +58,7 @@ class Inlp:
     near_chance: float = 0.52
     """Stop when the held-out AUROC is below this, or its 95 % interval reaches down to 0.5."""
     n_folds: int = 5
-    Cs: Sequence[float] = CS
+    Cs: Sequence[float] = ISOTROPIC_CS
     n_bootstrap: int = 200
     name: str = "INLP"
 
@@ -72,17 +79,16 @@ class Inlp:
         folds = grouped_folds(groups, n_folds=self.n_folds, seed=seed)
         draws = _group_draws(groups, n=self.n_bootstrap, seed=seed)
         everything = np.ones((len(y), 1), dtype=bool)
-        first = fit_across_folds(X, y, fold_of_row=folds, train=everything, Cs=self.Cs)
+        mean, units = X.mean(axis=0), (X - X.mean(axis=0)) / _unit(X)
+        first = fit_across_folds(units, y, fold_of_row=folds, train=everything, Cs=self.Cs, standardise=False)
         C = float(np.median(first.C))
-        final, *runs = (_Run(X, y, folds != held_out, C) for held_out in range(-1, self.n_folds))
+        final, *runs = (_Run(units, y, folds != held_out, C) for held_out in range(-1, self.n_folds))
         curve: list[tuple[float, float, float]] = []
         while True:
             scores = np.full(len(y), np.nan)
             for fold, run in enumerate(runs):
                 scores[folds == fold] = run.held_out_scores()
-            resampled = resampled_auroc(y, scores, weights=draws, strata=folds)
-            low, high = np.nanquantile(resampled, (0.025, 0.975))
-            curve.append((auroc(y, scores, strata=folds), float(low), float(high)))
+            curve.append(_with_interval(y, scores, draws, folds))
             stopped = self._stops(curve)
             if stopped:
                 break
@@ -93,13 +99,35 @@ class Inlp:
                 run.remove_direction()
         basis = np.array(final.directions).reshape(-1, X.shape[1])
         held_out, lows, highs = np.array(curve).T
-        return InlpSubspace(basis, X.mean(axis=0), self.name, held_out, lows, highs, C, stopped)
+        return InlpSubspace(basis, mean, self.name, held_out, lows, highs, C, stopped)
 
     def _stops(self, curve: Sequence[tuple[float, float, float]]) -> str:
         rounds, (score, low, _) = len(curve) - 1, curve[-1]
         if rounds > 0 and (score < self.near_chance or low <= 0.5):
             return "chance"
         return "rank limit" if rounds == self.max_rank else ""
+
+
+def _unit(X: Float[np.ndarray, "n d"]) -> float:
+    """The median of the features' standard deviations, which a few features of huge scale do not move."""
+    deviations = X.std(axis=0)
+    return float(np.median(deviations[deviations > 0])) if deviations.any() else 1.0
+
+
+def _with_interval(
+    y: Bool[np.ndarray, " n"],
+    scores: Float[np.ndarray, " n"],
+    draws: Int[np.ndarray, "draws n"],
+    folds: Int[np.ndarray, " n"],
+) -> tuple[float, float, float]:
+    """AUROC within folds with its 95 % percentile interval; NaN when nothing could be scored."""
+    estimate = auroc(y, scores, strata=folds)
+    resampled = resampled_auroc(y, scores, weights=draws, strata=folds)
+    resampled = resampled[np.isfinite(resampled)]
+    if np.isnan(estimate) or not len(resampled):
+        return estimate, float("nan"), float("nan")
+    low, high = np.quantile(resampled, (0.025, 0.975))
+    return estimate, float(low), float(high)
 
 
 def _group_draws(groups: Shaped[np.ndarray, " n"], *, n: int, seed: int) -> Int[np.ndarray, "draws n"]:
@@ -128,7 +156,7 @@ class _Run:
         y = self.y[self.train]
         if y.all() or not y.any() or np.linalg.norm(self.left) <= self.smallest:
             return None
-        return fit_linear_probe(self.left[self.train], y, C=self.C)
+        return fit_linear_probe(self.left[self.train], y, C=self.C, standardise=False)
 
     def held_out_scores(self) -> Float[np.ndarray, " m"]:
         """Scores of the rows that train nothing; NaN without a probe."""

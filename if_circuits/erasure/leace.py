@@ -32,7 +32,7 @@ class AffineErasure:
 
 @dataclass(frozen=True)
 class Leace:
-    """Least-squares concept erasure of a binary label (Belrose et al. 2023, arXiv 2306.03819, theorem 4.3)."""
+    """Least-squares erasure of a binary label (Belrose et al. 2023, arXiv 2306.03819, theorem 4.3)."""
 
     shrinkage: bool = True
     """Shrink the covariance of the activations (see `shrunk_covariance`); the guarantee holds either way,

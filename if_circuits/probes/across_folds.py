@@ -87,11 +87,12 @@ def fit_across_folds(
     penalty). The fit without folds k and l serves k's inner cross-validation and l's alike. Raises
     InputError when the arrays disagree or when fewer than 3 folds must choose among penalties.
     """
-    y = np.broadcast_to(y[:, None], train.shape) if y.ndim == 1 else y
-    if not len(X) == len(fold_of_row) == len(train) or y.shape != train.shape:
+    rows = {len(X), len(y), len(fold_of_row), len(train)}
+    if len(rows) > 1 or (y.ndim == 2 and y.shape != train.shape):
         raise InputError(
             f"rows must agree: X {X.shape}, y {y.shape}, folds {fold_of_row.shape}, train {train.shape}"
         )
+    y = np.broadcast_to(y[:, None], train.shape) if y.ndim == 1 else y
     n_folds, Cs = int(fold_of_row.max()) + 1, tuple(sorted(Cs))
     if not Cs or n_folds < (3 if len(Cs) > 1 else 2):
         raise InputError(
@@ -164,14 +165,14 @@ def _held_out_losses(
         tolerance=SELECTION_TOLERANCE,
         standardise=standardise,
     )
-    margin = np.where(labels, 1.0, -1.0) * fits.scores(X)
+    # A pair that could not be fitted, for want of a class, says nothing about any penalty.
+    margin = np.nan_to_num(np.where(labels, 1.0, -1.0) * fits.scores(X))
     loss = (np.logaddexp(0.0, -margin).reshape(shape) * weights[:, :, None, None]).reshape(n, -1)
     per_fold = ((~outside).T.astype(np.float64) @ loss).reshape(n_folds, p, len(pairs), len(Cs))
     total = np.zeros((p, n_folds, len(Cs)))
     for j, (k, other) in enumerate(pairs):
-        # A pair that could not be fitted, for want of a class, says nothing about any penalty.
-        total[:, k] += np.nan_to_num(per_fold[other, :, j])
-        total[:, other] += np.nan_to_num(per_fold[k, :, j])
+        total[:, k] += per_fold[other, :, j]
+        total[:, other] += per_fold[k, :, j]
     return total
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from if_circuits.probes.evaluate import OutOfFold, out_of_fold, summarise
 from if_circuits.probes.folds import grouped_folds
 
-TEXT_CS = (1e-3, 1e-2, 1e-1, 1.0)
+TEXT_CS = (1e-2, 1e-1, 1.0, 10.0)
 """Inverse penalties for unscaled log-counts."""
 
 
@@ -43,7 +43,7 @@ def length(
     seed: int,
     keep: Bool[np.ndarray, " n"] | None = None,
 ) -> OutOfFold:
-    """The response's length, its square and its logarithm, so that 'about right' can be told from both sides."""
+    """The response's length, its square and logarithm, so that both too short and too long can be learned."""
     tokens = np.asarray(n_tokens, dtype=np.float64)
     X = np.stack([tokens, tokens**2, np.log1p(tokens)], axis=1)
     return out_of_fold(X, y, groups, n_folds=n_folds, seed=seed, keep=keep)

@@ -58,10 +58,10 @@ class LinearProbe:
 
 
 def fit_linear_probe(
-    X: Float[np.ndarray, "n d"], y: Bool[np.ndarray, " n"], *, C: float, tolerance: float = 1e-4
+    X: Float[np.ndarray, "n d"], y: Bool[np.ndarray, " n"], *, C: float, standardise: bool = True
 ) -> LinearProbe:
-    """L2 logistic regression on standardised features; raises InputError when a class is missing."""
+    """L2 logistic regression as in `fit_logistic`; raises InputError when a class is missing."""
     everything = np.ones((len(y), 1), dtype=bool)
     return LinearProbe.from_fit(
-        fit_logistic(X, y[:, None], weights=everything, C=[C], tolerance=tolerance), 0
+        fit_logistic(X, y[:, None], weights=everything, C=[C], standardise=standardise), 0
     )

@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+
+from if_circuits.probes.newton import Spectrum, minimise
+from tests.probes.planted import planted
+
+
+def test_the_spectrum_of_a_small_matrix_is_complete():
+    Z = np.random.default_rng(0).normal(size=(40, 12))
+    spectrum = Spectrum.of(Z)
+    np.testing.assert_allclose((spectrum.vectors.T * spectrum.values) @ spectrum.vectors, Z.T @ Z, atol=1e-10)
+    assert spectrum.rest == 0.0
+
+
+def test_the_spectrum_of_a_large_matrix_leads_with_its_largest_directions():
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(500, 400)) * np.where(np.arange(400) < 5, 30.0, 1.0)
+    spectrum = Spectrum.of(Z)
+    exact = np.linalg.eigvalsh(Z.T @ Z)
+    np.testing.assert_allclose(spectrum.values[-5:], exact[-5:], rtol=1e-6)
+    np.testing.assert_allclose(
+        spectrum.vectors @ spectrum.vectors.T, np.eye(len(spectrum.values)), atol=1e-10
+    )
+    assert spectrum.rest * (400 - len(spectrum.values)) + spectrum.values.sum() == pytest.approx(exact.sum())
+
+
+def solve(Z, y, spectrum, penalty=0.1):
+    return minimise(
+        Z,
+        np.where(y, 1.0, -1.0)[None],
+        np.ones((1, len(y))),
+        inverse_scale=np.ones((1, Z.shape[1])),
+        penalty=np.array([penalty]),
+        spectrum=spectrum,
+        tolerance=1e-8,
+        max_iterations=100,
+    )
+
+
+def test_the_preconditioner_changes_the_work_and_not_the_answer():
+    X, y = planted(150, 20)
+    Z = (X - X.mean(axis=0)) / X.std(axis=0)
+    wrong = Spectrum.of(np.random.default_rng(1).normal(size=Z.shape))
+    a, b = solve(Z, y, Spectrum.of(Z)), solve(Z, y, wrong)
+    assert a.converged[0]
+    assert b.converged[0]
+    np.testing.assert_allclose(a.w, b.w, rtol=1e-6, atol=1e-8)
+
+
+def test_a_full_newton_step_that_overshoots_is_shortened():
+    # One far outlier on the wrong side: from zero, Newton's quadratic model is badly wrong.
+    Z = np.concatenate([np.linspace(-1, 1, 40), [-60.0]])[:, None]
+    y = np.concatenate([Z[:40, 0] > 0, [True]])
+    found = solve(Z, y, Spectrum.of(Z), penalty=1e-6)
+    p = 1 / (1 + np.exp(-(Z[:, 0] * found.w[0, 0] + found.b[0])))
+    assert found.converged[0]
+    assert abs(Z[:, 0] @ (p - y) + 1e-6 * found.w[0, 0]) < 1e-5
+    assert abs((p - y).sum()) < 1e-5
