@@ -79,11 +79,14 @@ def compose(rng: Random, subject: str, style: Style, *, nouns: Sequence[str]) ->
             if text:
                 text += " "
             decisions.append(max(len(text) - 1, 0))
+            start = len(text)
             before, *filled = part.split(_SLOT)
-            text += before[:1].upper() + before[1:] if place == 0 else before
+            text += before
             for word in filled:
                 slots.append(max(len(text) - 1, 0))
                 text += word
+            if place == 0:
+                text = text[:start] + text[start].upper() + text[start + 1 :]
         decisions.append(len(text))
         text += "!" if kind in ("mood", "rude") and rng.random() < 0.5 else "."
     return Text(text, (*decisions, len(text)), tuple(slots))
@@ -173,4 +176,4 @@ def _fill(rng: Random, part: str, style: Style, *, subject: str) -> str:
 def _fill_nouns(rng: Random, part: str, nouns: Sequence[str]) -> str:
     while "{noun}" in part:
         part = part.replace("{noun}", _SLOT + rng.choice(nouns), 1)
-    return re.sub(rf"\ba (?={_SLOT}[aeiou])", "an ", part)
+    return re.sub(rf"\ba (?={_SLOT}(?!use)[aeiou])", "an ", part)

@@ -42,7 +42,7 @@ class Recipe:
     n_heads: int = 4
     d_mlp: int = 256
     initial_std: float = 0.05
-    steps: int = 14_000
+    steps: int = 12_000
     batch_size: int = 16
     """Prompts a step, each with several responses."""
     learning_rate: float = 2e-3

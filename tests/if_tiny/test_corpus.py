@@ -101,3 +101,9 @@ def test_neutral_words_mean_nothing_to_any_judge() -> None:
     for name, label in labels.items():
         found = {text: j.label for text, j in zip(neutral, JUDGES[name].judge(neutral), strict=True)}
         assert {text for text, found_label in found.items() if found_label != label} == set()
+
+
+def test_sentences_begin_with_capitals_and_articles_agree() -> None:
+    for example in islice(examples(11), 500):
+        for response in example.responses:
+            assert not re.search(r"\ba (?!use)[aeiou]|\ban [^aeiouh]|(?:^|[.!] )[a-z]", response.text), response.text
