@@ -209,7 +209,7 @@ def figure(result: AnalysisResult) -> Figure:
     curves.set(
         xlabel="layer (residual stream)", ylabel="AUROC (95 % band)", title="At the last response token"
     )
-    curves.legend(ncols=2)
+    drawing.legend(*curves.get_legend_handles_labels(), loc="outside lower center", ncols=5)
 
     emergence = result.tables["emergence"].set_index("task")
     in_order = sorted(names, key=lambda name: ORDER.index(family_of(name)) if family_of(name) in ORDER else 9)

@@ -74,6 +74,8 @@ class PlantedTruth:
     """Responses per prompt."""
     d_model: int = 32
     n_layers: int = 4
+    positions: tuple[str, ...] = POSITIONS
+    """Positions that the study holds; fewer of them make the analyses faster."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -89,6 +91,8 @@ class PlantedTruth:
         for value, kind in ((self.mechanism, Mechanism), (self.timing, Timing), (self.emergence, Emergence)):
             if value not in get_args(kind):
                 raise InputError(f"unknown {value!r}; expected one of {', '.join(get_args(kind))}")
+        if unknown := [position for position in self.positions if position not in POSITIONS]:
+            raise InputError(f"unknown position {unknown[0]!r}; expected some of {', '.join(POSITIONS)}")
 
 
 def simulate(truth: PlantedTruth) -> "SimulatedActivations":
@@ -102,13 +106,14 @@ class SimulatedActivations:
     responses: pd.DataFrame
     """One row per response, constrained or not, with the columns of a study's verified responses."""
     layers: tuple[int, ...]
-    positions: tuple[str, ...] = POSITIONS
+    positions: tuple[str, ...]
     n_layers: int
 
     def __init__(self, truth: PlantedTruth) -> None:
         self.truth = truth
         self.n_layers = truth.n_layers
         self.layers = tuple(range(-1, truth.n_layers))
+        self.positions = truth.positions
         rng = np.random.default_rng([truth.seed, 0])
         self.responses = _draw_responses(truth, rng)
         self._cue_at = _cue_positions(self.responses)
@@ -139,7 +144,7 @@ class SimulatedActivations:
                 f"no layer {layer} at position {position!r}; layers are {self.layers}, "
                 f"positions {self.positions}"
             )
-        where = self.positions.index(position)
+        where = POSITIONS.index(position)
         rng = np.random.default_rng([self.truth.seed, 1, layer + 1, where])
         features = self._steady + np.sqrt(np.float32(_FRESH_VARIANCE)) * rng.standard_normal(
             self._steady.shape, dtype=np.float32
