@@ -1,0 +1,171 @@
+"""Counterfactual labels: one response under two prompts, whose constraints it satisfies and breaks.
+
+The text is held fixed within a pair, and over all pairs of a task both labels see exactly the same
+parameters, in another assignment. So neither the response nor the prompt alone can carry the label, only their relation.
+
+An upper bound (character_count) cannot be balanced so: a text breaks only smaller bounds than it satisfies.
+Its pairs take the nearest bounds on both sides of the text's length, and what the bound alone still tells is for
+the prompt's baseline to show.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import cast
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Int
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import maximum_bipartite_matching
+
+from if_circuits.tasks.base import Parameters, Task, Verdict
+from if_circuits.tasks.judges import Judge, default_judges
+from if_circuits.tasks.queries import subjects
+from if_circuits.tasks.registry import get_task
+
+_BOUND_STEP = 10
+"""Bounds on the number of characters are multiples of this, as in the tasks' own prompts."""
+
+
+def counterfactual_pairs(
+    responses: pd.DataFrame, judges: Mapping[str, Judge] | None = None, *, seed: int = 0
+) -> pd.DataFrame:
+    """Two rows a pair, of equal `pair` and response: one satisfied, one violated.
+
+    `responses` are verified (columns as in a study's responses.parquet); the constrained ones that comply are
+    used. Each row has a prompt and parameters of its own; `prompt_tokens` is left to the caller, who has the
+    tokenizer. A task without parameters has no counterfactual and no rows.
+    """
+    judges = default_judges() if judges is None else judges
+    usable = responses[responses["constrained"] & (responses["verdict"] == Verdict.SATISFIED.value)]
+    usable = usable.drop(columns=["prompt_tokens", "prompt_id", "reason"], errors="ignore")
+    parts = [
+        _pairs_of(get_task(str(name)), rows.reset_index(drop=True), judges, seed=seed)
+        for name, rows in usable.groupby("task", sort=False)
+    ]
+    columns = [*usable.columns, "pair", "labels"]
+    return (
+        pd.concat([pd.DataFrame(columns=columns), *parts], ignore_index=True)
+        if parts
+        else pd.DataFrame(columns=columns)
+    )
+
+
+def _pairs_of(task: Task, rows: pd.DataFrame, judges: Mapping[str, Judge], *, seed: int) -> pd.DataFrame:
+    if task.name == "character_count":
+        return _nearest_bounds(task, rows)
+    rows = rows.sample(frac=1.0, random_state=np.random.default_rng(seed)).reset_index(drop=True)
+    anchors = _anchors(task, rows, seed=seed)
+    rows, anchors = rows[anchors.notna()].reset_index(drop=True), anchors[anchors.notna()].tolist()
+    satisfied, violated = _verdicts(task, rows, anchors, judges)
+    # An anchor's own verdict is known; its partner must have the other one.
+    anchored_satisfied = np.diag(satisfied)
+    opposite = np.where(anchored_satisfied[:, None], violated, satisfied)
+    partner = _permutation(opposite)
+    kept = np.flatnonzero(partner >= 0)
+    pairs: list[pd.DataFrame] = []
+    for own in (True, False):
+        chosen = kept if own else partner[kept]
+        verdict = np.where(anchored_satisfied[kept] == own, Verdict.SATISFIED.value, Verdict.VIOLATED.value)
+        pairs.append(_rows(task, rows.iloc[kept], [anchors[index] for index in chosen], verdict))
+    return pd.concat(pairs, ignore_index=True)
+
+
+def _nearest_bounds(task: Task, rows: pd.DataFrame) -> pd.DataFrame:
+    lengths = rows["response"].str.strip().str.len()
+    below = lengths // _BOUND_STEP * _BOUND_STEP
+    rows, below = rows[below > 0], below[below > 0]
+    sides = {Verdict.SATISFIED: below + _BOUND_STEP, Verdict.VIOLATED: below}
+    return pd.concat(
+        [
+            _rows(
+                task,
+                rows,
+                [json.dumps({"n": int(bound)}) for bound in bounds],
+                np.full(len(rows), verdict.value),
+            )
+            for verdict, bounds in sides.items()
+        ],
+        ignore_index=True,
+    )
+
+
+def _anchors(task: Task, rows: pd.DataFrame, *, seed: int) -> pd.Series[str]:
+    """Parameters that each response is first put under: its own, but for exclusion a word that it does use.
+
+    The word that a prompt excludes is always its subject; were that kept on one side only, the prompt alone
+    would tell the two labels apart.
+    """
+    if task.name != "term_exclusion":
+        return rows["parameters"].where(rows["parameters"] != "{}", None)
+    rng = Random(f"counterfactual:{seed}")
+    known = set(subjects(held_out_only=False))
+
+    def used_word(response: str, subject: str) -> str | None:
+        words = sorted((set(re.findall(r"\w+", response.lower())) & known) - {subject})
+        return json.dumps({"word": rng.choice(words)}) if words else None
+
+    found = [used_word(str(r), str(s)) for r, s in zip(rows["response"], rows["base_query"], strict=True)]
+    return pd.Series(found, index=rows.index, dtype=object)
+
+
+def _verdicts(
+    task: Task, rows: pd.DataFrame, anchors: Sequence[str], judges: Mapping[str, Judge]
+) -> tuple[Bool[np.ndarray, "n n"], Bool[np.ndarray, "n n"]]:
+    """Whether response i satisfies, and whether it violates, the parameters of anchor j."""
+    distinct = sorted(set(anchors))
+    place = {text: index for index, text in enumerate(distinct)}
+    texts = cast(list[str], rows["response"].tolist())
+    column_of = np.array([place[text] for text in anchors], dtype=np.int64)
+    satisfied = np.zeros((len(texts), len(distinct)), dtype=bool)
+    violated = np.zeros_like(satisfied)
+    for column, text in enumerate(distinct):
+        parameters: Parameters = json.loads(text)
+        found = task.verify(texts, [parameters] * len(texts), judges)
+        satisfied[:, column] = [each.verdict is Verdict.SATISFIED for each in found]
+        violated[:, column] = [each.verdict is Verdict.VIOLATED for each in found]
+        if "word" in parameters:  # a prompt about X that asks for X is not a prompt of these tasks
+            same = (rows["base_query"] == parameters["word"]).to_numpy()
+            satisfied[same, column] = violated[same, column] = False
+    return satisfied[:, column_of], violated[:, column_of]
+
+
+def _permutation(allowed: Bool[np.ndarray, "n n"]) -> Int[np.ndarray, " n"]:
+    """For each row another row's anchor that it may be put under, each used once; -1 for rows left out.
+
+    Rows are left out until those that remain exchange their anchors among themselves.
+    """
+    remaining = np.arange(len(allowed))
+    while len(remaining):
+        graph = csr_matrix(allowed[np.ix_(remaining, remaining)])
+        matched = np.asarray(maximum_bipartite_matching(graph, perm_type="column"))
+        if (matched >= 0).all():
+            partner = np.full(len(allowed), -1, dtype=np.int64)
+            partner[remaining] = remaining[matched]
+            return partner
+        taken = np.isin(np.arange(len(remaining)), matched)
+        remaining = remaining[(matched >= 0) & taken]
+    return np.full(len(allowed), -1, dtype=np.int64)
+
+
+def _rows(task: Task, rows: pd.DataFrame, parameters: list[str], verdict: np.ndarray) -> pd.DataFrame:
+    prompts = [
+        task.constrained_prompt(
+            str(row.base_query), json.loads(text), paraphrase=int(cast(int, row.paraphrase))
+        )
+        for row, text in zip(rows.itertuples(), parameters, strict=True)
+    ]
+    return rows.assign(
+        pair=rows["response_id"],
+        response_id=[
+            f"{identity}/{word}" for identity, word in zip(rows["response_id"], verdict, strict=True)
+        ],
+        parameters=parameters,
+        prompt=prompts,
+        verdict=verdict,
+        labels="counterfactual",
+    )

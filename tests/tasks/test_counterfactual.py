@@ -1,0 +1,94 @@
+"""Counterfactual pairs: one text, two prompts, opposite verdicts, and nothing else to tell them apart."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+
+import pandas as pd
+import pytest
+
+from if_circuits.if_tiny.corpus import compliant
+from if_circuits.tasks.counterfactual import counterfactual_pairs
+from if_circuits.tasks.judges import default_judges
+from if_circuits.tasks.prompts import build_prompts
+from if_circuits.tasks.queries import subjects
+from if_circuits.tasks.registry import get_task, get_tasks
+from if_circuits.tasks.verification import verify
+
+NOUNS = subjects(held_out_only=False)
+JUDGES = default_judges()
+
+
+@pytest.fixture(scope="module")
+def responses() -> pd.DataFrame:
+    prompts = build_prompts(get_tasks(), n_base_queries=25, held_out_only=True)
+    prompts = prompts[prompts.constrained].reset_index(drop=True)
+    rng = Random(0)
+    texts = [
+        compliant(
+            rng, get_task(row.task), row.base_query, json.loads(row.parameters), nouns=NOUNS, judges=JUDGES
+        ).text
+        for row in prompts.itertuples()
+    ]
+    return verify(prompts.assign(response=texts, response_id=prompts.prompt_id), JUDGES)
+
+
+@pytest.fixture(scope="module")
+def pairs(responses: pd.DataFrame) -> pd.DataFrame:
+    return counterfactual_pairs(responses, JUDGES)
+
+
+def test_every_pair_is_one_text_under_two_prompts_with_opposite_verdicts(pairs: pd.DataFrame) -> None:
+    for _, pair in pairs.groupby("pair"):
+        assert pair.response.nunique() == 1
+        assert pair.base_query.nunique() == 1
+        assert pair.prompt.nunique() == 2
+        assert sorted(pair.verdict) == ["satisfied", "violated"]
+
+
+def test_the_verifier_agrees_with_every_label(pairs: pd.DataFrame) -> None:
+    assert verify(pairs, JUDGES).verdict.tolist() == pairs.verdict.tolist()
+
+
+def test_both_labels_see_the_same_parameters_and_wordings(pairs: pd.DataFrame) -> None:
+    """Whatever classifier reads the prompt's constraint alone stays at chance."""
+    for _, rows in pairs[pairs.task != "character_count"].groupby("task"):
+        by_label = {label: part for label, part in rows.groupby("verdict")}
+        for column in ("parameters", "paraphrase", "response", "base_query"):
+            satisfied, violated = (sorted(by_label[label][column]) for label in ("satisfied", "violated"))
+            assert satisfied == violated, column
+
+
+def test_bounds_lie_next_to_the_length_on_both_sides(pairs: pd.DataFrame) -> None:
+    for _, pair in pairs[pairs.task == "character_count"].groupby("pair"):
+        length = len(pair.response.iloc[0])
+        below, above = sorted(json.loads(text)["n"] for text in pair.parameters)
+        assert below <= length < above == below + 10
+
+
+def test_every_task_with_parameters_keeps_most_of_its_responses(
+    responses: pd.DataFrame, pairs: pd.DataFrame
+) -> None:
+    kept = pairs.groupby("task").pair.nunique() / responses.groupby("task").size()
+    assert kept.isna().sum() == 1
+    assert pd.isna(kept["toxicity"])
+    # A text that uses no other known noun has no word that an exclusion could forbid instead.
+    assert kept["term_exclusion"] > 0.4
+    assert kept.drop(["toxicity", "term_exclusion"]).min() > 0.8
+
+
+def test_an_excluded_word_is_never_the_subject(pairs: pd.DataFrame) -> None:
+    exclusion = pairs[pairs.task == "term_exclusion"]
+    assert len(exclusion) > 0
+    assert not any(json.loads(row.parameters)["word"] == row.base_query for row in exclusion.itertuples())
+
+
+def test_pairs_are_seeded(responses: pd.DataFrame) -> None:
+    again, other = counterfactual_pairs(responses, JUDGES), counterfactual_pairs(responses, JUDGES, seed=1)
+    assert again.equals(counterfactual_pairs(responses, JUDGES))
+    assert again.prompt.tolist() != other.prompt.tolist()
+
+
+def test_without_compliant_responses_there_are_no_pairs(responses: pd.DataFrame) -> None:
+    assert len(counterfactual_pairs(responses.assign(verdict="violated"), JUDGES)) == 0
