@@ -1,11 +1,11 @@
 """Counterfactual labels: one response under two prompts, whose constraints it satisfies and breaks.
 
-The text is held fixed within a pair, and over all pairs of a task both labels see exactly the same
-parameters, in another assignment. So neither the response nor the prompt alone can carry the label, only their relation.
+The text is held fixed within a pair, and over all pairs of a task both labels see the same parameters, in
+another assignment. So neither the response nor the prompt alone can carry the label, only their relation.
 
 An upper bound (character_count) cannot be balanced so: a text breaks only smaller bounds than it satisfies.
-Its pairs take the nearest bounds on both sides of the text's length, and what the bound alone still tells is for
-the prompt's baseline to show.
+Its pairs take the nearest bounds on both sides of the text's length, and what the bound alone still tells is
+for the prompt's baseline to show.
 """
 
 from __future__ import annotations
