@@ -1,22 +1,26 @@
-"""From a directed matrix of drops to edges, their share and their asymmetry; the arithmetic of both causal matrices.
+"""From a directed matrix of drops to edges, their share and their asymmetry; the arithmetic of both causal
+matrices.
 
-Cell (A, B) is how much B's score falls when A's subspace is removed, beyond the mean of its control subspaces. With
-the influences of the base queries on it (`drop_matrix`), its standard error, its test and a thousand bootstrap
-resamples are matrix products, and the resamples of all cells belong together.
+Cell (A, B) is how much B's score falls when A's subspace is removed, beyond the mean of its control
+subspaces. With the influences of the base queries on it (`drop_matrix`), its standard error, its test and a
+thousand bootstrap resamples are matrix products, and the resamples of all cells belong together.
 
 The rules:
 
-- p of a cell is the upper tail of t = excess / s, where s^2 is the cluster variance over base queries plus the
-  variance between control draws: an edge lies beyond its control distribution, not only beyond its centre.
+- p of a cell is the upper tail of t = excess / s, where s^2 is the cluster variance over base queries plus
+  the variance between control draws: an edge lies beyond its control distribution, not only beyond its
+  centre.
 - An edge is an off-diagonal cell that survives Benjamini-Hochberg over all off-diagonal cells.
-- A task is *measurable* when its score lies above its floor and removing its own subspace lowers it (both p <= alpha).
-  Without that positive control a missing edge means nothing: share and asymmetry are taken among measurable tasks.
-- Asymmetry is the mean of |r(A,B) - r(B,A)| over the pairs that at least one edge connects, where r is the drop as a
-  share of B's score above its floor: otherwise a symmetric dependency between an easy and a hard task would look
-  one-sided. Its null keeps noise and selection and takes the asymmetry away: in each bootstrap draw both directions
-  have their mean r plus the draw's deviation, edges are found again, and the statistic is taken again. Where subspaces
-  were fitted several times, the deviations are widened by the ratio of between-fit to bootstrap variance, because
-  resampling the tested queries alone does not vary the fit.
+- A task is *measurable* when its score lies above its floor and removing its own subspace lowers it (both p
+  <= alpha). Without that positive control a missing edge means nothing: share and asymmetry are taken among
+  measurable tasks.
+- Asymmetry is the mean of |r(A,B) - r(B,A)| over the pairs that at least one edge connects, where r is the
+  drop as a share of B's score above its floor: otherwise a symmetric dependency between an easy and a hard
+  task would look one-sided. Its null keeps noise and selection and takes the asymmetry away: in each
+  bootstrap draw both directions have their mean r plus the draw's deviation, edges are found again, and the
+  statistic is taken again. Where subspaces were fitted several times, the deviations are widened by the
+  ratio of between-fit to bootstrap variance, because resampling the tested queries alone does not vary the
+  fit.
 """
 
 from __future__ import annotations
@@ -63,7 +67,9 @@ def find_edges(matrix: DropMatrix, *, alpha: float, n_bootstrap: int, seed: int)
     adjusted = p.copy()
     adjusted[off] = benjamini_hochberg(p[off])
     above_floor = _tail(matrix.score, matrix.score_influence, np.zeros_like(matrix.score))
-    measurable = (np.nan_to_num(np.diagonal(p), nan=1.0) <= alpha) & (np.nan_to_num(above_floor, nan=1.0) <= alpha)
+    measurable = (np.nan_to_num(np.diagonal(p), nan=1.0) <= alpha) & (
+        np.nan_to_num(above_floor, nan=1.0) <= alpha
+    )
     survives = off & (np.nan_to_num(adjusted, nan=1.0) <= alpha)
 
     excess_draws, score_draws = _resample(matrix, n_bootstrap=n_bootstrap, seed=seed)
@@ -73,13 +79,17 @@ def find_edges(matrix: DropMatrix, *, alpha: float, n_bootstrap: int, seed: int)
     asymmetry = (np.nan, np.nan, np.nan)
     if measurable.sum() >= MIN_TASKS:
         shares = _edges_of(matrix, excess_draws, alpha=alpha)[:, cells].mean(axis=1)
-        share = interval_of(float(survives[cells].mean()), shares, n_groups=share.n_groups, confidence=1 - alpha)
+        share = interval_of(
+            float(survives[cells].mean()), shares, n_groups=share.n_groups, confidence=1 - alpha
+        )
         asymmetry = _asymmetry(matrix, survives, cells, excess_draws, score_draws, alpha=alpha)
     return Edges(low, high, p, adjusted, survives, measurable, share, *asymmetry)
 
 
 def _tail(
-    drop: Float[np.ndarray, "*draws cells"], influence: Float[np.ndarray, "q cells"], sd: Float[np.ndarray, " cells"]
+    drop: Float[np.ndarray, "*draws cells"],
+    influence: Float[np.ndarray, "q cells"],
+    sd: Float[np.ndarray, " cells"],
 ) -> Float[np.ndarray, "*draws cells"]:
     """Upper tail probability of each drop (cells may be a matrix), by the t distribution over base queries."""
     n_groups = (influence != 0).sum(axis=0)
@@ -106,7 +116,9 @@ def _resample(
 def _edges_of(
     matrix: DropMatrix, excess: Float[np.ndarray, "draws a b"], *, alpha: float
 ) -> Bool[np.ndarray, "draws a b"]:
-    """Edges of every draw: Benjamini-Hochberg over its off-diagonal cells; NaN counts in the family, never survives."""
+    """Edges of every draw: Benjamini-Hochberg over its off-diagonal cells; NaN counts in the family, never
+    survives.
+    """
     off = ~np.eye(len(matrix.tasks), dtype=bool)
     p = np.nan_to_num(_tail(excess, matrix.influence, matrix.control_sd)[:, off], nan=1.0)
     ascending = np.sort(p, axis=1)
@@ -126,14 +138,18 @@ def _asymmetry(
     *,
     alpha: float,
 ) -> tuple[float, float, float]:
-    """Asymmetry of the connected pairs, its mean under the null and its p-value; NaN where nothing is connected."""
+    """Asymmetry of the connected pairs, its mean under the null and its p-value; NaN where nothing is
+    connected.
+    """
     if not (survives & cells).any():
         return np.nan, np.nan, np.nan
 
     def differences(lost: Float[np.ndarray, "*draws a b"]) -> Float[np.ndarray, "*draws a b"]:
         return np.where(cells, lost - np.swapaxes(lost, -1, -2), 0.0)
 
-    def statistic(lost: Float[np.ndarray, "*d a b"], edges: Bool[np.ndarray, "*d a b"]) -> Float[np.ndarray, "*d"]:
+    def statistic(
+        lost: Float[np.ndarray, "*d a b"], edges: Bool[np.ndarray, "*d a b"]
+    ) -> Float[np.ndarray, "*d"]:
         connected = (edges | np.swapaxes(edges, -1, -2)) & cells
         total = (np.abs(differences(lost)) * connected).sum(axis=(-2, -1))
         return total / np.maximum(connected.sum(axis=(-2, -1)), 1)

@@ -1,9 +1,10 @@
 """Fisher's linear discriminant with the removal of subspaces built in.
 
-A probe that is fitted again after a removal is what shows whether information is gone or merely out of the first
-probe's sight. There are thousands of removals to refit after, with the controls, so the probe is one whose refit has a
-closed form: the discriminant maximises w'd - w'Sw/2 (d the difference of the class means, S the shrunk covariance
-within classes), and on data without the span of V it solves the same problem under V w = 0.
+A probe that is fitted again after a removal is what shows whether information is gone or merely out of the
+first probe's sight. There are thousands of removals to refit after, with the controls, so the probe is one
+whose refit has a closed form: the discriminant maximises w'd - w'Sw/2 (d the difference of the class means,
+S the shrunk covariance within classes), and on data without the span of V it solves the same problem under
+V w = 0.
 """
 
 from __future__ import annotations
@@ -29,19 +30,29 @@ class Discriminant:
         """Weights fitted without the rows of each basis: w - S^-1 V' (V S^-1 V')^-1 V w."""
         spread = bases @ self.precision
         multipliers = np.linalg.solve(spread @ bases.transpose(0, 2, 1), (bases @ self.weight)[..., None])
-        return self.weight - (multipliers.transpose(0, 2, 1) @ spread)[:, 0]
+        return self._without_dust(self.weight - (multipliers.transpose(0, 2, 1) @ spread)[:, 0])
 
     def blinded(self, bases: Float[np.ndarray, "removals k d"]) -> Float[np.ndarray, "removals d"]:
-        """Weights that score intact activations as this probe, unchanged, scores them after the removal: w - V'V w."""
+        """Weights that score intact activations as this probe, unchanged, scores them after the removal: w
+        - V'V w.
+        """
         coordinates = bases @ self.weight
-        return self.weight - (coordinates[:, None] @ bases)[:, 0]
+        return self._without_dust(self.weight - (coordinates[:, None] @ bases)[:, 0])
+
+    def _without_dust(self, weights: Float[np.ndarray, "removals d"]) -> Float[np.ndarray, "removals d"]:
+        """Weights that a removal took to zero are zero and not rounding errors, which would rank rows all
+        the same.
+        """
+        left = np.linalg.norm(weights, axis=1, keepdims=True) > 1e-9 * np.linalg.norm(self.weight)
+        return np.where(left, weights, 0.0)
 
 
 def fit_discriminant(X: Float[np.ndarray, "n d"], y: Bool[np.ndarray, " n"]) -> Discriminant:
     """Fit on activations and labels; needs a row of each class.
 
-    The covariance is shrunk towards its diagonal by the Ledoit-Wolf amount, so n < d is no obstacle and coordinates
-    of very different size, as in a residual stream, are weighed alike. Sources: Fisher 1936; Ledoit and Wolf 2004.
+    The covariance is shrunk towards its diagonal by the Ledoit-Wolf amount, so n < d is no obstacle and
+    coordinates of very different size, as in a residual stream, are weighed alike. Sources: Fisher 1936;
+    Ledoit and Wolf 2004.
     """
     X = X.astype(np.float64)
     positive, negative = X[y].mean(axis=0), X[~y].mean(axis=0)

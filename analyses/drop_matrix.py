@@ -1,8 +1,10 @@
-"""How scores fall when subspaces are removed: the drops of every pair of tasks, with their controls and uncertainty.
+"""How scores fall when subspaces are removed: the drops of every pair of tasks, with their controls and
+uncertainty.
 
-One half of the base queries fits, the other measures, and they change places. A half fills a `HalfScores` column by column;
-`average` makes of two of them the matrix that `dependency_edges` judges. Scores are linear, or linearised, in the
-weights of the rows, so each comes with the influence of every base query on it.
+One half of the base queries fits, the other measures, and they change places. A half fills a `HalfScores`
+column by column; `average` makes of two of them the matrix that `dependency_edges` judges. Scores are
+linear, or linearised, in the weights of the rows, so each comes with the influence of every base query on
+it.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from if_circuits.analyses.task_subspaces import CONTROLS
 
 @dataclass(frozen=True, eq=False)
 class DropMatrix:
-    """Drops of the score in every cell; rows are ablated tasks, columns measured ones, NaN where not measured."""
+    """Drops of the score in every cell; rows are ablated tasks, columns measured ones, NaN where not
+    measured.
+    """
 
     tasks: tuple[str, ...]
     score: Float[np.ndarray, " b"]
@@ -75,8 +79,8 @@ class HalfScores:
     ) -> None:
         """Enter task b's scores and the influences of its rows on them.
 
-        Conditions are the intact one; then for each ablated task its own removal and its control draws, kind after
-        kind. `queries` are the rows' base queries.
+        Conditions are the intact one; then for each ablated task its own removal and its control draws,
+        kind after kind. `queries` are the rows' base queries.
         """
         removals = scores[1:].reshape(len(ablated), -1)
         controls = removals[:, 1:].reshape(len(ablated), len(CONTROLS), -1)
@@ -92,7 +96,9 @@ class HalfScores:
 
 
 def average(tasks: tuple[str, ...], halves: Sequence[HalfScores], *, floor: float) -> DropMatrix:
-    """The mean over halves that measured different base queries; `floor` is the score of a task that has lost all."""
+    """The mean over halves that measured different base queries; `floor` is the score of a task that has
+    lost all.
+    """
     after = np.stack([half.after for half in halves])
     score = np.stack([half.score for half in halves]).mean(axis=0)
     means, variances = zip(*(_stronger_control(half.controls) for half in halves), strict=True)

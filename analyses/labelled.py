@@ -36,7 +36,7 @@ class LabelledTask:
         violated = len(self.satisfied) - satisfied
         if min(satisfied, violated) >= MIN_PER_CLASS:
             return ""
-        return f"{satisfied} satisfied and {violated} violated responses; at least {MIN_PER_CLASS} of each are needed"
+        return f"{satisfied} satisfied and {violated} violated responses; {MIN_PER_CLASS} of each are needed"
 
 
 def labelled_tasks(source: ActivationSource, position: str) -> list[LabelledTask]:
@@ -46,7 +46,9 @@ def labelled_tasks(source: ActivationSource, position: str) -> list[LabelledTask
     verdicts = responses["verdict"].to_numpy()
     # A position is absent from a response at every layer or at none.
     present = np.isfinite(source.features(source.layers[0], position)).all(axis=1)
-    usable = responses["constrained"].to_numpy(dtype=bool) & np.isin(verdicts, ["satisfied", "violated"]) & present
+    usable = (
+        responses["constrained"].to_numpy(dtype=bool) & np.isin(verdicts, ["satisfied", "violated"]) & present
+    )
     names = responses["task"].to_numpy()
     tasks: list[LabelledTask] = []
     for name in ordered_tasks(list(dict.fromkeys(names.tolist()))):
@@ -65,4 +67,6 @@ def query_halves(source: ActivationSource, *, seed: int) -> Int[np.ndarray, " qu
 
     Raises InputError when there are fewer than two base queries.
     """
-    return grouped_folds(np.unique(source.responses["base_query"].to_numpy().astype(str)), n_folds=2, seed=seed)
+    return grouped_folds(
+        np.unique(source.responses["base_query"].to_numpy().astype(str)), n_folds=2, seed=seed
+    )
