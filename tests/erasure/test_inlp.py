@@ -13,7 +13,7 @@ SCALES = np.array([3.0, 1.0, 0.5, 1.0, 2.0, 1.0, 1.0, 1.0, 0.3, 1.0])
 
 
 def planted_gap(n: int, *, seed: int = 0):
-    """Two Gaussian classes apart in half of ten directions of unequal variance, rotated, in groups of three."""
+    """Two Gaussian classes apart in five of ten directions of unequal variance, rotated; groups of three."""
     rng = np.random.default_rng(seed)
     y = rng.random(n) < 0.4
     X = rng.normal(size=(n, 10)) * SCALES
