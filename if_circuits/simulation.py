@@ -114,7 +114,7 @@ class SimulatedActivations:
         self.n_layers = truth.n_layers
         self.layers = tuple(range(-1, truth.n_layers))
         self.positions = truth.positions
-        rng = np.random.default_rng([truth.seed, 0])
+        rng = np.random.default_rng(np.random.SeedSequence(truth.seed, spawn_key=(0,)))
         self.responses = _draw_responses(truth, rng)
         self._cue_at = _cue_positions(self.responses)
         self._satisfied = (self.responses["verdict"] == "satisfied").to_numpy()
@@ -145,7 +145,8 @@ class SimulatedActivations:
                 f"positions {self.positions}"
             )
         where = POSITIONS.index(position)
-        rng = np.random.default_rng([self.truth.seed, 1, layer + 1, where])
+        place = np.random.SeedSequence(self.truth.seed, spawn_key=(1, layer + 1, where))
+        rng = np.random.default_rng(place)
         features = self._steady + np.sqrt(np.float32(_FRESH_VARIANCE)) * rng.standard_normal(
             self._steady.shape, dtype=np.float32
         )
