@@ -108,11 +108,12 @@ class _Problems:
     ) -> _Problems:
         e = np.exp(-np.abs(eta))
         q = 1.0 / (1.0 + e)
+        eq = e * q
         margin = self.sign * eta
-        residual = -self.sign * self.a * np.where(margin > 0, e * q, q)
-        data = _dot(self.a, np.log1p(e) - np.minimum(margin, 0.0))
+        residual = -self.sign * self.a * np.where(margin > 0, eq, q)
+        curvature = self.a * eq * q
+        data = -_dot(self.a, np.log(q) + np.minimum(margin, 0.0))
         loss = data + 0.5 * self.penalty * _dot(w, w)
-        curvature = self.a * e * q * q
         return _Problems(self.sign, self.a, self.g, self.penalty, w, b, eta, loss, residual, curvature)
 
     def gradient(self, Z: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "m d"]:
