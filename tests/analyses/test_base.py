@@ -1,0 +1,46 @@
+import subprocess
+import sys
+
+import pytest
+
+from if_circuits.analyses.base import ANALYSES, load, make_verdict, no_verdict
+from if_circuits.errors import InputError
+from if_circuits.statistics.bootstrap import Interval
+from if_circuits.statistics.verdicts import decide
+
+
+def test_the_list_of_analyses_can_be_read_without_heavy_imports() -> None:
+    code = (
+        "import sys; from if_circuits.analyses.base import ANALYSES; "
+        "sys.exit(any(name in sys.modules for name in ('torch', 'pandas', 'sklearn', 'transformer_lens')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["specialist_vs_general", "cross_task_transfer", "layer_stratification", "temporal_dynamics"]
+)
+def test_an_analysis_is_found_by_its_name(name: str) -> None:
+    module = load(name)
+    assert name == module.NAME
+    assert name in ANALYSES
+
+
+def test_an_unknown_analysis_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(InputError, match="'divination'.*specificity"):
+        load("divination")
+
+
+def test_a_verdict_carries_its_decision_and_interval() -> None:
+    interval = Interval(0.2, 0.1, 0.3, n_groups=40)
+    decision = decide(interval, supported_when="above", threshold=0.0)
+    found = make_verdict("a claim", decision, interval, p=0.01, notes=("a note",))
+    assert (found.verdict, found.effect, found.interval, found.n) == ("supported", 0.2, (0.1, 0.3), 40)
+    assert found.rule == decision.rule
+    assert found.notes == ("a note",)
+
+
+def test_without_data_nothing_is_concluded() -> None:
+    found = no_verdict("a claim", "a rule", ("no data",))
+    assert found.verdict == "inconclusive"
+    assert found.n == 0
