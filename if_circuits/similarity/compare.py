@@ -45,7 +45,7 @@ class Similarity:
     ratio: float
     """debiased / ceiling."""
     k: int
-    """Principal components that were kept."""
+    """Principal components that were kept: as asked for, or the lower rank."""
     n: int
     """Groups (base queries) behind the comparison."""
 
@@ -103,7 +103,7 @@ def compare_all(
             p=found.p,
             ceiling=ceiling,
             ratio=found.debiased / ceiling,
-            k=components,
+            k=min(len(half.scale) for half in (*reduced[a], *reduced[b])),
             n=n,
         )
     return similarities

@@ -77,6 +77,8 @@ def test_one_representation_seen_twice_reaches_its_ceiling(measure: str) -> None
     assert result.ceiling < 0.95, "noise keeps the ceiling below 1"
     assert result.debiased == pytest.approx(result.raw - result.null_mean)
     assert (result.k, result.n) == (8, 200)
+    beyond_the_rank = similarity(observed(rng, latent), observed(rng, latent), measure=measure, k=30, seed=0)
+    assert beyond_the_rank.k == 8
 
 
 @pytest.mark.parametrize("measure", NAMES)
