@@ -112,7 +112,8 @@ class _Problems:
         margin = self.sign * eta
         residual = -self.sign * self.a * np.where(margin > 0, eq, q)
         curvature = self.a * eq * q
-        data = -_dot(self.a, np.log(q) + np.minimum(margin, 0.0))
+        # log1p, not -log(q): small losses need all their digits for the comparison in the line search.
+        data = _dot(self.a, np.log1p(e) - np.minimum(margin, 0.0))
         loss = data + 0.5 * self.penalty * _dot(w, w)
         return _Problems(self.sign, self.a, self.g, self.penalty, w, b, eta, loss, residual, curvature)
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from if_circuits.probes.newton import Spectrum, minimise
 from tests.probes.planted import planted
@@ -55,7 +56,7 @@ def test_newton_steps_that_overshoot_are_shortened(monkeypatch: pytest.MonkeyPat
         Z = 3.0 * rng.standard_t(1.2, size=(8, 2))
         Z, y = Z - Z.mean(axis=0), np.arange(8) < 2
         found = solve(Z, y, Spectrum.of(Z), penalty=1e-3)
-        p = 1 / (1 + np.exp(-(Z @ found.w[0] + found.b[0])))
+        p = expit(Z @ found.w[0] + found.b[0])
         assert found.converged[0]
         np.testing.assert_allclose(Z.T @ (p - y) + 1e-3 * found.w[0], 0.0, atol=1e-5)
         with monkeypatch.context() as patch, np.errstate(all="ignore"):
