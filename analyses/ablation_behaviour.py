@@ -154,11 +154,10 @@ def _centre(source: ActivationSource, fit: HalfFit, *, settings: AnalysisSetting
     """Mean activation of constrained responses of the fit's half, at its layer, over all positions."""
     fitted = query_halves(source, seed=settings.seed)[query_codes(source)] == fit.half
     rows = fitted & source.responses["constrained"].to_numpy(dtype=bool)
-    means = [
-        np.nanmean(source.features(fit.layer, position)[rows], axis=0, dtype=np.float64)
-        for position in source.positions
-    ]
-    return np.mean(means, axis=0)
+    features = (source.features(fit.layer, position)[rows] for position in source.positions)
+    # A position that no response has, as `eos` where all are truncated, has no mean.
+    present = (some[~np.isnan(some[:, 0])] for some in features)
+    return np.mean([some.mean(axis=0, dtype=np.float64) for some in present if len(some)], axis=0)
 
 
 def _prompts(source: ActivationSource, *, half: int, settings: AnalysisSettings) -> pd.DataFrame:

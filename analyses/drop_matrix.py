@@ -82,8 +82,9 @@ class HalfScores:
         Conditions are the intact one; then for each ablated task its own removal and its control draws,
         kind after kind. `queries` are the rows' base queries.
         """
-        removals = scores[1:].reshape(len(ablated), -1)
-        controls = removals[:, 1:].reshape(len(ablated), len(CONTROLS), -1)
+        n_draws = self.controls.shape[3]
+        removals = scores[1:].reshape(len(ablated), 1 + len(CONTROLS) * n_draws)
+        controls = removals[:, 1:].reshape(len(ablated), len(CONTROLS), n_draws)
         by_removal = influence[:, 1:].reshape(len(influence), *removals.shape)
         by_control = by_removal[:, :, 1:].reshape(len(influence), *controls.shape).mean(axis=3)
         beyond = by_control[:, np.arange(len(ablated)), _stronger_kind(controls)] - by_removal[:, :, 0]

@@ -79,11 +79,11 @@ def make_responses(
             continue
         with _stage(stage, directory, progress) as report:
             settings = GenerationConfig(
-                max_new_tokens=config.max_new_tokens or model.preset.max_new_tokens,
+                max_new_tokens=model.preset.max_new_tokens,
                 temperature=0.0 if each.greedy else config.temperature,
                 samples_per_prompt=1 if each.greedy else config.samples_per_prompt,
                 seed=config.seed,
-                batch_size=config.batch_size or model.preset.batch_size,
+                batch_size=model.preset.batch_size,
             )
             asked = prompts[prompts["constrained"] == each.constrained].reset_index(drop=True)
             responses = generate(model, asked, settings, progress=report)
@@ -113,7 +113,7 @@ def capture_activations(
             sampled(pd.read_parquet(directory.responses)),
             directory=directory.activations,
             layers=config.layers,
-            batch_size=config.batch_size or model.preset.batch_size,
+            batch_size=model.preset.batch_size,
             progress=report,
         )
 

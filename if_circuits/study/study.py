@@ -1,7 +1,7 @@
 """A study: run it, or open one that was run, and look at what it found."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import cast
@@ -130,7 +130,13 @@ def _load(config: StudyConfig) -> LoadedModel:
         raise InputError(
             f"{config.model} has no layer {unknown[0]}; layers go from -1 (embed) to {model.n_layers - 1}"
         )
-    return model
+    preset = replace(
+        model.preset,
+        max_new_tokens=config.max_new_tokens or model.preset.max_new_tokens,
+        batch_size=config.batch_size or model.preset.batch_size,
+    )
+    # Whatever generates for this study, an ablation included, does it in the same way.
+    return replace(model, preset=preset)
 
 
 def _record(config: StudyConfig, model: LoadedModel) -> dict[str, object]:

@@ -138,9 +138,7 @@ def test_a_finished_study_is_left_as_it_is(
     assert last == f"report: {copy / 'report.html'}"
 
 
-@pytest.mark.parametrize(
-    "stopped_at", ["verify_responses", "capture_activations", "run_analyses", "close_study"]
-)
+@pytest.mark.parametrize("stopped_at", ["capture_activations", "close_study"])
 def test_a_stopped_study_goes_on_and_ends_the_same(
     finished: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped_at: str
 ):
