@@ -180,7 +180,7 @@ def _which(chosen: str, edges: Mapping[str, Edges]) -> str:
         return f"verdict of representation ({n} measurable tasks): no model was given to generate with"
     few = int(edges[BEHAVIOUR].measurable.sum())
     return (
-        f"verdict of representation ({n} measurable tasks), which does not speak of cause: in behaviour, removing "
+        f"verdict of representation ({n} measurable tasks), not of cause: in behaviour, removing "
         f"its own subspace lowers the compliance of {few} tasks only, and {MIN_TASKS} are needed"
     )
 

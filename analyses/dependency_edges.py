@@ -91,7 +91,7 @@ def _tail(
     influence: Float[np.ndarray, "q cells"],
     sd: Float[np.ndarray, " cells"],
 ) -> Float[np.ndarray, "*draws cells"]:
-    """Upper tail probability of each drop (cells may be a matrix), by the t distribution over base queries."""
+    """Upper tail probability of each drop (cells may be a matrix), by t over base queries."""
     n_groups = (influence != 0).sum(axis=0)
     variance = n_groups / np.maximum(n_groups - 1, 1) * (influence**2).sum(axis=0) + sd**2
     # Where nothing varies, a drop is either certain (perfect before, tied after) or absent.

@@ -57,13 +57,23 @@ def fit_discriminant(X: Float[np.ndarray, "n d"], y: Bool[np.ndarray, " n"]) -> 
     X = X.astype(np.float64)
     positive, negative = X[y].mean(axis=0), X[~y].mean(axis=0)
     within = X - np.where(y[:, None], positive, negative)
-    scale = within.std(axis=0)
-    scale[scale == 0] = 1.0
-    covariance = np.asarray(ledoit_wolf(within / scale, assume_centered=True)[0])
-    ridge = 1e-10 * max(np.trace(covariance) / len(covariance), 1e-300)
-    factor = cho_factor(covariance + ridge * np.eye(len(covariance)))
-    precision = cho_solve(factor, np.eye(len(covariance))) / np.outer(scale, scale)
+    scale, covariance = shrunk_covariance(within, size=float(np.abs(X).max()))
+    precision = cho_solve(cho_factor(covariance), np.eye(len(covariance))) / np.outer(scale, scale)
     return Discriminant(precision @ (positive - negative), precision)
+
+
+def shrunk_covariance(
+    residuals: Float[np.ndarray, "n d"], *, size: float
+) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, "d d"]]:
+    """Scale of each coordinate, and the shrunk covariance of the residuals in units of it; positive definite.
+
+    `size` is that of the activations: a coordinate that varies by its rounding error alone, as at `embed`
+    where all responses end alike, has infinite scale and so no say.
+    """
+    scale = residuals.std(axis=0)
+    scale[scale <= 1e-7 * size] = np.inf
+    covariance = np.asarray(ledoit_wolf(residuals / scale, assume_centered=True)[0])
+    return scale, covariance + 1e-6 * np.eye(len(covariance))
 
 
 def auroc_influence(

@@ -39,7 +39,7 @@ from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, make_ver
 from if_circuits.analyses.labelled import LabelledTask, labelled_tasks, query_codes
 from if_circuits.analyses.similarity_figure import draw
 from if_circuits.analyses.task_directions import DirectionProducts, direction_products
-from if_circuits.analyses.task_subspaces import POSITION, best_layer, fit_subspaces
+from if_circuits.analyses.task_subspaces import POSITION, best_layer, decodes, fit_subspaces
 from if_circuits.erasure.base import Subspace
 from if_circuits.erasure.inlp import Inlp
 from if_circuits.models.layers import layer_label
@@ -95,7 +95,8 @@ def run(
         )
     agreement = _agreement(tasks, products, reasons, alpha=settings.alpha)
     table = _pairs(tasks, products, set(agreement.loc[agreement["reason"] == "", "task"]), settings=settings)
-    subspaces = [fit_subspaces(features, half, Inlp(), seed=settings.seed)[0] for half in usable]
+    fitted = [fit_subspaces(features, half, Inlp(), seed=settings.seed)[0] for half in usable]
+    subspaces = [{task: space for task, space in half.items() if decodes(space)} for half in fitted]
     table = table.merge(_overlaps(tasks, subspaces), on=["task_a", "task_b"])
     paired = _paired_activations(source, features, folds > 0, seed=settings.seed)
     for measure in MEASURES:
@@ -105,13 +106,13 @@ def run(
     kept = (agreement["reason"] == "").to_numpy()
     notes = [f"layer {layer_label(layer)}, {int(kept.sum())} of {len(tasks)} tasks compared"]
     notes += [
-        f"{label} over its ceiling, mean of pairs: {table[column].mean():.2f}"
-        for label, column in (
-            ("INLP subspace overlap", "overlap_ratio"),
-            ("PWCCA of paired activations (content included)", "pwcca_ratio"),
-            ("linear CKA of paired activations (content included)", "cka_ratio"),
+        f"{label}, sum over pairs over that of the ceilings: {_pooled_ratio(table, measure):.2f}"
+        for label, measure in (
+            ("INLP subspace overlap", "overlap"),
+            ("PWCCA of paired activations (content included)", "pwcca"),
+            ("linear CKA of paired activations (content included)", "cka"),
         )
-        if table[column].notna().any()
+        if table[f"{measure}_ratio"].notna().any()
     ]
     notes += [
         f"{row['task']} left out: {row['reason']}" for row in agreement.to_dict("records") if row["reason"]
@@ -136,6 +137,13 @@ def run(
 def figure(result: AnalysisResult) -> Figure:
     """Matrices of directions, PWCCA and CKA over their ceilings; the means within and between families."""
     return draw(result)
+
+
+def _pooled_ratio(table: pd.DataFrame, measure: str) -> float:
+    """Sum over pairs over the sum of their ceilings: unlike a mean of ratios, at ease with a small ceiling.
+    """
+    kept = table[table[f"{measure}_ratio"].notna()]
+    return float(kept[measure].sum() / kept[f"{measure}_ceiling"].sum())
 
 
 def _agreement(

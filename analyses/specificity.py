@@ -27,8 +27,15 @@ from jaxtyping import Bool, Float
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, make_verdict, no_verdict
 from if_circuits.analyses.labelled import query_codes, query_halves
-from if_circuits.analyses.task_subspaces import CONTROLS, POSITION, HalfFit, control_bases, fit_halves
-from if_circuits.erasure.inlp import Inlp, InlpSubspace
+from if_circuits.analyses.task_subspaces import (
+    CONTROLS,
+    POSITION,
+    HalfFit,
+    control_bases,
+    decodes,
+    fit_halves,
+)
+from if_circuits.erasure.inlp import Inlp
 from if_circuits.report.style import (
     CONTROL,
     OKABE_ITO,
@@ -177,7 +184,7 @@ def _measure(
     if name not in fit.subspaces:
         return fit.reasons[name]
     subspace = fit.subspaces[name]
-    if not (isinstance(subspace, InlpSubspace) and subspace.low[0] > 0.5):
+    if not decodes(subspace):
         return "no probe beats chance on held-out base queries, so there is no row space"
     features, queries = source.features(fit.layer, POSITION), query_codes(source)
     usable = (source.responses["task"] == name).to_numpy() & np.isfinite(features).all(axis=1)

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.linalg import solve_triangular
-from sklearn.covariance import ledoit_wolf
 
+from if_circuits.analyses.discriminant import shrunk_covariance
 from if_circuits.analyses.labelled import LabelledTask
 from if_circuits.statistics.bootstrap import bootstrap_draws
 
@@ -103,10 +103,9 @@ def _whitener(features: Float[np.ndarray, "n d"], tasks: Sequence[LabelledTask])
             part = X[task.satisfied == label]
             residuals.append(part - part.mean(axis=0))
     within = np.concatenate(residuals)
-    scale = within.std(axis=0)
-    scale[scale == 0] = 1.0
-    covariance = np.asarray(ledoit_wolf(within / scale, assume_centered=True)[0])
-    factor = np.linalg.cholesky(covariance + 1e-10 * np.eye(len(covariance)))
+    rows = np.concatenate([task.rows for task in tasks])
+    scale, covariance = shrunk_covariance(within, size=float(np.abs(features[rows]).max()))
+    factor = np.linalg.cholesky(covariance)
 
     def whiten(X: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
         return solve_triangular(factor, (X.astype(np.float64) / scale).T, lower=True).T

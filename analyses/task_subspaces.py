@@ -12,6 +12,7 @@ from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.discriminant import auroc_influence, fit_discriminant
 from if_circuits.analyses.labelled import LabelledTask, labelled_tasks, query_halves
 from if_circuits.erasure.base import EraserMethod, Subspace
+from if_circuits.erasure.inlp import InlpSubspace
 from if_circuits.erasure.random_subspace import captured_variance, random_subspace, variance_matched_subspaces
 from if_circuits.errors import InputError
 
@@ -69,6 +70,13 @@ def fit_subspaces(
             raise TypeError(f"{method.name} fits no Subspace, so there are no random ones of its rank")
         subspaces[task.name] = erasure
     return subspaces, reasons
+
+
+def decodes(subspace: Subspace) -> bool:
+    """Does the first probe behind an INLP subspace beat chance on held-out base queries? INLP removes one
+    anyway.
+    """
+    return isinstance(subspace, InlpSubspace) and subspace.low[0] > 0.5
 
 
 def control_bases(

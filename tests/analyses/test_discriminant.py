@@ -63,6 +63,13 @@ def test_more_dimensions_than_rows_and_constant_columns_are_no_obstacle():
     X[:, 3] = 7.0
     probe = fit_discriminant(X, y)
     assert np.isfinite(probe.weight).all()
+    assert probe.weight[3] == 0
+
+
+def test_rounding_errors_of_equal_rows_decode_nothing():
+    X, y, rng = two_classes(5)
+    X = 3.0 + 1e-8 * rng.normal(size=X.shape) + np.where(y, 1e-8, 0.0)[:, None]
+    assert (fit_discriminant(X, y).weight == 0).all()
 
 
 @given(st.integers(0, 10_000), st.integers(2, 6))
