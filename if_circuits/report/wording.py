@@ -17,48 +17,55 @@ WORDINGS = {
     "specialist_vs_general": Wording(
         "Specialist against general probes",
         "Does a probe trained for one task read its satisfaction better than one for all tasks?",
-        "Held-out AUROC of a task's own probe, of one probe for all tasks with the same total of examples,"
-        " and of the leave-one-out probe that never saw the task. The same folds, grouped by base query, "
-        "serve all of them.",
+        "AUROC on base queries that the probe has not seen: a task's own probe (specialist), one for all "
+        "tasks with the same total of examples (general) or with all of them, and one that never saw the "
+        "task (left out). The grey line reads words, not activations.",
     ),
     "cross_task_transfer": Wording(
         "Cross-task transfer",
         "Does a probe for one task read the satisfaction of another, and do skills of one family share more?",
         "Rows: the task that the probe was trained on. Columns: the task that it was tested on. 0.5 is "
-        "chance; the diagonal is the specialist on held-out base queries.",
+        "chance; the diagonal is the specialist. Everything is measured on base queries that the probe has"
+        " not seen. The coloured edges are the families; rows and columns are ordered by clustering.",
     ),
     "causal_ablation": Wording(
         "Causal ablation",
         "Does removing one task's subspace cost other tasks anything, beyond what random subspaces of its "
         "rank cost?",
-        "Rows: the task whose subspace was removed. Columns: the task that was measured. Only the matrix "
-        "in behaviour, where a hook removes the subspace while the model generates, speaks of cause.",
+        "Rows: the task whose subspace was removed. Columns: the task that was measured, on base queries "
+        "that fitted nothing. Left: probes refitted after the removal. Right: compliance when a hook "
+        "removes the subspace while the model writes. Only the right one speaks of cause.",
     ),
     "layer_stratification": Wording(
         "Layer stratification",
         "At which layer does each task become decodable, and do structural tasks come before semantic ones?",
-        "Held-out AUROC by layer, and the layer of emergence with its bootstrap interval. A task that "
-        "never becomes decodable has no layer of emergence and says nothing about order.",
+        "Left: AUROC by layer at the last response token. Right: the depth at which a task emerges, with "
+        "its interval over base queries. A task that is readable at no layer has no depth and says nothing"
+        " about order.",
     ),
     "temporal_dynamics": Wording(
         "Temporal dynamics",
-        "Is satisfaction already readable before the response starts (planning), or does it grow along it "
-        "(monitoring), beyond what the text so far gives away?",
-        "Held-out AUROC of the probe and of a classifier of the text so far, along the response. Relative "
-        "positions know the final length, which no reader of a prefix does.",
+        "Is satisfaction readable before the response starts (planning), or does it grow along it "
+        "(monitoring), beyond what the words so far give away?",
+        "AUROC of the probe and of a classifier of the words of the same prefix, along the response. "
+        "Relative positions know the final length, which no reader of a prefix does; under each stand the "
+        "mean number of tokens read and the responses that have it. It is a matter of timing in what can "
+        "be decoded, not of what the model does with it.",
     ),
     "representational_similarity": Wording(
         "Representational similarity",
-        "How much of their representation do two tasks share, out of what one task shares with itself?",
-        "Similarities between tasks over rows paired by base query, less their permutation null, over the "
-        "ceiling that two halves of one task set.",
+        "Do tasks represent that their constraint is satisfied alike?",
+        "Similarity of two tasks over its ceiling, which two halves of the base queries of one task set. "
+        "The verdict rests on the directions from violated to satisfied; empty cells are tasks whose "
+        "halves do not agree. PWCCA and CKA compare how base queries are arranged, which tasks over the "
+        "same base queries share by design: they stand beside it as a description.",
     ),
     "specificity": Wording(
         "Specificity",
-        "Do the rows of a task's probe hold more of the constrained activations than of their "
-        "unconstrained twins'?",
-        "Share of variance in the task's row space, constrained over unconstrained, against random "
-        "subspaces of the same rank. 1 is no difference.",
+        "Do a task's probe directions vary more in constrained responses than in their unconstrained twins?",
+        "Left: share of variance in the task's row space, among constrained responses and among their "
+        "twins. Right: the ratio of the two, over that of random subspaces of the same rank; 1 is no "
+        "difference. Measured on base queries that did not fit the row space.",
     ),
 }
 
