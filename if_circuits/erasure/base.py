@@ -89,9 +89,8 @@ class Subspace:
         object.__setattr__(self, "basis", basis)
         object.__setattr__(self, "mean", mean)
 
-    @classmethod
+    @staticmethod
     def orthonormalise(
-        cls,
         directions: Float[np.ndarray, "m d"],
         *,
         name: str,
@@ -126,7 +125,7 @@ class Subspace:
             else:
                 basis[rank] = rest
                 rank += 1
-        return cls(basis=basis[:rank], mean=np.zeros(d) if mean is None else mean, name=name)
+        return Subspace(basis=basis[:rank], mean=np.zeros(d) if mean is None else mean, name=name)
 
     @property
     def rank(self) -> int:
@@ -170,10 +169,9 @@ class Subspace:
         """Write the subspace as one safetensors file."""
         save_file({"basis": self.basis.copy(), "mean": self.mean.copy()}, path, metadata={"name": self.name})
 
-    @classmethod
-    def load(cls, path: Path) -> Subspace:
-        """Read what `save` wrote."""
+    @staticmethod
+    def load(path: Path) -> Subspace:
+        """Read what `save` wrote; of a richer kind of subspace, the subspace alone."""
         with safe_open(path, framework="numpy") as file:
-            return cls(
-                basis=file.get_tensor("basis"), mean=file.get_tensor("mean"), name=file.metadata()["name"]
-            )
+            basis, mean = file.get_tensor("basis"), file.get_tensor("mean")
+            return Subspace(basis=basis, mean=mean, name=file.metadata()["name"])

@@ -22,11 +22,13 @@ from if_circuits.erasure.base import Subspace
 from if_circuits.erasure.labelled import checked
 from if_circuits.probes.across_folds import fit_across_folds
 from if_circuits.probes.folds import grouped_folds
-from if_circuits.probes.linear import LinearProbe, fit_linear_probe
+from if_circuits.probes.newton import Spectrum, minimise
 from if_circuits.probes.scoring import auroc, resampled_auroc
+from if_circuits.probes.standardise import Design
 
 ISOTROPIC_CS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """Inverse penalties to choose from, for activations in units of their features' median deviation."""
+NOTHING_LEFT = "no direction left"
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,27 +81,22 @@ class Inlp:
         folds = grouped_folds(groups, n_folds=self.n_folds, seed=seed)
         draws = _group_draws(groups, n=self.n_bootstrap, seed=seed)
         everything = np.ones((len(y), 1), dtype=bool)
-        mean, units = X.mean(axis=0), (X - X.mean(axis=0)) / _unit(X)
-        first = fit_across_folds(units, y, fold_of_row=folds, train=everything, Cs=self.Cs, standardise=False)
+        unit = _unit(X)
+        first = fit_across_folds(
+            X / unit, y, fold_of_row=folds, train=everything, Cs=self.Cs, standardise=False
+        )
         C = float(np.median(first.C))
-        final, *runs = (_Run(units, y, folds != held_out, C) for held_out in range(-1, self.n_folds))
+        search = _Search(X / unit, y, folds, C)
         curve: list[tuple[float, float, float]] = []
         while True:
-            scores = np.full(len(y), np.nan)
-            for fold, run in enumerate(runs):
-                scores[folds == fold] = run.held_out_scores()
-            curve.append(_with_interval(y, scores, draws, folds))
+            curve.append(_with_interval(y, search.held_out_scores(), draws, folds))
             stopped = self._stops(curve)
-            if stopped:
+            if stopped or not search.remove_directions():
                 break
-            if not final.remove_direction():
-                stopped = "no direction left"
-                break
-            for run in runs:
-                run.remove_direction()
-        basis = np.array(final.directions).reshape(-1, X.shape[1])
         held_out, lows, highs = np.array(curve).T
-        return InlpSubspace(basis, mean, self.name, held_out, lows, highs, C, stopped)
+        return InlpSubspace(
+            search.removed[0], X.mean(axis=0), self.name, held_out, lows, highs, C, stopped or NOTHING_LEFT
+        )
 
     def _stops(self, curve: Sequence[tuple[float, float, float]]) -> str:
         rounds, (score, low, _) = len(curve) - 1, curve[-1]
@@ -139,40 +136,54 @@ def _group_draws(groups: Shaped[np.ndarray, " n"], *, n: int, seed: int) -> Int[
     ]
 
 
-class _Run:
-    """INLP trained on some of the rows; the others are projected along."""
+class _Search:
+    """INLP on all rows (run 0) and on the training rows of every fold, as problems over one design matrix."""
 
     def __init__(
-        self, X: Float[np.ndarray, "n d"], y: Bool[np.ndarray, " n"], train: Bool[np.ndarray, " n"], C: float
+        self, X: Float[np.ndarray, "n d"], y: Bool[np.ndarray, " n"], folds: Int[np.ndarray, " n"], C: float
     ) -> None:
-        self.left = X - X[train].mean(axis=0)
-        self.smallest = 1e-10 * np.linalg.norm(self.left)
-        self.y, self.train, self.C = y, train, C
-        self.directions: list[Float[np.ndarray, " d"]] = []
-        self.probe = self._fit()
+        held_out = np.array([-1, *range(folds.max() + 1)])
+        train = folds != held_out[:, None]
+        possible = (train & y).any(axis=1) & (train & ~y).any(axis=1)
+        self.folds, self.held_out, self.train = folds, held_out[possible], train[possible].astype(np.float64)
+        self.sign = np.where(y, 1.0, -1.0)
+        self.Z = Design.of(X, standardise=False).Z
+        self.spectrum = Spectrum.of(self.Z)
+        self.penalty = np.full(len(self.train), 1.0 / C)
+        self.removed = np.zeros((len(self.train), 0, X.shape[1]))
+        self._fit()
 
-    def _fit(self) -> LinearProbe | None:
-        """The probe of what is left, unless nothing is left or the training rows lack a class."""
-        y = self.y[self.train]
-        if y.all() or not y.any() or np.linalg.norm(self.left) <= self.smallest:
-            return None
-        return fit_linear_probe(self.left[self.train], y, C=self.C, standardise=False)
-
-    def held_out_scores(self) -> Float[np.ndarray, " m"]:
-        """Scores of the rows that train nothing; NaN without a probe."""
-        rows = self.left[~self.train]
-        return np.full(len(rows), np.nan) if self.probe is None else self.probe.scores(rows)
-
-    def remove_direction(self) -> bool:
-        """Project the probe's direction out and fit the next probe; False when there is no direction."""
-        if self.probe is None:
-            return False
-        union = Subspace.orthonormalise(
-            np.array([*self.directions, self.probe.direction]), name="removed directions"
+    def _fit(self) -> None:
+        found = minimise(
+            self.Z,
+            np.tile(self.sign, (len(self.train), 1)),
+            self.train,
+            inverse_scale=np.ones((len(self.train), self.Z.shape[1])),
+            removed=self.removed,
+            penalty=self.penalty,
+            spectrum=self.spectrum,
+            tolerance=1e-4,
+            max_iterations=100,
         )
-        if union.rank == len(self.directions):
+        self.w, self.b = found.w, found.b
+
+    def held_out_scores(self) -> Float[np.ndarray, " n"]:
+        """The score of every row under the run that held its fold out; NaN where that lacked a class."""
+        scores = np.full(len(self.folds), np.nan)
+        for run, fold in enumerate(self.held_out):
+            rows = self.folds == fold
+            scores[rows] = self.Z[rows] @ self.w[run] + self.b[run]
+        return scores
+
+    def remove_directions(self) -> bool:
+        """Project every run's probe out and fit the next ones; False when there is no direction left."""
+        unions = [
+            Subspace.orthonormalise(np.vstack([removed, w]), name="removed")
+            for removed, w in zip(self.removed, self.w, strict=True)
+        ]
+        rank = self.removed.shape[1] + 1
+        if any(union.rank < rank for union in unions):
             return False
-        self.directions.append(union.basis[-1])
-        self.left -= (self.left @ self.directions[-1])[:, None] * self.directions[-1]
-        self.probe = self._fit()
+        self.removed = np.stack([union.basis for union in unions])
+        self._fit()
         return True

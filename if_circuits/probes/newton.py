@@ -5,8 +5,11 @@ Problem j minimises over w and b
     sum_i a_ij log(1 + exp(-s_ij eta_ij)) + penalty_j |w|^2 / 2,   eta_ij = z_i . (w / scale_j) + b,
 
 with s_ij = +-1: scikit-learn's objective on features divided by scale_j (a shift of the features would
-only move the unpenalised b). Each row of an array here is one problem, so the problems that still
-need work lie together, and the arrays shrink as problems converge.
+only move the unpenalised b). A problem may be kept from some directions: w is then orthogonal to them,
+which comes to the same as projecting them out of the features.
+
+Each row of an array here is one problem, so the problems that still need work lie together, and the
+arrays shrink as problems converge.
 
 The intercept is eliminated from the Newton system (a Schur complement: centring under the current
 curvatures). The rest is solved by conjugate gradients to an accuracy that follows the gradient
@@ -83,6 +86,7 @@ class _Problems:
     sign: Float[np.ndarray, "m n"]
     a: Float[np.ndarray, "m n"]
     g: Float[np.ndarray, "m d"]
+    removed: Float[np.ndarray, "m k d"]
     penalty: Float[np.ndarray, " m"]
     w: Float[np.ndarray, "m d"]
     b: Float[np.ndarray, " m"]
@@ -115,10 +119,12 @@ class _Problems:
         # log1p, not -log(q): small losses need all their digits for the comparison in the line search.
         data = _dot(self.a, np.log1p(e) - np.minimum(margin, 0.0))
         loss = data + 0.5 * self.penalty * _dot(w, w)
-        return _Problems(self.sign, self.a, self.g, self.penalty, w, b, eta, loss, residual, curvature)
+        return _Problems(
+            self.sign, self.a, self.g, self.removed, self.penalty, w, b, eta, loss, residual, curvature
+        )
 
     def gradient(self, Z: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "m d"]:
-        return (self.R @ Z) * self.g + self.penalty[:, None] * self.w
+        return _project((self.R @ Z) * self.g, self.removed) + self.penalty[:, None] * self.w
 
 
 def minimise(
@@ -131,8 +137,11 @@ def minimise(
     spectrum: Spectrum,
     tolerance: float,
     max_iterations: int,
+    removed: Float[np.ndarray, "m k d"] | None = None,
 ) -> Solution:
     """Minimise every problem; the module's docstring has the objective.
+
+    `removed` holds k orthonormal directions for each problem, in the units of w.
 
     The error of w is at most |gradient| / penalty, so a problem has converged when its gradient is at
     most `tolerance` * penalty * |w|: w is then right to that share of its length. Every problem
@@ -143,7 +152,8 @@ def minimise(
     positive = _dot(weights, np.maximum(sign, 0.0)) / total
     b = np.log(positive) - np.log1p(-positive)
     w, eta = np.zeros((m, d)), np.repeat(b[:, None], len(Z), axis=1)
-    live = _Problems(sign, weights, inverse_scale, penalty, w, b, eta, b, eta, eta).move(w, b, eta)
+    removed = np.zeros((m, 0, d)) if removed is None else removed
+    live = _Problems(sign, weights, inverse_scale, removed, penalty, w, b, eta, b, eta, eta).move(w, b, eta)
     G = live.gradient(Z)
     rounding = EPS * total * np.sqrt(d)
     floor = np.maximum(1e-9 * np.linalg.norm(G, axis=1), rounding)
@@ -193,17 +203,21 @@ def _newton_direction(
     floor = (least + total / len(Z) * spectrum.rest)[:, None]
     gain = 1.0 / (curvature + least[:, None]) - 1.0 / floor
 
+    def precondition(r: Float[np.ndarray, "k d"], rows: Int[np.ndarray, " k"]) -> Float[np.ndarray, "k d"]:
+        z = r / floor[rows] + ((r @ spectrum.vectors.T) * gain[rows]) @ spectrum.vectors
+        return _project(z, at.removed[rows])
+
     found = np.zeros_like(G)
-    rows, D, g, penalty = np.arange(len(at)), at.D, at.g, at.penalty[:, None]
+    rows, D, g, removed, penalty = np.arange(len(at)), at.D, at.g, at.removed, at.penalty[:, None]
     x = np.zeros_like(G)
-    r = ((D @ Z) * g) * (at.R.sum(axis=1) / total)[:, None] - G
-    z = r / floor + ((r @ spectrum.vectors.T) * gain) @ spectrum.vectors
-    p, rz = z, _dot(r, z)
+    r = _project((D @ Z) * g, removed) * (at.R.sum(axis=1) / total)[:, None] - G
+    p = precondition(r, rows)
+    rz = _dot(r, p)
     for _ in range(CG_LIMIT):
         t = (p * g) @ Z.T
         t -= (_dot(D, t) / total[rows])[:, None]
         t *= D
-        q = (t @ Z) * g + penalty * p
+        q = _project((t @ Z) * g, removed) + penalty * p
         pq = _dot(p, q)
         length = np.divide(rz, pq, out=np.zeros_like(rz), where=pq > 0)[:, None]
         x = x + length * p
@@ -213,9 +227,9 @@ def _newton_direction(
             found[rows[~going]] = x[~going]
             if not going.any():
                 return found
-            rows, D, g, penalty = rows[going], D[going], g[going], penalty[going]
+            rows, D, g, removed, penalty = rows[going], D[going], g[going], removed[going], penalty[going]
             x, r, p, rz = x[going], r[going], p[going], rz[going]
-        z = r / floor[rows] + ((r @ spectrum.vectors.T) * gain[rows]) @ spectrum.vectors
+        z = precondition(r, rows)
         before, rz = rz, _dot(r, z)
         p = z + (rz / before)[:, None] * p
     found[rows] = x
@@ -254,3 +268,10 @@ def _descend(
 
 def _dot(x: Float[np.ndarray, "m k"], y: Float[np.ndarray, "m k"]) -> Float[np.ndarray, " m"]:
     return np.einsum("mk,mk->m", x, y)
+
+
+def _project(x: Float[np.ndarray, "m d"], removed: Float[np.ndarray, "m k d"]) -> Float[np.ndarray, "m d"]:
+    """Each row without its removed directions."""
+    if removed.shape[1] == 0:
+        return x
+    return x - ((x[:, None, :] @ removed.swapaxes(1, 2)) @ removed)[:, 0]

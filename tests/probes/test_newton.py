@@ -25,7 +25,7 @@ def test_the_spectrum_of_a_large_matrix_leads_with_its_largest_directions():
     assert spectrum.rest * (400 - len(spectrum.values)) + spectrum.values.sum() == pytest.approx(exact.sum())
 
 
-def solve(Z, y, spectrum, penalty=0.1):
+def solve(Z, y, spectrum, penalty=0.1, removed=None):
     return minimise(
         Z,
         np.where(y, 1.0, -1.0)[None],
@@ -35,6 +35,7 @@ def solve(Z, y, spectrum, penalty=0.1):
         spectrum=spectrum,
         tolerance=1e-8,
         max_iterations=100,
+        removed=removed,
     )
 
 
@@ -69,3 +70,14 @@ def test_convergence_is_quadratic_on_features_that_are_far_from_centred_in_the_t
     X, y = planted(300, 20, signal=3.0)
     Z = (X - X.mean(axis=0)) / X.std(axis=0)
     assert solve(Z + 5.0, y, Spectrum.of(Z)).iterations[0] <= 10
+
+
+def test_removed_directions_are_as_if_projected_out_of_the_features():
+    X, y = planted(150, 20)
+    Z = (X - X.mean(axis=0)) / X.std(axis=0)
+    removed = np.linalg.qr(np.random.default_rng(0).normal(size=(20, 3)))[0].T
+    kept_away = solve(Z, y, Spectrum.of(Z), removed=removed[None])
+    projected = solve(Z - Z @ removed.T @ removed, y, Spectrum.of(Z))
+    assert kept_away.converged[0]
+    np.testing.assert_allclose(kept_away.w, projected.w, atol=1e-7)
+    np.testing.assert_allclose(kept_away.w @ removed.T, 0.0, atol=1e-12)
