@@ -21,9 +21,8 @@ from if_circuits.models.chat import left_pad
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
 
-OnBatch: TypeAlias = Callable[[Int[Tensor, " batch"], Int[Tensor, " batch"]], None]
-"""Told, before the first pass and whenever the batch changes, which prompt each of its rows continues and
-the tokens of that prompt."""
+OnBatch: TypeAlias = Callable[[Int[Tensor, " batch"]], None]
+"""Told which prompt each row of the batch continues, before the first pass and whenever the batch changes."""
 
 _ACTIVE_SHARE = 0.75
 """Ended rows are carried along until less than this share of the batch is active: to leave, the cache is
@@ -56,7 +55,8 @@ def decode(
     ended = torch.zeros(len(rows), dtype=torch.bool, device=device)
 
     with torch.no_grad():
-        batch = _Batch(model, [prompts[i] for i in distinct], torch.tensor(distinct, device=device), on_batch)
+        numbers = torch.tensor(distinct, device=device)
+        batch = _Batch(model, [prompts[i] for i in distinct], numbers, max_new_tokens, on_batch)
         logits = batch.read_prompts()
         if len(rows) > len(distinct):
             copies = torch.tensor([place[i] for i in rows], device=device)
@@ -85,15 +85,16 @@ class _Batch:
         model: LoadedModel,
         prompts: Sequence[Sequence[int]],
         prompt_of: Int[Tensor, " batch"],
+        max_new_tokens: int,
         on_batch: OnBatch | None,
     ) -> None:
-        from transformers import DynamicCache
+        from if_circuits.kv_cache import make_cache
 
         self._model: Any = model.hf
-        self._cache = DynamicCache(config=model.hf.config)
         ids, mask = left_pad(prompts, model.chat.pad_id)
+        self._cache = make_cache(model.hf.config, ids.shape[1] + max_new_tokens)
         self._ids, self._mask = ids.to(prompt_of.device), mask.to(prompt_of.device)
-        self._lengths = self._next = self._mask.sum(1)
+        self._next = self._mask.sum(1)
         self._prompt_of = prompt_of
         self._on_batch = on_batch
         accepted = inspect.signature(self._model.forward).parameters
@@ -116,12 +117,12 @@ class _Batch:
         """Go on with these rows of the batch, which may repeat some and lack others."""
         self._cache.batch_select_indices(rows)
         self._mask, self._next = self._mask[rows], self._next[rows]
-        self._lengths, self._prompt_of = self._lengths[rows], self._prompt_of[rows]
+        self._prompt_of = self._prompt_of[rows]
         self._announce()
 
     def _announce(self) -> None:
         if self._on_batch is not None:
-            self._on_batch(self._prompt_of, self._lengths)
+            self._on_batch(self._prompt_of)
 
     def _run(
         self, ids: Int[Tensor, "batch length"], positions: Int[Tensor, "batch length"]

@@ -119,8 +119,9 @@ def _generate(
     generated: dict[tuple[int, int], list[int]] = {}
     with intervene_by_row(model, conditions) as reader:
 
-        def assign(batch: Int[Tensor, " batch"], lengths: Int[Tensor, " batch"]) -> None:
-            reader.assign(condition_of[batch] if len(conditions) > 1 else None, lengths)
+        def assign(batch: Int[Tensor, " batch"]) -> None:
+            if len(conditions) > 1:
+                reader.assign(condition_of[batch])
 
         for start in range(0, len(jobs), config.batch_size):
             batch = jobs[start : start + config.batch_size]
@@ -158,8 +159,8 @@ def _encode(model: LoadedModel, prompts: pd.DataFrame, config: GenerationConfig)
     for prompt_id, ids in zip(prompts["prompt_id"], rows, strict=True):
         if len(ids) + config.max_new_tokens > model.context_length:
             raise InputError(
-                f"prompt {prompt_id!r} has {len(ids)} tokens; with {config.max_new_tokens} new ones they exceed "
-                f"the {model.context_length} of {model.name}'s context: shorten it or lower max_new_tokens"
+                f"prompt {prompt_id!r} has {len(ids)} tokens and {config.max_new_tokens} new ones: more than "
+                f"the {model.context_length} of {model.name}'s context; shorten it or lower max_new_tokens"
             )
     return rows
 

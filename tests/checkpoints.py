@@ -128,3 +128,10 @@ def _common(n_vocabulary: int) -> dict[str, Any]:
 
 
 _MODELS: dict[str, Callable[[int], Any]] = {"llama": _llama, "qwen2": _qwen2, "gemma2": _gemma2}
+
+
+def load_plain(directory: str | Path) -> Any:
+    """The checkpoint as a plain Hugging Face model, in the attention implementation that the bridge uses."""
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(directory, attn_implementation="eager").eval()

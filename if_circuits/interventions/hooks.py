@@ -57,9 +57,8 @@ def intervene(
 
     Raises InputError for layers that the model lacks and for operations of another width.
     """
-    with intervene_by_row(model, [interventions]) as reader:
-        if prompt_lengths is not None:
-            reader.assign(None, torch.tensor(list(prompt_lengths), device=model.device))
+    lengths = None if prompt_lengths is None else torch.tensor(list(prompt_lengths), device=model.device)
+    with _installed(model, [interventions], PassReader(lengths)):
         yield
 
 
@@ -73,6 +72,14 @@ def intervene_by_row(
     whenever the batch changes.
     """
     reader = PassReader()
+    with _installed(model, conditions, reader):
+        yield reader
+
+
+@contextmanager
+def _installed(
+    model: LoadedModel, conditions: Sequence[Sequence[Intervention]], reader: PassReader
+) -> Generator[None]:
     hooks = _hooks_by_layer(model, conditions, reader)
     with ExitStack() as stack:
         if hooks:
@@ -84,7 +91,7 @@ def intervene_by_row(
             handle = point.add_hook(hook, prepend=True)
             stack.callback(point.fwd_hooks.remove, handle)
             stack.callback(handle.hook.remove)
-        yield reader
+        yield
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from if_circuits.errors import InputError
@@ -18,14 +18,16 @@ from if_circuits.interventions.scope import PADDING, Window
 
 
 class PassReader:
-    """Reads the arguments of each pass through the model, and keeps which row of the batch is under which
-    condition.
+    """Reads the arguments of each pass through the model, and knows which rows are under which condition.
+
+    `prompt_lengths` are the tokens of each row's prompt. Without them a pass on an empty cache is the prompt,
+    and all that is read on top of it is the response.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, prompt_lengths: Int[Tensor, " batch"] | None = None) -> None:
+        self._prompt_lengths = prompt_lengths
+        self._prompt_columns: int | None = None
         self._window: Window | None = None
-        self._lengths: Int[Tensor, " batch"] | None = None
-        self._assigned = False
         self._rows: dict[int, Int[Tensor, " rows"]] | None = None
 
     @property
@@ -37,53 +39,50 @@ class PassReader:
             )
         return self._window
 
-    def assign(self, conditions: Int[Tensor, " batch"] | None, prompt_lengths: Int[Tensor, " batch"]) -> None:
-        """State the rows of the coming batches: the condition of each (None: all have 0) and its prompt's
-        tokens.
-        """
-        self._lengths, self._assigned = prompt_lengths, True
-        if conditions is None:
-            self._rows = None
-        else:
-            self._rows = {int(c): (conditions == c).nonzero().flatten() for c in conditions.unique()}
+    def assign(self, conditions: Int[Tensor, " batch"]) -> None:
+        """State the condition of each row, before the first pass and whenever the batch changes."""
+        self._rows = {int(c): (conditions == c).nonzero().flatten() for c in conditions.unique()}
 
     def rows(self, condition: int) -> Int[Tensor, " rows"] | None:
-        """The rows of the batch that are under a condition; None for all of them."""
+        """The rows of the batch that are under a condition; None for all, if none were assigned."""
         if self._rows is None:
-            return None if condition == 0 else torch.empty(0, dtype=torch.long)
+            return None
         return self._rows.get(condition, torch.empty(0, dtype=torch.long))
 
     def read(self, _module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Forward pre-hook of the Hugging Face model."""
-        tokens = next(
-            t for t in (kwargs.get("input_ids"), kwargs.get("inputs_embeds"), *args) if isinstance(t, Tensor)
-        )
-        batch, length = tokens.shape[:2]
+        given = (kwargs.get("input_ids"), kwargs.get("inputs_embeds"), *args)
+        tokens = next(value for value in given if isinstance(value, Tensor))
         cache = kwargs.get("past_key_values")
         cached = 0 if cache is None else int(cache.get_seq_length())
-        positions, n_tokens = _positions(kwargs.get("attention_mask"), tokens, cached)
-        if cached == 0 and not self._assigned:
-            self._lengths = n_tokens
-        if self._lengths is None or len(self._lengths) != batch:
-            known = "none" if self._lengths is None else str(len(self._lengths))
+        if cached == 0:
+            self._prompt_columns = tokens.shape[1]
+        real = _real_tokens(kwargs.get("attention_mask"), tokens, cached)
+        positions = (real.cumsum(1) - 1).masked_fill(~real, PADDING)
+        self._window = Window(positions[:, cached:], self._lengths(real))
+
+    def _lengths(self, real: Bool[Tensor, "batch total"]) -> Int[Tensor, " batch"]:
+        if self._prompt_lengths is None:
+            if self._prompt_columns is None:
+                raise InputError(
+                    "the cache holds tokens that were read before: begin with the prompt in the context"
+                )
+            return real[:, : self._prompt_columns].sum(1)
+        if len(self._prompt_lengths) != len(real):
             raise InputError(
-                f"a pass of {batch} rows on top of a cache, but the prompts of {known} rows are known: "
-                "begin with the prompt inside the context, and keep its rows"
+                f"prompt_lengths has {len(self._prompt_lengths)} rows, the batch has {len(real)}"
             )
-        self._window = Window(positions[:, -length:], self._lengths)
+        return self._prompt_lengths
 
 
-def _positions(
-    mask: Tensor | None, tokens: Tensor, cached: int
-) -> tuple[Int[Tensor, "batch total"], Int[Tensor, " batch"]]:
-    """Positions of all tokens so far, PADDING where masked, and their number in each row."""
+def _real_tokens(mask: Tensor | None, tokens: Tensor, cached: int) -> Bool[Tensor, "batch total"]:
+    """Which of all tokens so far are no padding."""
     total = cached + tokens.shape[1]
     if mask is None:
-        mask = torch.ones(tokens.shape[0], total, dtype=torch.long, device=tokens.device)
+        return torch.ones(tokens.shape[0], total, dtype=torch.bool, device=tokens.device)
     if mask.ndim != 2 or mask.shape[1] != total:
         raise InputError(
             f"interventions need an attention mask of shape [batch, {total}], for the cache's tokens and the "
             f"new ones, got {list(mask.shape)}"
         )
-    real = mask != 0
-    return (real.cumsum(1) - 1).masked_fill(~real, PADDING), real.sum(1)
+    return mask != 0

@@ -117,9 +117,9 @@ def _locate(name: str, preset: ModelPreset | None) -> tuple[str, bool]:
     if preset is not None:
         return preset.source, False
     path = Path(name).expanduser()
-    if path.is_dir():
+    if name and path.is_dir():
         return str(path), True
-    if path.exists():
+    if name and path.exists():
         raise InputError(f"{name} is a file; give the directory that holds config.json and the weights")
     if not name or name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise InputError(f"there is no directory {name!r}; {_accepted_names()}")

@@ -1,0 +1,271 @@
+"""Interventions on running models, checked token for token against plain Hugging Face hooks."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from if_circuits.decoding import decode
+from if_circuits.erasure.base import Subspace
+from if_circuits.errors import InputError
+from if_circuits.interventions.hooks import Intervention, intervene
+from if_circuits.interventions.operations import Add, ProjectOut, Zero
+from if_circuits.interventions.scope import Scope
+from if_circuits.models.layers import EMBED
+from if_circuits.models.loading import LoadedModel
+from tests.checkpoints import load_plain
+
+TEXTS = ["Write.", "Write a note about the river and the coach.", "Never use the word river, please! " * 3]
+N_NEW = 16
+SCOPES = [
+    Scope(),
+    Scope(prompt=True, generated=False),
+    Scope(prompt=True),
+    Scope(prompt=True, positions=(3, 12)),
+]
+
+
+def subspace(seed: int = 0, rank: int = 5, d: int = 32) -> Subspace:
+    generator = np.random.default_rng(seed)
+    return Subspace.orthonormalise(
+        generator.normal(size=(rank, d)), mean=generator.normal(size=d), name=f"subspace {seed}"
+    )
+
+
+def run(model: LoadedModel, *interventions: Intervention, texts: list[str] = TEXTS) -> list[list[int]]:
+    prompts = model.chat.encode(texts)
+    with intervene(model, interventions):
+        return decode(model, prompts, range(len(prompts)), max_new_tokens=N_NEW)
+
+
+def touched(scope: Scope, position: int, prompt_length: int) -> bool:
+    """The documented meaning of a scope, for one token."""
+    chosen = (scope.prompt and position < prompt_length) or (
+        scope.generated and position >= prompt_length - 1
+    )
+    start, stop = scope.positions or (0, position + 1)
+    return bool(chosen and start <= position < stop)
+
+
+def by_plain_hook(model: LoadedModel, prompt: list[int], layer: int, scope: Scope, s: Subspace) -> list[int]:
+    """Greedy text of the plain model, one prompt, no cache, the projection in a hook on the block."""
+    plain = load_plain(model.name)
+
+    def change(x: Tensor) -> Tensor:
+        keep = [not touched(scope, position, len(prompt)) for position in range(x.shape[1])]
+        removed = torch.from_numpy(s.remove(x.double().numpy())).float()
+        return torch.where(torch.tensor(keep)[:, None], x, removed)
+
+    if layer == EMBED:
+        plain.model.layers[0].register_forward_pre_hook(lambda _module, args: (change(args[0]), *args[1:]))
+    else:
+        plain.model.layers[layer].register_forward_hook(
+            lambda _module, _args, out: (change(out[0]), *out[1:]) if isinstance(out, tuple) else change(out)
+        )
+    ids = list(prompt)
+    with torch.no_grad():
+        for _ in range(N_NEW):
+            ids.append(int(plain(torch.tensor([ids]), use_cache=False).logits[0, -1].argmax()))
+            if ids[-1] in model.chat.eos_ids:
+                break
+    return ids[len(prompt) :]
+
+
+@pytest.mark.parametrize("layer", [EMBED, 1, 2])
+@pytest.mark.parametrize("scope", SCOPES, ids=str)
+def test_batched_and_cached_equals_a_plain_hook_without_batch_and_cache(
+    model: LoadedModel, scope: Scope, layer: int
+) -> None:
+    s = subspace()
+    ours = run(model, Intervention(ProjectOut(s), (layer,), scope))
+    expected = [by_plain_hook(model, prompt, layer, scope, s) for prompt in model.chat.encode(TEXTS)]
+    assert ours == expected
+
+
+def test_the_interventions_above_change_the_text(model: LoadedModel) -> None:
+    intact = run(model)
+    for scope in SCOPES:
+        assert run(model, Intervention(ProjectOut(subspace()), (1,), scope)) != intact
+
+
+def test_batched_equals_single(model: LoadedModel) -> None:
+    interventions = [Intervention(ProjectOut(subspace(i)), (i - 1,), scope) for i, scope in enumerate(SCOPES)]
+    single = [run(model, *interventions, texts=[text])[0] for text in TEXTS]
+    assert run(model, *interventions) == single
+
+
+@pytest.mark.parametrize("scope", SCOPES[:3], ids=str)
+def test_teacher_forced_replay_equals_decoding_on_the_cache(model: LoadedModel, scope: Scope) -> None:
+    """The same residual stream, whether the response is read token by token or at once after its prompt."""
+    intervention = Intervention(ProjectOut(subspace()), (0, 1), scope)
+    (prompt,) = model.chat.encode(TEXTS[1:2])
+    seen: list[Tensor] = []
+
+    def look(x: Tensor, hook: Any) -> None:
+        del hook
+        seen.append(x)
+
+    with intervene(model, [intervention]), model.bridge.hooks(fwd_hooks=[("blocks.2.hook_out", look)]):
+        (response,) = decode(model, [prompt], [0], max_new_tokens=N_NEW)
+    live = torch.cat(seen, dim=1)
+    ids = torch.tensor([[*prompt, *response[:-1]]])
+    seen.clear()
+    with (
+        torch.no_grad(),
+        intervene(model, [intervention], prompt_lengths=[len(prompt)]),
+        model.bridge.hooks(fwd_hooks=[("blocks.2.hook_out", look)]),
+    ):
+        model.bridge(ids, attention_mask=torch.ones_like(ids))
+    assert torch.allclose(seen[0], live, atol=1e-4)
+
+
+def test_generate_of_hugging_face_and_of_the_bridge_run_under_interventions_too(model: LoadedModel) -> None:
+    intervention = Intervention(ProjectOut(subspace()), (1,))
+    (prompt,) = model.chat.encode(TEXTS[1:2])
+    (ours,) = run(model, intervention, texts=TEXTS[1:2])
+    ids = torch.tensor([prompt])
+    mask = torch.ones_like(ids)
+    hf: Any = model.hf
+    with intervene(model, [intervention]):
+        theirs = hf.generate(ids, attention_mask=mask, max_new_tokens=N_NEW, do_sample=False)
+        bridged: Any = model.bridge.generate(
+            ids, attention_mask=mask, max_new_tokens=N_NEW, do_sample=False, stop_at_eos=False, verbose=False
+        )
+    assert theirs[0, len(prompt) :].tolist() == ours
+    assert bridged[0, len(prompt) :].tolist() == ours
+
+
+def test_doing_nothing_is_exactly_nothing(model: LoadedModel) -> None:
+    ids = torch.tensor(model.chat.encode(TEXTS[:1]))
+    everywhere = tuple(range(EMBED, model.n_layers))
+    nothing = Intervention(ProjectOut(subspace(), alpha=0.0), everywhere, Scope(prompt=True))
+    with torch.no_grad():
+        intact = model.bridge(ids)
+        with intervene(model, [nothing]):
+            assert torch.equal(model.bridge(ids), intact)
+    assert run(model, nothing) == run(model)
+
+
+def test_projecting_out_twice_is_once(model: LoadedModel) -> None:
+    once = Intervention(ProjectOut(subspace()), (1,))
+    assert run(model, once, once) == run(model, once)
+
+
+def test_interventions_at_a_layer_act_in_the_order_given(llama: LoadedModel) -> None:
+    s = subspace()
+    add = Intervention(Add(s.basis[0] * 50, 1.0), (1,))
+    remove = Intervention(ProjectOut(s), (1,))
+    assert run(llama, add, remove) == run(llama, remove)
+    assert run(llama, remove, add) != run(llama, remove)
+
+
+def state(model: LoadedModel) -> tuple[Any, ...]:
+    ids = torch.tensor(model.chat.encode(TEXTS[:1]))
+    hooks = [
+        (name, len(point.fwd_hooks), len(point._forward_hooks))
+        for name, point in model.bridge.hook_dict.items()
+    ]
+    with torch.no_grad():
+        logits = model.bridge(ids)
+    return logits.numpy().tobytes(), hooks, len(model.hf._forward_pre_hooks)
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_after_an_exception_only_the_strangers_hook_is_left(
+    llama: LoadedModel, error: type[BaseException]
+) -> None:
+    calls: list[str] = []
+
+    def stranger(x: Tensor, hook: Any) -> None:
+        del x
+        calls.append(hook.name)
+
+    def failing(x: Tensor, hook: Any) -> None:
+        del x, hook
+        raise error("in the middle of a pass")
+
+    before = state(llama)
+    with llama.bridge.hooks(fwd_hooks=[("blocks.1.hook_out", stranger)]):
+        watched = state(llama)
+        with pytest.raises(error, match="in the middle"):  # noqa: SIM117
+            with intervene(llama, [Intervention(Zero(subspace()), (EMBED, 1))]):
+                with llama.bridge.hooks(fwd_hooks=[("blocks.2.hook_out", failing)]):
+                    decode(llama, llama.chat.encode(TEXTS), range(3), max_new_tokens=2)
+        calls.clear()
+        assert state(llama) == watched
+        assert calls == ["blocks.1.hook_out"]
+    assert state(llama) == before
+
+
+def test_hooks_that_cannot_all_be_installed_leave_none(
+    llama: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = state(llama)
+    point = llama.bridge.hook_dict["blocks.2.hook_out"]
+
+    def refuse(*_args: Any, **_options: Any) -> None:
+        raise RuntimeError("no more hooks")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(point, "add_hook", refuse)
+        with (
+            pytest.raises(RuntimeError, match="no more"),
+            intervene(llama, [Intervention(Zero(subspace()), (0, 2))]),
+        ):
+            pytest.fail("the context must not be entered")
+    assert state(llama) == before
+
+
+def test_whoever_watches_a_layer_sees_what_the_next_one_sees(llama: LoadedModel) -> None:
+    s = subspace()
+    seen: list[Tensor] = []
+
+    def look(x: Tensor, hook: Any) -> None:
+        del hook
+        seen.append(x)
+
+    ids = torch.tensor(llama.chat.encode(TEXTS[:1]))
+    everywhere = Intervention(ProjectOut(s), (1,), Scope(prompt=True))
+    watching = llama.bridge.hooks(fwd_hooks=[("blocks.1.hook_out", look)])
+    with torch.no_grad(), watching, intervene(llama, [everywhere]):
+        llama.bridge(ids)
+    assert np.abs(s.coordinates(seen[0].double().numpy())).max() < 1e-4
+
+
+def test_the_models_own_tensors_are_not_written_into(llama: LoadedModel) -> None:
+    kept: list[tuple[Tensor, Tensor]] = []
+
+    def keep(x: Tensor, hook: Any) -> None:
+        del hook
+        kept.append((x, x.clone()))
+
+    ids = torch.tensor(llama.chat.encode(TEXTS[:1]))
+    with torch.no_grad(), intervene(llama, [Intervention(Zero(subspace()), (1,), Scope(prompt=True))]):
+        handle = llama.bridge.hook_dict["blocks.1.hook_out"].add_hook(keep, prepend=True)
+        try:
+            llama.bridge(ids)
+        finally:
+            handle.hook.remove()
+            llama.bridge.hook_dict["blocks.1.hook_out"].fwd_hooks.remove(handle)
+    ((tensor, copy),) = kept
+    assert torch.equal(tensor, copy)
+
+
+@pytest.mark.parametrize("layers", [(), (3,), (-2,), (1, 1)])
+def test_layers_that_the_model_lacks_are_refused(llama: LoadedModel, layers: tuple[int, ...]) -> None:
+    misplaced = Intervention(Zero(subspace()), layers)
+    with pytest.raises(InputError, match="distinct layers from -1"), intervene(llama, [misplaced]):
+        pytest.fail("the context must not be entered")
+
+
+def test_an_operation_for_another_width_is_refused(llama: LoadedModel) -> None:
+    wide = Intervention(Zero(subspace(d=64)), (1,))
+    with pytest.raises(InputError, match="d_model = 64, .* has 32"), intervene(llama, [wide]):
+        pytest.fail("the context must not be entered")
+
+
+def test_interventions_print_as_a_sentence() -> None:
+    intervention = Intervention(ProjectOut(subspace()), (EMBED, 2))
+    assert str(intervention) == "ProjectOut(subspace 0, rank 5, alpha=1) at embed, 2; generated"

@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from if_circuits.erasure.base import Subspace
+from if_circuits.errors import InputError
+from if_circuits.interventions.operations import Add, MeanReplace, Operation, ProjectOut, Zero
+from if_circuits.interventions.scope import Window
+
+D = 12
+WINDOW = Window(torch.arange(5).repeat(3, 1), torch.tensor([2, 2, 2]))
+seeds = st.integers(0, 2**32 - 1)
+
+
+def subspace(seed: int, rank: int = 3) -> Subspace:
+    generator = np.random.default_rng(seed)
+    return Subspace.orthonormalise(
+        generator.normal(size=(rank, D)), mean=generator.normal(size=D), name="river"
+    )
+
+
+def stream(seed: int) -> Tensor:
+    return torch.from_numpy(np.random.default_rng(seed + 1).normal(size=(3, 5, D)) * 4).float()
+
+
+def run(operation: Operation, x: Tensor) -> Tensor:
+    before = x.clone()
+    y = operation.transform(torch.device("cpu"))(x, WINDOW)
+    assert torch.equal(x, before), "an operation must not write into its input"
+    assert (y.dtype, y.shape) == (x.dtype, x.shape)
+    return y
+
+
+def near(a: Tensor, b: Tensor) -> bool:
+    return torch.allclose(a, b, atol=1e-5)
+
+
+@given(seeds)
+def test_projecting_out_is_the_subspaces_own_removal(seed: int) -> None:
+    s, x = subspace(seed), stream(seed)
+    for alpha, leading in ((1.0, None), (2.0, None), (0.3, 2), (1.0, 0)):
+        expected = torch.from_numpy(s.remove(x.numpy(), alpha=alpha, leading=leading)).float()
+        assert near(run(ProjectOut(s, alpha=alpha, leading=leading), x), expected)
+
+
+@given(seeds)
+def test_projecting_out_twice_is_once_and_reflecting_twice_is_nothing(seed: int) -> None:
+    s, x = subspace(seed), stream(seed)
+    once = run(ProjectOut(s), x)
+    assert near(run(ProjectOut(s), once), once)
+    assert near(run(ProjectOut(s, alpha=2.0), run(ProjectOut(s, alpha=2.0), x)), x)
+    assert torch.equal(run(ProjectOut(s, alpha=0.0), x), x)
+
+
+@given(seeds)
+def test_components_become_what_the_operation_says_and_the_rest_stays(seed: int) -> None:
+    s, x = subspace(seed), stream(seed)
+    basis = torch.tensor(s.basis).float()
+    other = np.random.default_rng(seed + 2).normal(size=D)
+    for operation, target in (
+        (ProjectOut(s), s.mean),
+        (Zero(s), np.zeros(D)),
+        (MeanReplace(s, other), other),
+    ):
+        y = run(operation, x)
+        assert near(y @ basis.T, (basis @ torch.tensor(target).float()).expand(3, 5, 3))
+        assert near(y - y @ basis.T @ basis, x - x @ basis.T @ basis)
+
+
+@given(seeds)
+def test_replacing_by_the_subspaces_own_mean_is_projecting_out(seed: int) -> None:
+    s, x = subspace(seed), stream(seed)
+    assert near(run(MeanReplace(s, s.mean), x), run(ProjectOut(s), x))
+
+
+@given(seeds, st.floats(-5, 5))
+def test_adding_and_taking_away_is_nothing(seed: int, multiple: float) -> None:
+    direction, x = np.random.default_rng(seed).normal(size=D), stream(seed)
+    moved = run(Add(direction, multiple), x)
+    assert near(moved - x, torch.from_numpy(multiple * direction).float().expand(3, 5, D))
+    assert near(run(Add(direction, -multiple), moved), x)
+
+
+def test_precision_of_the_model_is_kept_but_not_computed_in() -> None:
+    s, x = subspace(0), stream(0).bfloat16()
+    exact = run(ProjectOut(s), x.float()).bfloat16()
+    assert torch.equal(run(ProjectOut(s), x), exact)
+    assert torch.equal(run(ProjectOut(s, alpha=0.0), x), x)
+
+
+def test_operations_print_what_they_do() -> None:
+    s = subspace(0)
+    assert str(ProjectOut(s, alpha=2.0, leading=1)) == "ProjectOut(river, rank 3, alpha=2, leading=1)"
+    assert str(Zero(s)) == "Zero(river, rank 3)"
+    assert str(MeanReplace(s, s.mean)) == "MeanReplace(river, rank 3)"
+    assert str(Add(s.mean, -1.5, name="formal")) == "Add(formal, multiple=-1.5)"
+
+
+def test_values_that_cannot_work_are_refused() -> None:
+    s = subspace(0)
+    with pytest.raises(InputError, match="rank 3"):
+        ProjectOut(s, leading=4)
+    with pytest.raises(InputError, match="shape"):
+        MeanReplace(s, np.zeros(D + 1))
+    with pytest.raises(InputError, match="finite"):
+        Add(np.full(D, np.nan), 1.0)

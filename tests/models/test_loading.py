@@ -1,0 +1,130 @@
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import PreTrainedTokenizerFast
+
+from if_circuits.errors import InputError
+from if_circuits.models import loading
+from if_circuits.models.layers import EMBED, hook_name
+from if_circuits.models.loading import LoadedModel, load_model
+from tests.checkpoints import load_plain
+
+
+@pytest.fixture
+def directory(checkpoint: Callable[[str], Path], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(checkpoint("llama"), tmp_path / "copy"))
+
+
+def test_residual_streams_equal_hugging_faces_at_every_layer(model: LoadedModel) -> None:
+    (ids,) = model.chat.encode(["Write a short note about the river and the coach in a formal tone."])
+    plain = load_plain(model.name)
+    last: list[Any] = []
+    plain.model.layers[-1].register_forward_hook(lambda _module, _inputs, output: last.append(output))
+    with torch.no_grad():
+        expected = plain(torch.tensor([ids]), output_hidden_states=True)
+        names = [hook_name(layer) for layer in range(EMBED, model.n_layers)]
+        logits, cache = model.bridge.run_with_cache(torch.tensor([ids]), names_filter=names)
+    # Hugging Face's last hidden state comes after the final norm, so the last block is read by a hook.
+    final = last[0][0] if isinstance(last[0], tuple) else last[0]
+    streams = [*expected.hidden_states[:-1], final]
+    for name, stream in zip(names, streams, strict=True):
+        assert torch.equal(cache[name], stream), name
+    assert torch.equal(logits, expected.logits)
+
+
+def test_models_are_ready_to_be_read(model: LoadedModel) -> None:
+    assert (model.n_layers, model.d_model, model.context_length) == (3, 32, 256)
+    assert not model.hf.training
+    assert not any(module.training for module in model.bridge.modules())
+    assert not any(parameter.requires_grad for parameter in model.hf.parameters())
+    assert {parameter.dtype for parameter in model.hf.parameters()} == {torch.float32}
+
+
+def test_every_end_of_sequence_id_is_known(model: LoadedModel) -> None:
+    assert model.chat.eos_ids == (1, 2)
+    assert model.chat.pad_id == 3
+
+
+def test_the_tokenizer_is_the_directorys_own(model: LoadedModel) -> None:
+    original = PreTrainedTokenizerFast.from_pretrained(model.name)
+    # Decomposed, so that a normalizer which the files do not ask for would show.
+    text = "Write cafe\u0301 2024!\n\n  isn't"
+    assert model.chat.tokenizer(text)["input_ids"] == original(text)["input_ids"]
+    assert model.chat.tokenizer.special_tokens_map == original.special_tokens_map
+    assert model.chat.tokenizer.padding_side == original.padding_side
+
+
+def test_a_system_role_is_found_out_where_no_preset_tells(load: Callable[[str], LoadedModel]) -> None:
+    assert [load(name).preset.system_role for name in ("llama", "gemma2")] == [True, False]
+
+
+def test_another_precision_is_loaded_on_request(llama: LoadedModel) -> None:
+    loaded = load_model(llama.name, dtype="bfloat16")
+    assert loaded.dtype == "bfloat16"
+    assert {parameter.dtype for parameter in loaded.hf.parameters()} == {torch.bfloat16}
+
+
+def test_an_unknown_precision_is_refused(llama: LoadedModel) -> None:
+    with pytest.raises(InputError, match="float8"):
+        load_model(llama.name, dtype="float8")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["./no-such-folder", "/no/such/folder", "~/no-such-folder", "a/b/c", ""])
+def test_a_directory_that_does_not_exist_is_named_without_asking_the_hub(name: str) -> None:
+    with pytest.raises(InputError, match="no directory .*if-tiny"):
+        load_model(name)
+
+
+def test_a_file_is_no_directory(llama: LoadedModel) -> None:
+    with pytest.raises(InputError, match="is a file"):
+        load_model(f"{llama.name}/config.json")
+
+
+def test_a_hub_name_without_a_network_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(InputError, match="'nobody/no-such-model' cannot be loaded.*check the name") as error:
+        load_model("nobody/no-such-model")
+    assert "\n" not in str(error.value)
+
+
+def test_an_installation_without_the_bundled_model_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(loading, "files", lambda _package: tmp_path)
+    with pytest.raises(InputError, match="make train-if-tiny"):
+        load_model("if-tiny")
+
+
+def test_a_checkpoint_that_lacks_a_weight_is_refused_and_not_filled_at_random(directory: Path) -> None:
+    weights = load_file(directory / "model.safetensors")
+    del weights["model.layers.1.mlp.up_proj.weight"]
+    save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match=r"lacks 1 .*layers\.1\.mlp\.up_proj"):
+        load_model(str(directory))
+
+
+def test_weights_of_another_shape_are_refused(directory: Path) -> None:
+    config = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(json.dumps(config | {"intermediate_size": 48}))
+    with pytest.raises(InputError, match="cannot be loaded"):
+        load_model(str(directory))
+
+
+def test_an_architecture_that_cannot_be_loaded_is_refused(directory: Path) -> None:
+    config = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(json.dumps(config | {"model_type": "no-such-type"}))
+    with pytest.raises(InputError, match="no-such-type"):
+        load_model(str(directory))
+
+
+def test_a_pad_token_is_chosen_where_the_tokenizer_has_none(directory: Path) -> None:
+    config = json.loads((directory / "tokenizer_config.json").read_text())
+    del config["pad_token"]
+    (directory / "tokenizer_config.json").write_text(json.dumps(config))
+    assert load_model(str(directory)).chat.pad_id == 1
