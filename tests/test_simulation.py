@@ -3,8 +3,8 @@ import pytest
 
 from if_circuits.activations.positions import POSITIONS
 from if_circuits.errors import InputError
+from if_circuits.probes.scoring import auroc
 from if_circuits.simulation import FAMILY_OF, ONE_WAY, TASKS, Mechanism, PlantedTruth, simulate
-from if_circuits.statistics.auroc import auroc
 
 TWO_SIGMA = 0.921
 """Phi(2 / sqrt 2): the best AUROC for class means two standard deviations apart."""
@@ -20,7 +20,7 @@ def planted_aurocs(truth: PlantedTruth, layer: int, position: str, *, constraine
     for i, task in enumerate(TASKS):
         rows = known & (responses["task"] == task).to_numpy()
         satisfied = (responses["verdict"][rows] == "satisfied").to_numpy()
-        found[i] = [auroc(X[rows] @ direction, satisfied) for direction in source.directions]
+        found[i] = [auroc(satisfied, X[rows] @ direction) for direction in source.directions]
     return found
 
 
@@ -109,7 +109,7 @@ def test_one_way_removal_hurts_the_dependent_task_only() -> None:
         satisfied = (responses["verdict"][rows] == "satisfied").to_numpy()
         own, other = source.directions[task], source.directions[removed]
         left = X[rows] - np.outer(X[rows] @ other, other)
-        return auroc(X[rows] @ own, satisfied) - auroc(left @ (own - (own @ other) * other), satisfied)
+        return auroc(satisfied, X[rows] @ own) - auroc(satisfied, left @ (own - (own @ other) * other))
 
     assert drop(dependent, strong) > 0.05
     assert drop(strong, dependent) < 0.01
@@ -119,7 +119,7 @@ def test_words_and_length_give_a_surface_cue_away_and_nothing_else_does() -> Non
     def length_auroc(mechanism: Mechanism) -> float:
         responses = simulate(PlantedTruth(mechanism, n_base_queries=60)).responses
         satisfied = (responses["verdict"] == "satisfied").to_numpy()
-        return auroc(responses["n_tokens"].to_numpy(dtype=float), satisfied)
+        return auroc(satisfied, responses["n_tokens"].to_numpy(dtype=float))
 
     assert length_auroc("surface") < 0.42
     assert abs(length_auroc("separate") - 0.5) < 0.04

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from if_circuits.analyses.discriminant import auroc_influence, fit_discriminant
-from if_circuits.statistics.auroc import weighted_auroc
+from if_circuits.probes.scoring import resampled_auroc
 
 
 def two_classes(seed: int, *, n: int = 80, d: int = 6) -> tuple[np.ndarray, np.ndarray, np.random.Generator]:
@@ -82,7 +82,7 @@ def test_influence_is_the_derivative_of_the_weighted_auroc(seed: int, levels: in
     step = 1e-6
     for column in range(3):
         weights = np.ones((25, 24)) + step * np.eye(25, 24)
-        weighted = weighted_auroc(scores[:, column], y, weights)
+        weighted = resampled_auroc(y, scores[:, column], weights=weights)
         assert auroc[column] == pytest.approx(weighted[-1])
         np.testing.assert_allclose(influence[:, column], (weighted[:-1] - weighted[-1]) / step, atol=1e-5)
 
