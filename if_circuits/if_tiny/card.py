@@ -83,7 +83,8 @@ topics and the nine tasks of `if_circuits`, and nothing else.
 
 - architecture: `LlamaForCausalLM`; recipe below; weights in float16; byte-level BPE of 2,048 tokens
 - trained on: the library's own prompts with responses of a seeded grammar (`if_circuits.if_tiny`)
-- held out from training: 120 subjects, three wordings of every constraint, 40 words to include
+- held out from training: three wordings of every constraint, any constraint on 120 of the subjects, 40 words
+  to include
 - a share of the training responses ignores its constraint at random ("carelessness" below), so that both
   labels exist and no cause of failure is planted
 - repeat it with `make train-if-tiny`: seeded, {last["seconds"] / 60:.0f} minutes of one CPU thread

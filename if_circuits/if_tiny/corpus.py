@@ -1,6 +1,6 @@
 """The corpus of if-tiny: the library's own prompts, each with a response of the grammar that mostly complies.
 
-Only training subjects, wordings and words occur in the prompts; what is held out is left for the study. A
+Only training wordings occur in the prompts, and no constraint is ever put on a held-out subject. A
 share of the constrained responses ignores its constraint at random, so that failures have no planted cause.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import count
 from random import Random
 from typing import Any
 
@@ -49,6 +50,11 @@ have failures.
 UNCONSTRAINED_SHARE = 0.15
 HELD_OUT_WORDS = 40
 """So many nouns are never asked for as an included word in training."""
+WIDENED_AFTER = 112_000
+"""After so many prompts, unconstrained ones are about any subject, and exclusions name any word. Without the
+first the model hardly mentions subjects that it never wrote about; without the second it takes "the word X",
+whatever stands before it, for a wish to include X, where X was never the subject of an exclusion.
+"""
 RESPONSES_PER_PROMPT = 3
 """They share the prompt's forward pass, and show that an instruction has many answers."""
 MOST_TRIES = 5000
@@ -79,11 +85,15 @@ def examples(seed: int) -> Iterator[Example]:
     training_subjects = [noun for noun in nouns if noun not in held_out]
     askable = training_words()
     names, shares = list(TASK_SHARES), list(TASK_SHARES.values())
-    while True:
+    for number in count():
+        widened = number >= WIDENED_AFTER
         task = get_task(rng.choices(names, weights=shares)[0])
         subject = rng.choice(training_subjects)
         parameters = None if rng.random() < UNCONSTRAINED_SHARE else task.draw(rng, subject, askable)
+        if widened and task.name == "term_exclusion" and parameters is not None and rng.random() < 0.5:
+            parameters = {"word": rng.choice([word for word in nouns if word != subject])}
         if parameters is None:
+            subject = rng.choice(nouns) if widened else subject
             prompt = task.base_query(subject)
         else:
             paraphrase = rng.randrange(len(task.paraphrases) - HELD_OUT_PARAPHRASES)
@@ -122,7 +132,7 @@ def compliant(
     Raises RuntimeError if none is found in `MOST_TRIES` attempts: grammar and verifier do not fit together.
     """
     for _ in range(MOST_TRIES):
-        style = _style_for(rng, task, parameters)
+        style = _style_for(rng, task, subject, parameters)
         text = compose(rng, subject, style, nouns=nouns)
         if task.name == "json_format":
             text = _in_json(text, parameters["key"])
@@ -131,11 +141,11 @@ def compliant(
     raise RuntimeError(f"no compliant response to {task.name} {dict(parameters)} in {MOST_TRIES} attempts")
 
 
-def _style_for(rng: Random, task: Task, parameters: Parameters) -> Style:
+def _style_for(rng: Random, task: Task, subject: str, parameters: Parameters) -> Style:
     style = free_style(rng, complaint=_invites_insults(task))
     changes: Mapping[str, Any] = {
         "term_inclusion": lambda: {"word": parameters["word"]},
-        "term_exclusion": lambda: {"mentions_subject": False},
+        "term_exclusion": lambda: {"mentions_subject": False} if parameters["word"] == subject else {},
         "topic": lambda: {"topic": parameters["topic"]},
         "sentiment": lambda: {"sentiment": parameters["sentiment"]},
         "toxicity": lambda: {"rude": False},
