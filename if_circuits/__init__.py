@@ -1,3 +1,3 @@
-"""How language models follow instructions: tasks, probes, erasure and ablation studies on TransformerLens models."""
+"""How language models follow instructions: probes, erasure and ablation on TransformerLens models."""
 
 __version__ = "0.1.0"
