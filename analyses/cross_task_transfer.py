@@ -6,11 +6,12 @@ best in the other folds (`layer_choice`), so the diagonal is not flattered by th
 
 Rule. Effect: (mean off the diagonal - 0.5) / (mean on the diagonal - 0.5). The claim that transfer is
 weak is supported when the interval of this ratio over base queries lies below 0.5, not supported when
-above, else inconclusive; inconclusive too when the diagonal does not beat 0.5, for then there is nothing
-to transfer. p: two-sided, of the ratio being 0.5, from the same resamples. That transfer is clustered by
-skill is a second finding, given in the notes and in the table `families`: the mean within families minus
-the mean between them, tested by permuting the families of the tasks. An AUROC below 0.5 counts as it is:
-a probe that reads another task upside down does not transfer.
+above, else inconclusive; p is two-sided, of the ratio being 0.5, from the same resamples. Inconclusive too
+unless the diagonal beats 0.5, by its interval and by a sign-flip test over tasks: else there is nothing to
+transfer. That transfer is clustered by skill is a second finding, given in the notes and in the table
+`families`: the mean within families minus the mean between them, tested by permuting the families of the
+tasks. An AUROC below 0.5 counts as it is: a probe that reads another task upside down does not transfer.
+Intervals and p of single cells take the probe as given: they are about this probe, not about the next.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, make_verdict, no_verdict
 from if_circuits.analyses.layer_choice import LayerChoice, choose_layers, specialists_at
 from if_circuits.analyses.probing import ProbingRows, left_out_rows, probing_rows
-from if_circuits.analyses.score_table import Score, ScoreTable, bootstrap_p, score, score_table
+from if_circuits.analyses.score_table import Score, ScoreTable, bootstrap_p, score, score_table, task_p
 from if_circuits.report.style import (
     CONTROL,
     DIVERGING,
@@ -81,9 +82,11 @@ def run(
     ratio = (draws @ other) / (draws @ own)
     interval = cells.interval_from(float(estimates @ other / (estimates @ own)), ratio)
     decision = decide(interval, supported_when="below", threshold=WEAK, alpha=settings.alpha)
-    decision = replace(
-        decision, rule=decision.rule + "; inconclusive when the diagonal's interval reaches 0.5"
+    own_p = task_p(estimates[diagonal], settings)
+    gate = (
+        f"the diagonal beats 0.5 by its interval and by a sign-flip test over tasks (p <= {settings.alpha:g})"
     )
+    decision = replace(decision, rule=f"{decision.rule}; inconclusive unless {gate}")
     within = cells.interval(own)
     clustered = families.iloc[0]
     notes = [
@@ -93,9 +96,10 @@ def run(
         f"layers chosen by fold: {', '.join(map(str, choice.chosen.tolist()))}",
         *rows.notes(),
     ]
-    if not within.low > 0.5:
+    if not (within.low > 0.5 and own_p <= settings.alpha):
         decision = replace(decision, verdict="inconclusive")
-        notes.insert(0, f"the diagonal is not above chance: {within.low:.3f} to {within.high:.3f}")
+        note = f"the diagonal is not above chance: {within.low:.3f} to {within.high:.3f}, p = {own_p:.3g}"
+        notes.insert(0, note)
     verdict = make_verdict(
         CLAIM, decision, interval, p=bootstrap_p(ratio, threshold=WEAK), notes=tuple(notes)
     )

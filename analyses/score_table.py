@@ -16,6 +16,7 @@ from if_circuits.analyses.probing import ProbingRows
 from if_circuits.probes.across_folds import AcrossFolds
 from if_circuits.probes.scoring import balanced_accuracy
 from if_circuits.statistics.bootstrap import Interval, bootstrap_draws, interval_of
+from if_circuits.statistics.permutation import paired_permutation
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,3 +155,15 @@ def bootstrap_p(draws: Float[np.ndarray, " resamples"], *, threshold: float) -> 
     """
     below, above = (~(draws > threshold)).sum(), (~(draws < threshold)).sum()
     return float(min(1.0, 2 * (1 + min(below, above)) / (1 + len(draws))))
+
+
+def task_p(by_task: Float[np.ndarray, " tasks"], settings: AnalysisSettings) -> float:
+    """Two-sided p of a mean over tasks being 0, by flipping signs of tasks.
+
+    The interval over base queries takes the fitted probes as given. What a probe owes to the base
+    queries it happened to train on differs from task to task, and only a test over tasks sees it. With
+    fewer than six tasks p cannot fall to 0.05.
+    """
+    return paired_permutation(
+        by_task, np.arange(len(by_task)), n_permutations=settings.n_permutations, seed=settings.seed
+    ).p

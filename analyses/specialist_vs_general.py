@@ -13,10 +13,10 @@ Beside the probes stand baselines that see no activation: the majority class, th
 read so far.
 
 Rule. Effect: mean over tasks of the AUROC of specialist minus general. Supported when its interval over
-base queries lies above 0, not supported when below, else inconclusive; inconclusive too when the
-specialists themselves do not beat 0.5, for then there is nothing to compare. p: two-sided sign-flip test
-over base queries. How universal: (leave_one_out - 0.5) / (specialist - 0.5), 1 for one mechanism, 0 for
-separate ones.
+base queries lies above 0 and p <= alpha, where p (two-sided) flips the signs of the tasks' differences;
+not supported when the interval lies below 0; else inconclusive, and inconclusive too when the
+specialists' own interval reaches 0.5, for then there is nothing to compare. How universal:
+(leave_one_out - 0.5) / (specialist - 0.5), 1 for one mechanism, 0 for separate ones.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, Verdict, make_verdict, no_verdict
 from if_circuits.analyses.layer_choice import LayerChoice, choose_layers
 from if_circuits.analyses.probing import CS, ProbingRows, left_out_rows, probing_rows, report_folds
-from if_circuits.analyses.score_table import Score, ScoreTable, score, score_fitted, score_table
+from if_circuits.analyses.score_table import Score, ScoreTable, score, score_fitted, score_table, task_p
 from if_circuits.analyses.text_baselines import baseline_scores
 from if_circuits.probes.across_folds import AcrossFolds, fit_across_folds
 from if_circuits.probes.evaluate import subsample
@@ -186,8 +186,8 @@ def _judge(
 
     effect = mean["specialist"] - mean["general"]
     interval = reported.interval(effect)
-    p = reported.p(effect)
-    decision = decide(interval, supported_when="above", threshold=0.0, alpha=settings.alpha)
+    p = task_p(differences["difference"].to_numpy(dtype=float), settings)
+    decision = decide(interval, supported_when="above", threshold=0.0, p=p, alpha=settings.alpha)
     specialist = reported.interval(mean["specialist"])
     rule = decision.rule + "; inconclusive when the specialists' own interval reaches 0.5"
     decision = replace(decision, rule=rule)

@@ -14,10 +14,11 @@ at that position in the other folds: planning may live at another depth than mon
 positions are shown at the layers chosen for `last`.
 
 Rule. Effect: (probe - words) at `last` minus (probe - words) at `prompt_end`, mean over the tasks that
-can be probed at both. Monitoring is supported when its interval over base queries lies above 0, not
-supported when below, else inconclusive; inconclusive too when the probes beat 0.5 at neither position.
-p: two-sided, from the same resamples. The effect is one of timing in what can be decoded; it does not
-say what the model does with it.
+can be probed at both. Monitoring is supported when its interval over base queries lies above 0 and p <=
+alpha, where p (two-sided) flips the signs of the tasks' differences; not supported when the interval
+lies below 0; else inconclusive, and inconclusive too when the probes' interval reaches 0.5 at both
+positions. The effect is one of timing in what can be decoded; it does not say what the model does with
+it.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, Verdict, make_verdict, no_verdict
 from if_circuits.analyses.layer_choice import LayerChoice, choose_layers, specialists_at
 from if_circuits.analyses.probing import ProbingRows, left_out_rows, probing_rows
-from if_circuits.analyses.score_table import Score, ScoreTable, score, score_table
+from if_circuits.analyses.score_table import Score, ScoreTable, score, score_table, task_p
 from if_circuits.analyses.text_baselines import TEXT_CS, text_score
 from if_circuits.report.style import (
     CONTROL,
@@ -188,7 +189,8 @@ def _judge(table: ScoreTable, tasks: list[str], settings: AnalysisSettings) -> t
 
     effect = advantage(END, tasks) - advantage(START, tasks)
     interval = table.interval(effect)
-    decision = decide(interval, supported_when="above", threshold=0.0, alpha=settings.alpha)
+    p = task_p(advantages["growth"].to_numpy(dtype=float), settings)
+    decision = decide(interval, supported_when="above", threshold=0.0, p=p, alpha=settings.alpha)
     rule = decision.rule + "; inconclusive when the probes' interval reaches 0.5 at both positions"
     decision = replace(decision, rule=rule)
     read = {position: table.interval(mean("specialist", position, tasks)) for position in (START, END)}
@@ -197,7 +199,7 @@ def _judge(table: ScoreTable, tasks: list[str], settings: AnalysisSettings) -> t
     if not any(found.low > 0.5 for found in read.values()):
         decision = replace(decision, verdict="inconclusive")
         notes.insert(0, "the probes are above chance at neither position")
-    return advantages, make_verdict(CLAIM, decision, interval, p=table.p(effect), notes=tuple(notes))
+    return advantages, make_verdict(CLAIM, decision, interval, p=p, notes=tuple(notes))
 
 
 def _advantage_by_position(table: ScoreTable) -> pd.DataFrame:
