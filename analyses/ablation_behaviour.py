@@ -27,8 +27,8 @@ from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.ablation_damage import INTACT, damage_table
 from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.drop_matrix import DropMatrix, HalfScores, average
-from if_circuits.analyses.labelled import labelled_tasks, query_codes, query_halves
-from if_circuits.analyses.task_subspaces import POSITION, HalfFit, control_bases
+from if_circuits.analyses.labelled import query_codes, query_halves
+from if_circuits.analyses.task_subspaces import HalfFit, control_bases
 from if_circuits.erasure.base import Subspace
 from if_circuits.errors import InputError
 from if_circuits.generation import GenerationConfig, generate_conditions
@@ -114,26 +114,20 @@ def _answer(
     *,
     settings: AnalysisSettings,
 ) -> _Answers:
-    halves = query_halves(source, seed=settings.seed)
-    features = source.features(fit.layer, POSITION)
-    if features.shape[1] != model.d_model:
+    if (width := fit.background.shape[1]) != model.d_model:
         raise InputError(
-            f"the activations have d_model = {features.shape[1]}, {model.name} has {model.d_model}: "
+            f"the activations have d_model = {width}, {model.name} has {model.d_model}: "
             "give the model that they were captured from"
         )
     centre = _centre(source, fit, settings=settings)
     interventions: dict[str, Sequence[Intervention]] = {INTACT: ()}
     conditions: dict[int, list[str]] = {}
     names: dict[bytes, str] = {}
-    rows = {
-        task.name: task.where(halves[task.queries] == fit.half).rows
-        for task in labelled_tasks(source, POSITION)
-    }
     for a, task in enumerate(tasks):
         subspace = fit.subspaces.get(task)
         if subspace is None or subspace.rank == 0:
             continue
-        controls = control_bases(features[rows[task]], subspace, n=CONTROL_DRAWS, seed=settings.seed)
+        controls = control_bases(fit, subspace, n=CONTROL_DRAWS, seed=settings.seed)
         conditions[a] = []
         for basis in (subspace.basis, *controls.reshape(-1, *subspace.basis.shape)):
             # Tasks of equal rank share their Gaussian controls: one condition serves them all.

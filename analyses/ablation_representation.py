@@ -59,8 +59,7 @@ def _measure(
     removals: dict[int, Float[np.ndarray, "removals k d"]] = {}
     for a, task in enumerate(tasks):
         if (subspace := fit.subspaces.get(task.name)) is not None:
-            rows = task.where(fitted[task.queries]).rows
-            controls = control_bases(features[rows], subspace, n=n_draws, seed=settings.seed)
+            controls = control_bases(fit, subspace, n=n_draws, seed=settings.seed)
             removals[a] = np.concatenate([subspace.basis[None], controls.reshape(-1, *subspace.basis.shape)])
 
     scores: dict[Probe, HalfScores] = {

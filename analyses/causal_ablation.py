@@ -86,8 +86,9 @@ def run(
         [_cells(name, drops, edges[name], counts[name], mcnemar.get(name)) for name, drops in found.items()],
         ignore_index=True,
     )
-    tables["summary"] = pd.DataFrame([_summary(name, found[name], edges[name]) for name in found])
     chosen = BEHAVIOUR if BEHAVIOUR in edges and edges[BEHAVIOUR].measurable.sum() >= MIN_TASKS else REFITTED
+    tables["summary"] = pd.DataFrame([_summary(name, found[name], edges[name]) for name in found])
+    tables["summary"]["verdict"] = tables["summary"]["matrix"] == chosen
     verdict = edges[chosen]
     decision = decide(
         verdict.share, supported_when="below", threshold=0.5, p=verdict.asymmetry_p, alpha=settings.alpha
@@ -103,8 +104,9 @@ def figure(result: AnalysisResult) -> Figure:
     """
     present = set(result.table["matrix"])
     second = BEHAVIOUR if BEHAVIOUR in present else FIXED
-    by_behaviour = result.verdict.notes[0].startswith("verdict of behaviour")
-    return draw(result, matrices=(REFITTED, second), edges_of=BEHAVIOUR if by_behaviour else REFITTED)
+    summary = result.tables["summary"]
+    chosen = str(summary.loc[summary["verdict"], "matrix"].iloc[0])
+    return draw(result, matrices=(REFITTED, second), edges_of=chosen)
 
 
 def _cells(

@@ -9,7 +9,8 @@ The rules:
 
 - p of a cell is the upper tail of t = excess / s, where s^2 is the cluster variance over base queries plus
   the variance between control draws: an edge lies beyond its control distribution, not only beyond its
-  centre.
+  centre. A cell that does not rank among the alpha most damaging of its control draws (with few draws:
+  above all of them) has its rank's p-value if that is larger.
 - An edge is an off-diagonal cell that survives Benjamini-Hochberg over all off-diagonal cells.
 - A task is *measurable* when its score lies above its floor and removing its own subspace lowers it (both p
   <= alpha). Without that positive control a missing edge means nothing: share and asymmetry are taken among
@@ -25,7 +26,7 @@ The rules:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -64,6 +65,7 @@ def find_edges(matrix: DropMatrix, *, alpha: float, n_bootstrap: int, seed: int)
     """Apply the rules of this module to a matrix of drops."""
     off = ~np.eye(len(matrix.tasks), dtype=bool)
     p = _tail(matrix.excess, matrix.influence, matrix.control_sd)
+    p = np.where(matrix.p_rank <= max(alpha, 1 / (1 + matrix.n_draws)), p, np.maximum(p, matrix.p_rank))
     adjusted = p.copy()
     adjusted[off] = benjamini_hochberg(p[off])
     above_floor = _tail(matrix.score, matrix.score_influence, np.zeros_like(matrix.score))
@@ -79,9 +81,10 @@ def find_edges(matrix: DropMatrix, *, alpha: float, n_bootstrap: int, seed: int)
     asymmetry = (np.nan, np.nan, np.nan)
     if measurable.sum() >= MIN_TASKS:
         shares = _edges_of(matrix, excess_draws, alpha=alpha)[:, cells].mean(axis=1)
-        share = interval_of(
-            float(survives[cells].mean()), shares, n_groups=share.n_groups, confidence=1 - alpha
-        )
+        estimate = float(survives[cells].mean())
+        found = interval_of(estimate, shares, n_groups=share.n_groups, confidence=1 - alpha)
+        # Resampling adds noise to noise, so a share at an end of its scale may not be reached again.
+        share = replace(found, low=min(found.low, estimate), high=max(found.high, estimate))
         asymmetry = _asymmetry(matrix, survives, cells, excess_draws, score_draws, alpha=alpha)
     return Edges(low, high, p, adjusted, survives, measurable, share, *asymmetry)
 

@@ -37,6 +37,8 @@ class DropMatrix:
     """Mean drop under each kind of control."""
     p_rank: Float[np.ndarray, "a b"]
     """(1 + control draws that do as much damage) / (1 + draws), for the kind where it is larger."""
+    n_draws: int
+    """Control draws of each kind."""
     score_influence: Float[np.ndarray, "q b"]
     """Change of the score per unit of weight on a base query; sums to zero over base queries."""
     influence: Float[np.ndarray, "q a b"]
@@ -115,6 +117,7 @@ def average(tasks: tuple[str, ...], halves: Sequence[HalfScores], *, floor: floa
         control_sd=np.sqrt(np.sum(variances, axis=0)) / len(halves),
         control_drop=dict(zip(CONTROLS, score - controls.mean(axis=3), strict=True)),
         p_rank=np.where(np.isnan(excess.mean(axis=0)), np.nan, as_strong / (1 + controls.shape[3])),
+        n_draws=controls.shape[3],
         score_influence=np.stack([half.score_influence for half in halves]).mean(axis=0),
         influence=np.stack([half.influence for half in halves]).mean(axis=0),
         refits=excess / above_floor,

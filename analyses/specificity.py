@@ -189,8 +189,7 @@ def _measure(
     features, queries = source.features(fit.layer, POSITION), query_codes(source)
     usable = (source.responses["task"] == name).to_numpy() & np.isfinite(features).all(axis=1)
     constrained = source.responses["constrained"].to_numpy(dtype=bool)
-    train = usable & constrained & fitted[queries]
-    controls = control_bases(features[train], subspace, n=settings.n_random_subspaces, seed=settings.seed)
+    controls = control_bases(fit, subspace, n=settings.n_random_subspaces, seed=settings.seed)
     directions = np.concatenate([subspace.basis[None], controls.reshape(-1, *subspace.basis.shape)])
 
     inside, total, outside, counts = [], [], [], []

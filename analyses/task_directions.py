@@ -21,6 +21,7 @@ from scipy.linalg import solve_triangular
 
 from if_circuits.analyses.discriminant import shrunk_covariance
 from if_circuits.analyses.labelled import LabelledTask
+from if_circuits.analyses.task_subspaces import within_class_residuals
 from if_circuits.statistics.bootstrap import bootstrap_draws
 
 _BLOCK = 64
@@ -96,13 +97,7 @@ def direction_products(
 
 
 def _whitener(features: Float[np.ndarray, "n d"], tasks: Sequence[LabelledTask]):
-    residuals: list[Float[np.ndarray, "rows d"]] = []
-    for task in tasks:
-        X = features[task.rows].astype(np.float64)
-        for label in (True, False):
-            part = X[task.satisfied == label]
-            residuals.append(part - part.mean(axis=0))
-    within = np.concatenate(residuals)
+    within = within_class_residuals(features, tasks)
     rows = np.concatenate([task.rows for task in tasks])
     scale, covariance = shrunk_covariance(within, size=float(np.abs(features[rows]).max()))
     factor = np.linalg.cholesky(covariance)

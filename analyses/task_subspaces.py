@@ -29,6 +29,10 @@ class HalfFit:
     half: int
     """The half that fitted; the other one measures."""
     layer: int
+    background: Float[np.ndarray, "n d"]
+    """Its activations about the mean of their task and class: what control subspaces are matched in the
+    variance of. With the classes left in, a strong signal would be the variance, and a matched control
+    would find it."""
     subspaces: Mapping[str, Subspace]
     """By task; a task without enough labels has none."""
     reasons: Mapping[str, str]
@@ -46,7 +50,9 @@ def fit_halves(source: ActivationSource, method: EraserMethod, *, seed: int) -> 
     def fit(half: int) -> HalfFit:
         rows = [task.where(halves[task.queries] == half) for task in tasks]
         layer = best_layer(source, rows)
-        return HalfFit(half, layer, *fit_subspaces(source.features(layer, POSITION), rows, method, seed=seed))
+        features = source.features(layer, POSITION)
+        background = within_class_residuals(features, rows)
+        return HalfFit(half, layer, background, *fit_subspaces(features, rows, method, seed=seed))
 
     return fit(0), fit(1)
 
@@ -72,6 +78,18 @@ def fit_subspaces(
     return subspaces, reasons
 
 
+def within_class_residuals(
+    features: Float[np.ndarray, "n d"], tasks: Sequence[LabelledTask]
+) -> Float[np.ndarray, "m d"]:
+    """The given rows of all tasks, in float64, about the mean of their task and class."""
+    parts: list[Float[np.ndarray, "rows d"]] = [np.zeros((0, features.shape[1]))]
+    for task in tasks:
+        for label in np.unique(task.satisfied):
+            part = features[task.rows[task.satisfied == label]].astype(np.float64)
+            parts.append(part - part.mean(axis=0))
+    return np.concatenate(parts)
+
+
 def decodes(subspace: Subspace) -> bool:
     """Does the first probe behind an INLP subspace beat chance on held-out base queries? INLP removes one
     anyway.
@@ -79,18 +97,20 @@ def decodes(subspace: Subspace) -> bool:
     return isinstance(subspace, InlpSubspace) and subspace.low[0] > 0.5
 
 
-def control_bases(
-    X: Float[np.ndarray, "n d"], subspace: Subspace, *, n: int, seed: int
-) -> Float[np.ndarray, "kinds n k d"]:
+def control_bases(fit: HalfFit, subspace: Subspace, *, n: int, seed: int) -> Float[np.ndarray, "kinds n k d"]:
     """Bases of n random subspaces of each kind of `CONTROLS`, of the rank of `subspace`.
 
-    Variance is matched on the activations X; where that is impossible, both kinds are Gaussian. The
+    Variance is matched on the fit's `background`; where that is impossible, both kinds are Gaussian. The
     Gaussian ones depend on rank, width and seed alone.
     """
     gaussian = [random_subspace(subspace.rank, mean=subspace.mean, seed=seed + draw) for draw in range(n)]
     try:
         matched = variance_matched_subspaces(
-            X, rank=subspace.rank, variance=captured_variance(subspace, X), n_subspaces=n, seed=seed
+            fit.background,
+            rank=subspace.rank,
+            variance=captured_variance(subspace, fit.background),
+            n_subspaces=n,
+            seed=seed,
         )
     except InputError:
         # The subspace takes up about as little or as much variance as its rank can: nothing random does.

@@ -32,7 +32,8 @@ def matrix(
         excess=excess,
         control_sd=nothing,
         control_drop={"gaussian": nothing, "variance_matched": nothing},
-        p_rank=nothing,
+        p_rank=np.full((n, n), 1 / 21),
+        n_draws=20,
         score_influence=1e-4 * rng.normal(size=(n_queries, n)),
         influence=(noise - noise.mean(axis=0)) / n_queries,
         refits=np.repeat((excess / score)[None], fits, axis=0),
@@ -120,6 +121,16 @@ def test_control_draws_that_differ_widen_the_test():
     drops = matrix(truth, seed=0)
     drops.control_sd[:] = 0.1
     assert not judge(drops).survives.any()
+
+
+def test_a_drop_that_control_draws_reach_too_is_no_edge():
+    truth = 0.3 * np.eye(8)
+    truth[2, 5] = 0.15
+    drops = matrix(truth, seed=0)
+    drops.p_rank[2, 5] = 0.4
+    edges = judge(drops)
+    assert not edges.survives.any()
+    assert edges.p[2, 5] == 0.4
 
 
 def test_fits_that_disagree_make_asymmetry_less_certain():
