@@ -51,6 +51,7 @@ BAD = {
     "layer that is no number": ["run", "if-tiny", "--out", "x", "--layers", "last"],
     "model that is a file": ["run", __file__, "--out", "x"],
     "model directory that is missing": ["run", "./no/such/model", "--out", "x"],
+    "device that is no device": ["generate", "if-tiny", "--prompt", "Hi", "--device", "toaster"],
     "study that is missing": ["analyse", "no-such-study"],
     "analyse an unknown analysis": ["analyse", "x", "--only", "vibes"],
     "generate without a prompt": ["generate", "if-tiny"],

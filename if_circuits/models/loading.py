@@ -79,6 +79,7 @@ def load_model(
     an incomplete or damaged directory, weights that are missing from a checkpoint, and architectures that
     TransformerLens cannot load.
     """
+    _check_device(device)
     preset = find_preset(name)
     source, local = _locate(name, preset)
     if local:
@@ -102,6 +103,15 @@ def load_model(
         device=device,
         dtype=precision,
     )
+
+
+def _check_device(device: str) -> None:
+    """Refuse a device that this machine, or this build of torch, does not have."""
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        cause = str(error).splitlines()[0].rstrip(".")
+        raise InputError(f"device {device!r} cannot be used: {cause}; try --device cpu") from error
 
 
 def _locate(name: str, preset: ModelPreset | None) -> tuple[str, bool]:

@@ -82,9 +82,14 @@ class StudyConfig:
 
     def differences(self, other: "StudyConfig") -> list[str]:
         """Fields in which two studies differ, as "seed 0 against 1"; empty when they are the same study."""
-        mine, theirs = self.to_json(), other.to_json()
+        mine, theirs = _flat(self.to_json()), _flat(other.to_json())
         return [
             f"{name} {mine[name]!r} against {theirs[name]!r}"
             for name in mine
             if name != "batch_size" and mine[name] != theirs[name]
         ]
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    nested = {f"settings.{name}": value for name, value in values["settings"].items()}
+    return {**{name: value for name, value in values.items() if name != "settings"}, **nested}

@@ -97,7 +97,7 @@ class StudyDirectory:
         directory = cls(root)
         try:
             directory.write_record({"format": FORMAT, **record, "stages": {}, "stale": []})
-        except (PermissionError, NotADirectoryError) as error:
+        except OSError as error:
             raise InputError(f"cannot write a study to {root}: {error.strerror}") from error
         return directory
 
@@ -114,6 +114,10 @@ class StudyDirectory:
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Replace study.json."""
         write_json(self.root / RECORD, record)
+
+    def holds_work(self) -> bool:
+        """Whether there is anything here that took a model to make."""
+        return any(stage != "prompts" for stage in self.record()["stages"])
 
     def is_done(self, stage: str, output: Path) -> bool:
         """Whether a stage is recorded, its output lies there, and it is not marked as stale."""

@@ -41,10 +41,12 @@ class Study:
         get_tasks(config.tasks)
         directory = StudyDirectory.find(Path(out))
         if directory is not None and (differences := directory.config.differences(config)):
-            raise InputError(
-                f"{out} holds another study ({'; '.join(differences)}); "
-                "choose another directory, or the same options"
-            )
+            if directory.holds_work():
+                raise InputError(
+                    f"{out} holds another study ({'; '.join(differences)}); "
+                    "choose another directory, or the same options"
+                )
+            directory = None
         model = _load(config)
         if directory is None:
             directory = StudyDirectory.create(Path(out), _record(config, model))

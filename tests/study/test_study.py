@@ -175,6 +175,17 @@ def test_another_study_is_refused_and_its_directory_untouched(
     assert content(copy) == before
 
 
+def test_options_that_failed_at_once_can_be_corrected(
+    finished: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    out = tmp_path / "study"
+    run = ["run", str(finished[0]), "--out", str(out), "--tasks", "topic", "--analyses", "specificity"]
+    assert cli.main([*run, "--base-queries", "100000"]) == 2
+    assert cli.main([*run, "--base-queries", "2", "--max-new-tokens", "100000"]) == 2
+    assert "context" in capsys.readouterr().err
+    assert cli.main([*run, "--base-queries", "2", "--max-new-tokens", "4"]) == 0
+
+
 def test_changed_weights_behind_a_name_are_refused(
     finished: tuple[Path, Path], tmp_path: Path, checkpoint: Callable[[str], Path]
 ):
