@@ -67,7 +67,10 @@ class Task:
 
 
 HELD_OUT_PARAPHRASES = 3
-"""How many wordings at the end of each task's list the embedded model never saw in training."""
+"""How many wordings at the end of each task's list the embedded model never saw in training.
+
+They are made of words that it did see: a model of controlled English cannot read others.
+"""
 
 
 def one_by_one(verify: Callable[[str, Parameters], tuple[bool, str]]) -> Verifier:

@@ -97,7 +97,7 @@ CHARACTER_COUNT = register_task(
             "Limit yourself to fewer than {n} characters.",
             "I need fewer than {n} characters in all.",
             "Keep it under {n} characters.",
-            "The answer must stay below {n} characters.",
+            "The answer must be shorter than {n} characters.",
             "Write a text of fewer than {n} characters.",
         ),
         verify=one_by_one(_verify_character_count),

@@ -56,6 +56,16 @@ def test_held_out_prompts_use_only_held_out_subjects_and_wordings() -> None:
     assert prompts.paraphrase.min() == len(TASKS[0].paraphrases) - HELD_OUT_PARAPHRASES
 
 
+def test_held_out_wordings_are_new_sentences_of_known_words() -> None:
+    requests = [task.request for task in TASKS]
+    trained = [text for task in TASKS for text in task.paraphrases[:-HELD_OUT_PARAPHRASES]]
+    known = {word.strip(".,") for text in (*requests, *trained) for word in text.split()}
+    for task in TASKS:
+        for wording in task.paraphrases[-HELD_OUT_PARAPHRASES:]:
+            assert {word.strip(".,") for word in wording.split()} <= known, wording
+            assert wording not in trained
+
+
 @pytest.mark.parametrize("arguments", [{"n_base_queries": 0}, {"n_base_queries": 10_000}])
 def test_impossible_numbers_of_base_queries_are_refused(arguments: dict[str, int]) -> None:
     with pytest.raises(InputError, match="base queries asked for"):
