@@ -30,12 +30,6 @@ class GroupedAuroc:
         """The AUROC itself; NaN without a pair."""
         return _ratio(self.wins.sum(axis=(-2, -1)), self.pairs.sum(axis=(-2, -1)))
 
-    @property
-    def contributions(self) -> Float[np.ndarray, "*stack groups"]:
-        """Share of each base query in the AUROC; they sum to it. A pair counts half for either side."""
-        total = self.pairs.sum(axis=(-2, -1))[..., None]
-        return _ratio((self.wins.sum(axis=-1) + self.wins.sum(axis=-2)) / 2, total)
-
     def under(self, weights: Float[np.ndarray, "resamples groups"]) -> Float[np.ndarray, "resamples *stack"]:
         """The AUROCs of each resample, given how often it drew each base query."""
         return _ratio(_quadratic(self.wins, weights), _quadratic(self.pairs, weights))
