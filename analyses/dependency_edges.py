@@ -161,9 +161,10 @@ def _asymmetry(
     # To first order, as the draws themselves: a resampled score near its floor must not blow the ratio up.
     deviation = (excess_draws - matrix.excess) / matrix.score
     deviation = deviation - (matrix.excess / matrix.score**2) * (score_draws - matrix.score)[:, None, :]
-    if len(matrix.refits) > 1:
+    within = differences(deviation).var(axis=0)[cells].mean()
+    if len(matrix.refits) > 1 and within > 0:
         between = np.var(differences(matrix.refits), axis=0, ddof=1)[cells].mean() / len(matrix.refits)
-        deviation = deviation * np.sqrt(max(1.0, between / differences(deviation).var(axis=0)[cells].mean()))
+        deviation = deviation * np.sqrt(max(1.0, between / within))
     symmetric = (lost + lost.T) / 2 + deviation
     null = statistic(symmetric, _edges_of(matrix, symmetric * matrix.score, alpha=alpha))
     observed = float(statistic(lost, survives))

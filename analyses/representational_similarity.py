@@ -140,7 +140,7 @@ def figure(result: AnalysisResult) -> Figure:
 
 
 def _pooled_ratio(table: pd.DataFrame, measure: str) -> float:
-    """Sum over pairs over the sum of their ceilings: unlike a mean of ratios, at ease with a small ceiling."""
+    """Sum over pairs over the sum of their ceilings: unlike a mean of ratios, steady with small ceilings."""
     kept = table[table[f"{measure}_ratio"].notna()]
     return float(kept[measure].sum() / kept[f"{measure}_ceiling"].sum())
 
