@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MEASURES = {
-    "similarity": "Directions (verdict)",
+    "similarity": "Directions",
     "overlap_ratio": "INLP subspaces",
     "pwcca_ratio": "PWCCA, paired activations",
     "cka_ratio": "CKA, paired activations",
@@ -44,7 +44,7 @@ def _matrix(axes: Axes, table: pd.DataFrame, column: str) -> None:
         a, b = tasks.index(row["task_a"]), tasks.index(row["task_b"])
         values[a, b] = values[b, a] = row[column]
     draw_matrix(axes, values.tolist(), rows=tasks, columns=tasks, low=0.0, high=1.0, label="over ceiling")
-    axes.set_title(_MEASURES[column])
+    axes.set_title(f"{_MEASURES[column]} (empty: no ceiling to compare with)", fontsize=9)
 
 
 def _strips(axes: Axes, result: AnalysisResult) -> None:
@@ -62,15 +62,20 @@ def _strips(axes: Axes, result: AnalysisResult) -> None:
     if np.isfinite(verdict.interval).all():
         bars = [[verdict.effect - verdict.interval[0]], [verdict.interval[1] - verdict.effect]]
         axes.errorbar(
-            -0.32, verdict.effect, yerr=bars, fmt="D", color="black", capsize=3, label="mean of all pairs"
+            -0.32,
+            verdict.effect,
+            yerr=bars,
+            fmt="D",
+            color="black",
+            capsize=3,
+            label="mean of all pairs (verdict)",
         )
     axes.axhline(0.5, color=CONTROL, linestyle="--", linewidth=1)
     axes.axhline(1.0, color=CONTROL, linewidth=0.6)
     axes.plot([], [], "o", color=EFFECT, label="between families")
     axes.plot([], [], "o", color=CONTRAST, label="within a family")
-    axes.set_xticks(
-        range(len(_MEASURES)), [name.replace(", ", ",\n") for name in _MEASURES.values()], fontsize=8
-    )
+    names = [name.split(",")[0] for name in _MEASURES.values()]
+    axes.set_xticks(range(len(names)), names, fontsize=8)
     axes.set_ylim(-0.4, 1.6)
     axes.set_ylabel("similarity over ceiling")
     axes.set_title("Every pair of tasks (bars: means)")
