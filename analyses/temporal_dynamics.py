@@ -246,7 +246,7 @@ def figure(result: AnalysisResult) -> Figure:
         tasks.plot(range(len(positions)), found, **line)
     tasks.set_xticks(range(len(positions)), [position_label(at) for at in positions], fontsize=6.5)
     tasks.set(xlabel="position", ylabel="AUROC of the probe", title="Task by task")
-    drawing.legend(*tasks.get_legend_handles_labels(), loc="outside lower center", ncols=9)
+    drawing.legend(*tasks.get_legend_handles_labels(), loc="outside lower center", ncols=5)
     for axes in (curves, tasks):
         axes.axhline(0.5, color="black", linewidth=0.6)
     verdict = result.verdict
