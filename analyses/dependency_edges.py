@@ -20,8 +20,8 @@ The rules:
   task would look one-sided. Its null keeps noise and selection and takes the asymmetry away: in each
   bootstrap draw both directions have their mean r plus the draw's deviation, edges are found again, and the
   statistic is taken again. Where subspaces were fitted several times, the deviations are widened by the
-  ratio of between-fit to bootstrap variance, because resampling the tested queries alone does not vary the
-  fit.
+  ratio of between-fit to bootstrap variance (with the uncertainty of a variance from few fits), because
+  resampling the tested queries alone does not vary the fit.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def find_edges(matrix: DropMatrix, *, alpha: float, n_bootstrap: int, seed: int)
         found = interval_of(estimate, shares, n_groups=share.n_groups, confidence=1 - alpha)
         # Resampling adds noise to noise, so a share at an end of its scale may not be reached again.
         share = replace(found, low=min(found.low, estimate), high=max(found.high, estimate))
-        asymmetry = _asymmetry(matrix, survives, cells, excess_draws, score_draws, alpha=alpha)
+        asymmetry = _asymmetry(matrix, survives, cells, excess_draws, score_draws, alpha=alpha, seed=seed)
     return Edges(low, high, p, adjusted, survives, measurable, share, *asymmetry)
 
 
@@ -140,6 +140,7 @@ def _asymmetry(
     score_draws: Float[np.ndarray, "draws b"],
     *,
     alpha: float,
+    seed: int,
 ) -> tuple[float, float, float]:
     """Asymmetry of the connected pairs, its mean under the null and its p-value; NaN where nothing is
     connected.
@@ -164,7 +165,10 @@ def _asymmetry(
     within = differences(deviation).var(axis=0)[cells].mean()
     if len(matrix.refits) > 1 and within > 0:
         between = np.var(differences(matrix.refits), axis=0, ddof=1)[cells].mean() / len(matrix.refits)
-        deviation = deviation * np.sqrt(max(1.0, between / within))
+        # A variance from few fits is uncertain, about as one from as many comparisons as there are tasks.
+        degrees = (len(matrix.refits) - 1) * (int(cells.any(axis=0).sum()) - 1)
+        spread = degrees / np.random.default_rng(seed).chisquare(degrees, size=len(deviation))
+        deviation = deviation * np.sqrt(np.maximum(1.0, between / within * spread))[:, None, None]
     symmetric = (lost + lost.T) / 2 + deviation
     null = statistic(symmetric, _edges_of(matrix, symmetric * matrix.score, alpha=alpha))
     observed = float(statistic(lost, survives))
