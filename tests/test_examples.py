@@ -1,0 +1,56 @@
+"""The examples, run as a user would: by their own path, from a directory that is not the repository."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+pytestmark = pytest.mark.slow
+
+
+def run_example(name: str, directory: Path) -> str:
+    """What the example prints, run in an empty directory that it must leave empty."""
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(EXAMPLES / name)]
+    done = subprocess.run(
+        command, cwd=directory, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert not list(directory.iterdir())
+    return done.stdout
+
+
+def test_probe_a_task_prints_scores_by_layer_beside_the_bag_of_tokens(tmp_path: Path):
+    out = run_example("probe_a_task.py", tmp_path)
+    assert re.match(r"word_count: \d+% of 600 responses", out)
+    table = re.findall(r"^(embed|\d|bag of tokens) +(\d\.\d\d) +(\d\.\d\d)$", out, flags=re.MULTILINE)
+    assert [label for label, _, _ in table] == ["embed", "0", "1", "2", "3", "4", "5", "bag of tokens"]
+    at_prompt_end = {label: float(auroc) for label, auroc, _ in table}
+    at_last = {label: float(auroc) for label, _, auroc in table}
+    # Every prompt ends with the same token, so below the first block there is nothing to read.
+    assert at_prompt_end["embed"] == 0.5
+    assert at_prompt_end["5"] > 0.6
+    assert at_last["5"] > 0.6
+    assert at_prompt_end["bag of tokens"] > 0.55
+
+
+def test_ablate_while_generating_breaks_what_random_directions_leave_whole(tmp_path: Path):
+    out = run_example("ablate_while_generating.py", tmp_path)
+    shares = re.findall(r"^(intact|ablated|random \d) +(\d+)%$", out, flags=re.MULTILINE)
+    compliance = {name: int(share) for name, share in shares}
+    assert list(compliance) == ["intact", "ablated", "random 0", "random 1", "random 2"]
+    randoms = [share for name, share in compliance.items() if name.startswith("random")]
+    assert compliance["ablated"] < min(randoms) - 30
+    assert min(randoms) > compliance["intact"] - 20
+
+    pairs = re.findall(r"^(.+)\n  intact   (.+)\n  ablated  (.*)$", out, flags=re.MULTILINE)
+    assert len(pairs) == 2
+    for prompt, intact, ablated in pairs:
+        assert "JSON" in prompt
+        assert isinstance(json.loads(intact), dict)
+        assert ablated != intact
