@@ -106,4 +106,5 @@ def test_neutral_words_mean_nothing_to_any_judge() -> None:
 def test_sentences_begin_with_capitals_and_articles_agree() -> None:
     for example in islice(examples(11), 500):
         for response in example.responses:
-            assert not re.search(r"\ba (?!use)[aeiou]|\ban [^aeiouh]|(?:^|[.!] )[a-z]", response.text), response.text
+            flaw = re.search(r"\ba (?!use)[aeiou]|\ban [^aeiouh]|(?:^|[.!] )[a-z]", response.text)
+            assert flaw is None, response.text
