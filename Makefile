@@ -5,6 +5,7 @@ VENV ?= .venv
 #   make reproduce PIP_EXTRA="--extra-index-url https://download.pytorch.org/whl/cpu"
 PIP_EXTRA ?=
 OUT ?= runs/if-tiny
+CALIBRATION ?= runs/calibration
 # Where the embedded model is trained again; the shipped one is a copy, in if_circuits/assets/if-tiny.
 TRAINED ?= runs/train-if-tiny
 
@@ -13,10 +14,11 @@ PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt $(PIP_E
 PACKAGING := pyproject.toml setup.py constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install reproduce test lint train-if-tiny wheel clean
+.PHONY: help install reproduce calibrate test lint train-if-tiny wheel clean
 
 help:
 	@echo "make reproduce      install, then run the whole study on the embedded model into $(OUT)"
+	@echo "make calibrate      measure the error rates of the analyses on planted truth, into $(CALIBRATION)"
 	@echo "make test           install with the development tools, then run the tests"
 	@echo "make lint           ruff, and pyright in strict mode"
 	@echo "make train-if-tiny  train the embedded model again, into $(TRAINED)"
@@ -27,6 +29,9 @@ install: $(VENV)/.installed
 
 reproduce: install
 	$(BIN)/if-circuits run if-tiny --out $(OUT)
+
+calibrate: install
+	$(BIN)/python -m if_circuits.analyses.calibration --out $(CALIBRATION)
 
 test: $(VENV)/.installed-dev
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2

@@ -1,0 +1,168 @@
+"""How often the seven analyses are wrong, and how often they see what is there: measured on planted truth.
+
+    python -m if_circuits.analyses.calibration --out runs/calibration
+
+`calibration_plan` says what is planted for each claim. The false-positive rate of a claim is the share of
+runs under its null whose verdict is "supported", with a 95 % Wilson interval; of a claim's nulls the one
+with the highest rate counts, and all stand in the summary. Power is that share where the claim holds, by
+signal strength and by responses of a task per dimension. Results: `summary.json`, `runs.parquet` with one
+row per run, `calibration.png`. Finished runs are kept in `parts/`: the same command goes on where it was
+stopped. Remove the folder after a change to an analysis.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import TimeRemainingColumn as RemainingColumn
+from statsmodels.stats.proportion import proportion_confint
+
+from if_circuits.analyses.base import ANALYSES
+from if_circuits.analyses.calibration_figure import figure
+from if_circuits.analyses.calibration_plan import CLAIMS, SETTINGS, Claim, plan
+from if_circuits.analyses.calibration_runs import carry_out
+from if_circuits.console import new_console, print_table
+from if_circuits.durable import durable_file, write_text
+from if_circuits.errors import InputError
+from if_circuits.report.style import save_png
+
+RUNS, POWER_RUNS = 200, 20
+CONFIDENCE = 0.95
+
+
+def calibrate(
+    out: Path,
+    *,
+    runs: int = RUNS,
+    power_runs: int = POWER_RUNS,
+    workers: int = 2,
+    seed: int = 0,
+    analyses: Sequence[str] = ANALYSES,
+    claims: Mapping[str, Claim] = CLAIMS,
+    show_progress: bool = False,
+) -> dict[str, Any]:
+    """Measure the rates, write table, figure and summary to `out`, and return the summary.
+
+    Raises InputError for an unknown analysis, or for fewer than one run or worker.
+    """
+    if workers < 1:
+        raise InputError(f"workers must be positive, got {workers}")
+    planned = plan(runs=runs, power_runs=power_runs, seed=seed, analyses=analyses, claims=claims)
+    columns = (TextColumn("calibration"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bars = Progress(*columns, RemainingColumn(), console=new_console(stderr=True), disable=not show_progress)
+    with bars:
+        bar = bars.add_task("calibration", total=len(planned))
+        table = carry_out(
+            planned,
+            out / "parts",
+            workers=workers,
+            progress=lambda done, total: bars.update(bar, completed=done, total=total),
+        )
+    found = rates(table)
+    summary = summarise(found)
+    with durable_file(out / "runs.parquet") as partial:
+        table.to_parquet(partial, index=False)
+    with durable_file(out / "calibration.png") as partial:
+        save_png(figure(found, nominal=SETTINGS.alpha), partial)
+    write_text(out / "summary.json", json.dumps(summary, indent=2) + "\n")
+    return summary
+
+
+def rates(table: pd.DataFrame) -> pd.DataFrame:
+    """Share of "supported" per analysis and planted truth, with its 95 % Wilson interval (Wilson 1927).
+
+    Columns: analysis, kind, planted, signal, n_over_d, rate, low, high, runs; in the order of the table.
+    """
+    keys = ["analysis", "kind", "planted", "signal", "n_over_d"]
+    supported = table["verdict"].eq("supported").groupby([table[key] for key in keys], sort=False)
+    found = supported.agg(supported="sum", runs="size").reset_index()
+    found["rate"] = found["supported"] / found["runs"]
+    bounds = [_wilson(int(count), int(n)) for count, n in zip(found["supported"], found["runs"], strict=True)]
+    found["low"], found["high"] = [low for low, _ in bounds], [high for _, high in bounds]
+    return found[[*keys, "rate", "low", "high", "runs"]]
+
+
+def _wilson(count: int, n: int) -> tuple[float, float]:
+    low, high = cast(tuple[float, float], proportion_confint(count, n, alpha=1 - CONFIDENCE, method="wilson"))
+    # Rounding leaves bounds of 0 and 1 a hair inside of the rates of 0 and 1 that they belong to.
+    return (0.0 if count == 0 else float(low)), (1.0 if count == n else float(high))
+
+
+def summarise(found: pd.DataFrame) -> dict[str, Any]:
+    """The rates as `summary.json` holds them; `false_positive` is that of the null with the highest rate."""
+    claims: dict[str, Any] = {}
+    for name in dict.fromkeys(found["analysis"]):
+        own = found[found["analysis"] == name]
+        nulls = _records(own[own["kind"] == "null"], ["planted", "rate", "low", "high", "runs"])
+        power = _records(own[own["kind"] == "power"], ["signal", "n_over_d", "rate", "low", "high", "runs"])
+        worst = max(nulls, key=lambda null: null["rate"])
+        claims[name] = {"false_positive": worst, "nulls": nulls, "power": power}
+    return {"nominal": SETTINGS.alpha, "claims": claims}
+
+
+def _records(rows: pd.DataFrame, columns: list[str]) -> list[dict[str, Any]]:
+    return cast(list[dict[str, Any]], rows[columns].to_dict("records"))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line: 0 when all is written, 2 for unusable input, 130 when it was stopped."""
+    parser = argparse.ArgumentParser(
+        prog="python -m if_circuits.analyses.calibration",
+        description="Measure the error rates and the power of the analyses on planted truth.",
+    )
+    parser.add_argument("--out", type=Path, default=Path("runs/calibration"), help="default: %(default)s")
+    parser.add_argument("--runs", type=int, default=RUNS, help="runs per null (default: %(default)s)")
+    parser.add_argument(
+        "--power-runs",
+        type=int,
+        default=POWER_RUNS,
+        help="runs per point of a power curve (default: %(default)s)",
+    )
+    parser.add_argument("--workers", type=int, default=2, help="processes (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--analysis", action="append", metavar="NAME", help="only this analysis; may be repeated"
+    )
+    given = parser.parse_args(arguments)
+    try:
+        summary = calibrate(
+            given.out,
+            runs=given.runs,
+            power_runs=given.power_runs,
+            workers=given.workers,
+            seed=given.seed,
+            analyses=given.analysis or ANALYSES,
+            show_progress=True,
+        )
+    except InputError as error:
+        new_console(stderr=True).print(f"error: {error}", markup=False, soft_wrap=True)
+        return 2
+    except KeyboardInterrupt:
+        new_console(stderr=True).print("stopped; the same command goes on from here", markup=False)
+        return 130
+    print_table(
+        ("claim", "null", "false positives", "95 % interval", "runs"),
+        [
+            (
+                name,
+                null["planted"],
+                f"{null['rate']:.3f}",
+                f"{null['low']:.3f} to {null['high']:.3f}",
+                str(null["runs"]),
+            )
+            for name, claim in summary["claims"].items()
+            for null in claim["nulls"]
+        ],
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
