@@ -44,7 +44,7 @@ FLOOR = 0.1
 """A task with less compliance when nothing is removed cannot show a drop."""
 CEILING = 0.95
 """A task with more compliance is marked: there were few violations to fit its subspace on."""
-PROMPTS_PER_TASK = 25
+PROMPTS_PER_TASK = 16
 """Prompts of each task and half; each is answered under every condition."""
 MIN_PROMPTS = 5
 CONTROL_DRAWS = 3
