@@ -33,7 +33,7 @@ from if_circuits.durable import durable_file, write_text
 from if_circuits.errors import InputError
 from if_circuits.report.style import save_png
 
-RUNS, POWER_RUNS = 200, 20
+RUNS, POWER_RUNS = 200, 12
 CONFIDENCE = 0.95
 
 
