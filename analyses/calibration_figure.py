@@ -64,7 +64,7 @@ def _draw_power(axes: Axes, power: pd.DataFrame) -> None:
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_xticks([], minor=True)
     axes.set_ylim(-0.03, 1.03)
-    axes.set_xlabel("n/d (responses of a task / dimensions)")
+    axes.set_xlabel("n/d (responses per task / d)")
     axes.set_ylabel("power")
     axes.legend(fontsize=7)
 
