@@ -50,6 +50,10 @@ class StudyConfig:
         for name, value in counts.items():
             if value is not None and value < 1:
                 raise InputError(f"{name} is {value}; it must be at least 1")
+        if self.settings.n_folds < 2:
+            raise InputError(
+                f"n_folds is {self.settings.n_folds}; probes are tested on held-out folds, at least 2"
+            )
         if not 0 < self.temperature < float("inf"):
             raise InputError(
                 f"temperature is {self.temperature}; it must be above 0, since samples need both labels "

@@ -53,3 +53,9 @@ def test_batch_size_does_not_make_another_study():
 def test_impossible_values_are_refused_by_name(values: dict[str, object]):
     with pytest.raises(InputError, match=next(iter(values)).replace("analyses", "analysis")):
         StudyConfig(**{"model": "if-tiny", **values})  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("n_folds", [0, 1])
+def test_too_few_folds_are_refused_before_anything_is_generated(n_folds: int):
+    with pytest.raises(InputError, match=f"n_folds is {n_folds}"):
+        StudyConfig(model="if-tiny", settings=AnalysisSettings(n_folds=n_folds))
