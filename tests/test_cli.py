@@ -6,6 +6,7 @@ import pytest
 
 from if_circuits import cli
 from if_circuits.analyses.base import ANALYSES
+from if_circuits.commands import listing
 
 HEAVY = ("torch", "transformer_lens", "transformers", "sklearn", "pandas", "scipy", "matplotlib")
 
@@ -76,7 +77,7 @@ def test_an_interrupt_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys:
     def interrupted(_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_tasks", interrupted)
+    monkeypatch.setattr(listing, "_tasks", interrupted)
     code, _, err = run("tasks", capsys=capsys)
     assert code == 130
     assert "the same command goes on" in err

@@ -1,0 +1,46 @@
+"""Arguments that several commands take, and how their values are read."""
+
+import argparse
+import math
+from collections.abc import Callable
+from typing import TypeVar
+
+_N = TypeVar("_N", int, float)
+
+MODEL_HELP = "a preset (see `if-circuits models`), a local directory, or a name on the Hugging Face hub"
+
+
+def add_generation_options(parser: argparse.ArgumentParser) -> None:
+    """Length of a response, device and precision."""
+    parser.add_argument("--max-new-tokens", metavar="N", type=count, help="default: the preset's")
+    parser.add_argument(
+        "--device", metavar="NAME", default="cpu", help="cpu, cuda, cuda:1, mps (default: cpu)"
+    )
+    parser.add_argument(
+        "--dtype", choices=("float32", "bfloat16", "float16"), help="default: the preset's, else float32"
+    )
+
+
+def count(text: str) -> int:
+    """A whole number of 1 or more."""
+    return _number(text, int, lambda value: value >= 1, "a whole number of 1 or more")
+
+
+def seed(text: str) -> int:
+    """A seed that every generator takes."""
+    return _number(text, int, lambda value: 0 <= value < 2**32, "a whole number from 0 to 4294967295")
+
+
+def temperature(text: str) -> float:
+    """A finite number above 0."""
+    return _number(text, float, lambda value: value > 0 and math.isfinite(value), "a number above 0")
+
+
+def _number(text: str, kind: type[_N], accepts: Callable[[_N], bool], expected: str) -> _N:
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    if value is None or not accepts(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {expected}")
+    return value
