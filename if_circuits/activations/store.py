@@ -8,7 +8,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from if_circuits.activations.digest import file_sha256
-from if_circuits.activations.manifest import INDEX_FILE, Manifest, read_manifest
+from if_circuits.activations.manifest import INDEX_FILE, MANIFEST_FILE, Manifest, read_manifest
 from if_circuits.activations.shards import read_tensor
 from if_circuits.errors import InputError
 
@@ -80,6 +80,12 @@ class ActivationStore:
         """Absolute place of a position in prompt + response, from 0; -1 where a response lacks it."""
         return self.index[position].to_numpy()
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file of the store."""
+        names = (MANIFEST_FILE, INDEX_FILE, *(shard.file for shard in self.manifest.shards))
+        return tuple(self.directory / name for name in names)
+
     def verify(self) -> tuple[str, ...]:
         """Names of the files that are missing or do not have the content they were written with."""
         expected = [(shard.file, shard.sha256) for shard in self.manifest.shards]
@@ -90,3 +96,17 @@ class ActivationStore:
 def is_intact(path: Path, sha256: str) -> bool:
     """Whether the file is there with the content of that hash."""
     return path.is_file() and file_sha256(path) == sha256
+
+
+def discard_unreadable(directory: Path) -> None:
+    """Remove the files of a store whose manifest is missing or unreadable: nothing vouches for its shards.
+
+    Only for a directory that is the caller's own. Files that are not a store's are left alone.
+    """
+    if not directory.is_dir():
+        return
+    try:
+        read_manifest(directory)
+    except InputError:
+        for path in (directory / MANIFEST_FILE, directory / INDEX_FILE, *directory.glob("shard-*")):
+            path.unlink(missing_ok=True)

@@ -1,11 +1,12 @@
-"""A study's directory: where its files lie, and what has been done already.
+"""A study's directory: where its files lie, and its results as they lie there.
 
-Whatever has its final name is complete, since files are written beside their place and renamed (`files`).
+Whatever has its final name is complete, since files are written beside their place and renamed (`files`);
+whether it still is as it was written says the record (`ledger`).
 """
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,8 @@ from if_circuits.analyses.base import AnalysisResult, Verdict
 from if_circuits.errors import InputError
 from if_circuits.study.config import StudyConfig
 from if_circuits.study.files import write_json, write_parquet
-
-RECORD = "study.json"
-FORMAT = 1
+from if_circuits.study.ledger import RECORD, Ledger
+from if_circuits.study.lock import LOCK
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class StudyDirectory:
     def prompts(self) -> Path:
         return self.root / "prompts.parquet"
 
-    def generated(self, name: str) -> Path:
-        """Responses of one pass over the prompts, before they are verified."""
-        return self.root / "generated" / f"{name}.parquet"
+    def generated(self, name: str, part: int) -> Path:
+        """Responses of one pass to one part of the prompts, before they are verified."""
+        return self.root / "generated" / f"{name}-{part:04d}.parquet"
 
     @property
     def responses(self) -> Path:
@@ -77,7 +77,7 @@ class StudyDirectory:
             raise InputError(f"{root} is a file; a study needs a directory of its own")
         if (root / RECORD).is_file():
             return cls(root)
-        if any(path.name != f".{RECORD}.partial" for path in root.iterdir()):
+        if any(path.name not in (LOCK, f".{RECORD}.partial") for path in root.iterdir()):
             raise InputError(f"{root} holds files but no study; choose a new or empty directory")
         return None
 
@@ -95,59 +95,31 @@ class StudyDirectory:
     def create(cls, root: Path, record: Mapping[str, Any]) -> "StudyDirectory":
         """Start a study at `root` with its record. Raises InputError when the place cannot be written."""
         directory = cls(root)
-        try:
-            directory.write_record({"format": FORMAT, **record, "stages": {}, "stale": []})
-        except OSError as error:
-            raise InputError(f"cannot write a study to {root}: {error.strerror}") from error
+        directory.ledger.create(record)
         return directory
 
-    def record(self) -> dict[str, Any]:
-        """The content of study.json. Raises InputError when it cannot be read."""
-        try:
-            record = json.loads((self.root / RECORD).read_text("utf-8"))
-        except (OSError, json.JSONDecodeError) as error:
-            raise InputError(f"{self.root / RECORD} cannot be read: {error}") from error
-        if not isinstance(record, dict) or record.get("format") != FORMAT:
-            raise InputError(f"{self.root / RECORD} is not a study's record of format {FORMAT}")
-        return record
-
-    def write_record(self, record: Mapping[str, Any]) -> None:
-        """Replace study.json."""
-        write_json(self.root / RECORD, record)
+    @property
+    def ledger(self) -> Ledger:
+        """What has been done, and the hash of every file."""
+        return Ledger(self.root)
 
     def holds_work(self) -> bool:
         """Whether there is anything here that took a model to make."""
-        return any(stage != "prompts" for stage in self.record()["stages"])
-
-    def is_done(self, stage: str, output: Path) -> bool:
-        """Whether a stage is recorded, its output lies there, and it is not marked as stale."""
-        record = self.record()
-        return stage in record["stages"] and stage not in record["stale"] and output.exists()
-
-    def finish(self, stage: str, *, seconds: float, peak_memory_mb: float) -> None:
-        """Record that a stage is done, and its cost; of a resumed stage, the cost of its last part."""
-        record = self.record()
-        record["stages"][stage] = {"seconds": round(seconds, 2), "peak_memory_mb": round(peak_memory_mb)}
-        record["stale"] = [name for name in record["stale"] if name != stage]
-        self.write_record(record)
-
-    def mark_stale(self, stages: Iterable[str]) -> None:
-        """Have stages done again although their outputs lie there."""
-        record = self.record()
-        record["stale"] = sorted({*record["stale"], *stages})
-        self.write_record(record)
+        return any(not name.startswith("prompts") for name in self.ledger.read()["files"])
 
     @property
     def config(self) -> StudyConfig:
         """The configuration of this study."""
-        return StudyConfig.from_json(self.record()["config"])
+        return StudyConfig.from_json(self.ledger.read()["config"])
 
-    def write_result(self, result: AnalysisResult) -> None:
-        """Write an analysis's tables, and last its verdict: where a verdict lies, the tables are complete."""
-        write_parquet(self.table(result.name), result.table)
-        for name, table in result.tables.items():
-            write_parquet(self.table(result.name, name), table)
+    def write_result(self, result: AnalysisResult) -> Sequence[Path]:
+        """Write an analysis's tables and verdict, and give their paths."""
+        tables = {self.table(result.name): result.table}
+        tables |= {self.table(result.name, name): table for name, table in result.tables.items()}
+        for path, table in tables.items():
+            write_parquet(path, table)
         write_json(self.verdict(result.name), {**asdict(result.verdict), "tables": list(result.tables)})
+        return [*tables, self.verdict(result.name)]
 
     def read_result(self, name: str) -> AnalysisResult:
         """The result of an analysis that was done. Raises InputError when it was not."""

@@ -20,8 +20,12 @@ def write_parquet(path: Path, table: pd.DataFrame) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write strict JSON; numbers that are not finite become null."""
-    text = json.dumps(_finite(value), indent=2, allow_nan=False, ensure_ascii=False)
-    write_bytes(path, f"{text}\n".encode())
+    write_bytes(path, json_text(value).encode())
+
+
+def json_text(value: Any) -> str:
+    """Strict JSON; numbers that are not finite become null."""
+    return json.dumps(_finite(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -17,6 +17,8 @@ from if_circuits.report.compliance import compliance_table
 from if_circuits.study import stages
 from if_circuits.study.config import StudyConfig
 from if_circuits.study.directory import StudyDirectory
+from if_circuits.study.lock import locked
+from if_circuits.study.space import check_space
 from if_circuits.study.stages import Progress
 from if_circuits.study.versions import versions
 from if_circuits.tasks.registry import get_tasks
@@ -39,26 +41,36 @@ class Study:
         Raises InputError when the configuration cannot be run, or when `out` holds anything but this study.
         """
         get_tasks(config.tasks)
-        directory = StudyDirectory.find(Path(out))
-        if directory is not None and (differences := directory.config.differences(config)):
-            if directory.holds_work():
-                raise InputError(
-                    f"{out} holds another study ({'; '.join(differences)}); "
-                    "choose another directory, or the same options"
-                )
-            directory = None
+        out = Path(out)
+        cls._find(out, config)
         model = _load(config)
-        if directory is None:
-            directory = StudyDirectory.create(Path(out), _record(config, model))
-        _check_fingerprint(directory, model)
-
-        stages.make_prompts(directory, config, model, progress)
-        stages.make_responses(directory, config, model, progress)
-        stages.verify_responses(directory, config, progress)
-        stages.capture_activations(directory, config, model, progress)
-        stages.run_analyses(directory, config.analyses, lambda: model, progress)
-        stages.close_study(directory, config, progress)
+        check_space(config, model, out)
+        with locked(out):
+            directory = cls._find(out, config) or StudyDirectory.create(out, _record(config, model))
+            _check_fingerprint(directory, model)
+            stages.make_prompts(directory, config, model, progress)
+            stages.make_responses(directory, config, model, progress)
+            stages.verify_responses(directory, config, progress)
+            stages.capture_activations(directory, config, model, progress)
+            stages.run_analyses(directory, config.analyses, lambda: model, progress)
+            stages.close_study(directory, config, progress)
         return cls(directory)
+
+    @staticmethod
+    def _find(out: Path, config: StudyConfig) -> StudyDirectory | None:
+        """The study of this configuration at `out`; None where one can begin.
+
+        Raises InputError when another study has work there.
+        """
+        directory = StudyDirectory.find(out)
+        if directory is None or not (differences := directory.config.differences(config)):
+            return directory
+        if directory.holds_work():
+            raise InputError(
+                f"{out} holds another study ({'; '.join(differences)}); "
+                "choose another directory, or the same options"
+            )
+        return None
 
     @classmethod
     def open(cls, directory: str | Path) -> "Study":
@@ -77,9 +89,10 @@ class Study:
             raise InputError(
                 f"{unknown[0]!r} is no analysis of this study; it has {', '.join(config.analyses)}"
             )
-        if not self.directory.is_done("activations", self.directory.activations):
+        missing = self.directory.ledger.pending("activations", (self.directory.responses,))
+        if missing is not None:
             raise InputError(
-                f"{self.directory.root} has no complete activations yet; "
+                f"{self.directory.root} has no complete activations{missing and f' ({missing})'}; "
                 f"go on with `if-circuits run {config.model} --out {self.directory.root}`"
             )
 
@@ -89,9 +102,10 @@ class Study:
             _check_fingerprint(self.directory, loaded)
             return loaded
 
-        self.directory.mark_stale([*(f"analyses.{name}" for name in names), *stages.CLOSING_STAGES])
-        stages.run_analyses(self.directory, config.analyses, model, progress)
-        stages.close_study(self.directory, config, progress)
+        with locked(self.directory.root):
+            self.directory.ledger.mark_stale([*(f"analyses.{name}" for name in names), stages.CLOSING])
+            stages.run_analyses(self.directory, config.analyses, model, progress)
+            stages.close_study(self.directory, config, progress)
 
     @property
     def config(self) -> StudyConfig:
@@ -158,7 +172,7 @@ def _record(config: StudyConfig, model: LoadedModel) -> dict[str, object]:
 
 
 def _check_fingerprint(directory: StudyDirectory, model: LoadedModel) -> None:
-    recorded = directory.record()["model"]["fingerprint"]
+    recorded = directory.ledger.read()["model"]["fingerprint"]
     if model.fingerprint != recorded:
         raise InputError(
             f"{directory.root} was made with other weights or another tokenizer of {model.name} "

@@ -39,32 +39,6 @@ def test_directories_of_others_are_refused_and_left_alone(tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 99}'])
-def test_a_damaged_record_is_named(tmp_path: Path, text: str):
-    (tmp_path / "study.json").write_text(text)
-    with pytest.raises(InputError, match=r"study\.json"):
-        StudyDirectory.open(tmp_path).record()
-
-
-def test_a_stage_is_done_when_recorded_with_its_output_and_not_stale(tmp_path: Path):
-    directory = create(tmp_path)
-    output = directory.report
-    output.write_text("half of it, from a run that was stopped")
-    assert not directory.is_done("report", output)
-    directory.finish("report", seconds=1.234, peak_memory_mb=99.6)
-    assert directory.is_done("report", output)
-    assert directory.record()["stages"] == {"report": {"seconds": 1.23, "peak_memory_mb": 100}}
-
-    directory.mark_stale(["report", "summary"])
-    assert not directory.is_done("report", output)
-    directory.finish("report", seconds=2, peak_memory_mb=100)
-    assert directory.is_done("report", output)
-    assert directory.record()["stale"] == ["summary"]
-
-    output.unlink()
-    assert not directory.is_done("report", output)
-
-
 def test_results_survive_the_disk_with_undefined_numbers(tmp_path: Path):
     directory = create(tmp_path)
     verdict = Verdict("c", "inconclusive", math.nan, (0.1, math.nan), 0.5, 12, "rule", ("one", "two"))

@@ -58,7 +58,7 @@ def test_record_says_what_was_run_on_what_and_at_what_cost(finished: tuple[Path,
     assert record["seed"] == 5
     assert len(record["model"]["fingerprint"]) >= 16
     assert {"python", "torch", "transformer-lens", "if_circuits"} <= set(record["versions"])
-    stages = {"prompts", "responses.constrained", "verification", "activations", "report", "summary"}
+    stages = {"prompts", "responses.constrained", "verification", "activations", "closing"}
     assert stages | {f"analyses.{name}" for name in ANALYSES} <= set(record["stages"])
     assert all(cost["seconds"] >= 0 and cost["peak_memory_mb"] > 50 for cost in record["stages"].values())
     assert record["stale"] == []

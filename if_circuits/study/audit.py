@@ -1,0 +1,161 @@
+"""Whether a study is what it says: checked from its files alone, without its model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pandas as pd
+
+from if_circuits.activations.plan import plan_capture
+from if_circuits.activations.store import ActivationStore
+from if_circuits.analyses.base import AnalysisResult, load
+from if_circuits.errors import InputError
+from if_circuits.study import stages
+from if_circuits.study.directory import StudyDirectory
+from if_circuits.study.versions import versions
+from if_circuits.tasks.registry import get_tasks
+from if_circuits.tasks.verification import verify
+
+USES_MODEL = ("causal_ablation",)
+"""Analyses that cannot be done again without the model."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found."""
+
+    check: str
+    faults: tuple[str, ...]
+    """Each names a file or a number, what it is and what it should be; empty when all is well."""
+    checked: str
+    """What was looked at."""
+
+
+def audit(root: Path, *, recompute: bool = False) -> list[Finding]:
+    """Check hashes, versions, row counts, and that each table follows from its inputs.
+
+    With `recompute` the analyses that need no model are done again, and their tables compared. Raises
+    InputError when there is no study at `root`, or its record cannot be read.
+    """
+    directory = StudyDirectory.open(root)
+    directory.ledger.read()  # without it there is nothing to check against
+    checks = [_files, _stages, _versions, _rows, _verdicts, _activations, _summary]
+    checks += [_analyses] if recompute else []
+    return [_guarded(check, directory) for check in checks]
+
+
+def _guarded(check: Callable[[StudyDirectory], Finding], directory: StudyDirectory) -> Finding:
+    """A check that cannot read what it needs has found a fault."""
+    try:
+        return check(directory)
+    except (InputError, OSError, ValueError, KeyError) as error:
+        return Finding(check.__name__.strip("_"), (f"cannot be checked: {error}",), "")
+
+
+def _files(directory: StudyDirectory) -> Finding:
+    recorded: dict[str, str] = directory.ledger.read()["files"]
+    faults = [fault for name in recorded if (fault := directory.ledger.fault(directory.root / name))]
+    return Finding("files", tuple(faults), f"{len(recorded)} files against their hashes")
+
+
+def _stages(directory: StudyDirectory) -> Finding:
+    record, config = directory.ledger.read(), directory.config
+    expected = stages.names(config)
+    faults = [f"stage {name} is not done" for name in expected if name not in record["stages"]]
+    faults += [f"stage {name} is to be done again" for name in record["stale"]]
+    for name, done in record["stages"].items():
+        faults += [
+            f"{path}: stage {name} read another version of it"
+            for path, sha256 in done["inputs"].items()
+            if record["files"].get(path) != sha256
+        ]
+    return Finding("stages", tuple(faults), f"{len(expected)} stages and what each of them read")
+
+
+def _versions(directory: StudyDirectory) -> Finding:
+    recorded: dict[str, str] = directory.ledger.read()["versions"]
+    now = versions()
+    faults = [
+        f"{name} was {recorded.get(name, 'absent')}, here it is {now.get(name, 'absent')}"
+        for name in sorted(recorded.keys() | now.keys())
+        if recorded.get(name) != now.get(name)
+    ]
+    return Finding("versions", tuple(faults), f"{len(recorded)} recorded versions against those installed")
+
+
+def _rows(directory: StudyDirectory) -> Finding:
+    config = directory.config
+    prompts, responses = pd.read_parquet(directory.prompts), pd.read_parquet(directory.responses)
+    asked = prompts.groupby("constrained").size()
+    greedy = int(asked.get(True, 0)) if config.greedy else 0
+    expected = {
+        "responses.parquet": (len(responses), len(prompts) * config.samples_per_prompt + greedy),
+        "distinct response_id": (responses["response_id"].nunique(), len(responses)),
+        "tasks": (prompts["task"].nunique(), len(get_tasks(config.tasks))),
+    }
+    faults = [f"{name}: {n} rows, expected {wanted}" for name, (n, wanted) in expected.items() if n != wanted]
+    unknown = set(responses["prompt_id"]) - set(prompts["prompt_id"])
+    faults += [f"responses.parquet answers {sorted(unknown)[0]!r}, which is no prompt"] if unknown else []
+    return Finding("rows", tuple(faults), f"{len(prompts)} prompts, {len(responses)} responses")
+
+
+def _verdicts(directory: StudyDirectory) -> Finding:
+    responses = pd.read_parquet(directory.responses)
+    again = verify(responses.drop(columns=["verdict", "reason"]))["verdict"].to_numpy()
+    differ = responses["response_id"][again != responses["verdict"].to_numpy()].tolist()
+    faults = (
+        [f"{len(differ)} verdicts differ from the verifiers', such as that of {differ[0]}"] if differ else []
+    )
+    return Finding("verdicts", tuple(faults), f"{len(responses)} responses verified again")
+
+
+def _activations(directory: StudyDirectory) -> Finding:
+    store = ActivationStore.open(directory.activations)
+    sampled = stages.sampled(pd.read_parquet(directory.responses))
+    model: dict[str, Any] = directory.ledger.read()["model"]
+    key = store.manifest.key
+    expected = {
+        "fingerprint": (key.fingerprint, model["fingerprint"]),
+        "rows": (store.manifest.n_rows, len(sampled)),
+        "sequences": (key.sequences, plan_capture(sampled).sha256()),
+    }
+    faults = [
+        f"activations: {name} is {found}, expected {wanted}"
+        for name, (found, wanted) in expected.items()
+        if found != wanted
+    ]
+    faults += [f"activations/{name} is not as its manifest says" for name in store.verify()]
+    return Finding(
+        "activations", tuple(faults), f"{store.manifest.n_rows} rows at {len(store.layers)} layers"
+    )
+
+
+def _summary(directory: StudyDirectory) -> Finding:
+    recorded = json.loads(directory.summary.read_text("utf-8"))
+    again = json.loads(stages.summary_text(directory))
+    faults = [
+        f"summary.json: {name} does not follow from the tables"
+        for name in again
+        if recorded.get(name) != again[name]
+    ]
+    return Finding("summary", tuple(faults), f"{len(again['claims'])} claims and the compliance")
+
+
+def _analyses(directory: StudyDirectory) -> Finding:
+    names = [name for name in directory.config.analyses if name not in USES_MODEL]
+    source = stages.open_activations(directory)
+    faults: list[str] = []
+    for name in names:
+        again: AnalysisResult = load(name).run(source, directory.config.settings)
+        with TemporaryDirectory() as folder:
+            copy = StudyDirectory(Path(folder))
+            for path in copy.write_result(again):
+                written = path.relative_to(copy.root)
+                if path.read_bytes() != (directory.root / written).read_bytes():
+                    faults.append(f"{written} differs when {name} is done again")
+    return Finding("analyses", tuple(faults), f"{', '.join(names)} done again")

@@ -1,0 +1,116 @@
+"""study.json: what a study was asked, which stages are done, and the hash of every file that they wrote.
+
+A stage is done when its files are as it left them and what it read has not changed since. So a damaged file
+costs the stage that wrote it, and those after it only if it comes out differently.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from if_circuits.activations.digest import file_sha256
+from if_circuits.errors import InputError
+from if_circuits.study.files import write_json
+
+RECORD = "study.json"
+FORMAT = 2
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The record of the study in the directory `root`."""
+
+    root: Path
+
+    @property
+    def path(self) -> Path:
+        return self.root / RECORD
+
+    def create(self, record: Mapping[str, Any]) -> None:
+        """Begin a record with nothing done. Raises InputError when the place cannot be written."""
+        try:
+            write_json(self.path, {"format": FORMAT, **record, "stages": {}, "stale": [], "files": {}})
+        except OSError as error:
+            raise InputError(f"cannot write a study to {self.root}: {error.strerror}") from error
+
+    def read(self) -> dict[str, Any]:
+        """The content of study.json. Raises InputError when it cannot be read."""
+        try:
+            record = json.loads(self.path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{self.path} cannot be read: {error}; without its record a study cannot go on: "
+                "restore the file, or choose another directory"
+            ) from error
+        if not isinstance(record, dict) or record.get("format") != FORMAT:
+            raise InputError(
+                f"{self.path} is not a study's record of format {FORMAT}: another version of if_circuits "
+                "wrote it; choose another directory"
+            )
+        return record
+
+    def keep(self, *paths: Path) -> None:
+        """Record the content of files that were just written."""
+        record = self.read()
+        record["files"] |= {self._name(path): file_sha256(path) for path in paths}
+        write_json(self.path, record)
+
+    def fault(self, path: Path) -> str:
+        """What is wrong with a file of this study, as "X is missing"; empty when it is as it was written."""
+        return self._fault(self._name(path), self.read())
+
+    def finish(
+        self,
+        stage: str,
+        *,
+        inputs: Iterable[Path],
+        outputs: Iterable[Path],
+        seconds: float,
+        peak_memory_mb: float,
+    ) -> None:
+        """Record that a stage is done, and its cost; of a resumed stage, the cost of its last part."""
+        record = self.read()
+        written = {self._name(path): file_sha256(path) for path in outputs}
+        record["files"] |= written
+        record["stages"][stage] = {
+            "seconds": round(seconds, 2),
+            "peak_memory_mb": round(peak_memory_mb),
+            "inputs": {self._name(path): file_sha256(path) for path in inputs},
+            "outputs": list(written),
+        }
+        record["stale"] = [name for name in record["stale"] if name != stage]
+        write_json(self.path, record)
+
+    def pending(self, stage: str, inputs: Iterable[Path]) -> str | None:
+        """None when a stage is done; else why it is to be done, empty when it never was or was asked for."""
+        record = self.read()
+        if stage not in record["stages"] or stage in record["stale"]:
+            return ""
+        done = record["stages"][stage]
+        for name in done["outputs"]:
+            if fault := self._fault(name, record):
+                return fault
+        for path in inputs:
+            name = self._name(path)
+            if done["inputs"].get(name) != record["files"].get(name):
+                return f"{name} has changed since"
+        return None
+
+    def mark_stale(self, stages: Iterable[str]) -> None:
+        """Have stages done again although their outputs lie there."""
+        record = self.read()
+        record["stale"] = sorted({*record["stale"], *stages})
+        write_json(self.path, record)
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+    def _fault(self, name: str, record: Mapping[str, Any]) -> str:
+        path = self.root / name
+        if name not in record["files"]:
+            return f"{name} was never finished"
+        if not path.is_file():
+            return f"{name} is missing"
+        return "" if file_sha256(path) == record["files"][name] else f"{name} is damaged"

@@ -1,0 +1,129 @@
+"""Kills real runs of a study at random moments, and compares what survives with an uninterrupted run.
+
+    python -m tests.study.kill MODEL WORK --kills 24
+
+WORK is an empty directory. Each run is a forked child, so that the libraries are imported once; it dies by
+SIGKILL after a random time, and the next one goes on. A study that ends is compared with the reference, file
+by file, and a new one begins. Prints one JSON object: how many kills, in which stages, studies finished, and
+what differed or was lost.
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from if_circuits.analyses.base import AnalysisSettings
+from if_circuits.study import Study, StudyConfig, stages
+
+HEAVY = (
+    "transformer_lens.model_bridge",
+    "transformers",
+    "sklearn.linear_model",
+    "matplotlib.figure",
+    "jinja2",
+)
+"""What a run imports on its way. Imported and not used: what has started threads does not survive a fork."""
+TIMED = {"study.json", "report.html", ".lock"}
+"""Files that state seconds or a process."""
+
+
+def configuration(model: Path) -> StudyConfig:
+    """A study of all stages in seconds."""
+    return StudyConfig(
+        model=str(model),
+        tasks=("word_count", "term_exclusion"),
+        n_base_queries=12,
+        prompts_per_query=4,
+        samples_per_prompt=2,
+        max_new_tokens=8,
+        analyses=("specialist_vs_general", "specificity"),
+        settings=AnalysisSettings(n_folds=3, n_bootstrap=20, n_permutations=20, n_random_subspaces=3),
+    )
+
+
+def content(root: Path) -> dict[str, bytes]:
+    """Every file that must not depend on interruptions."""
+    files = (path for path in root.rglob("*") if path.is_file() and path.name not in TIMED)
+    return {str(path.relative_to(root)): path.read_bytes() for path in files}
+
+
+def started(config: StudyConfig, out: Path) -> int:
+    """The process of a new run."""
+    child = os.fork()
+    if child == 0:
+        try:
+            Study.run(config, out)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the parent has to hear of it
+            print(f"{type(error).__name__}: {error}", flush=True)  # noqa: T201
+            os._exit(1)
+        os._exit(0)
+    return child
+
+
+def ended(child: int, seconds: float) -> int | None:
+    """The exit code of a process, or None when it was killed after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found, status = os.waitpid(child, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.002)
+    os.kill(child, signal.SIGKILL)
+    return None if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) < 0 else 0
+
+
+def stage_at_work(out: Path) -> str:
+    """The stage that follows the last one done."""
+    record = out / "study.json"
+    stages = list(json.loads(record.read_text())["stages"]) if record.exists() else []
+    return f"after {stages[-1]}" if stages else "before the first"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("model", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--kills", type=int, default=24)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    config, rng = configuration(options.model), random.Random(options.seed)
+
+    stages.PART_PROMPTS = 16
+    for name in HEAVY:
+        import_module(name)
+    assert ended(started(config, options.work / "reference"), 600) == 0
+    before = time.monotonic()
+    assert ended(started(config, options.work / "uninterrupted"), 600) == 0
+    whole = time.monotonic() - before
+    reference = content(options.work / "reference")
+
+    moments: Counter[str] = Counter()
+    lost: list[str] = []
+    finished = runs = 0
+    while sum(moments.values()) < options.kills or not finished:
+        out = options.work / f"study-{finished}"
+        code = ended(started(config, out), whole * rng.uniform(0.05, 0.6))
+        runs += 1
+        if code is None:
+            moments[stage_at_work(out)] += 1
+            continue
+        if code:
+            lost.append(f"a run after {sum(moments.values())} kills failed")
+            break
+        found = content(out)
+        lost += [f"{name} differs" for name in reference if found.get(name) != reference[name]]
+        lost += [f"{name} is left over" for name in found.keys() - reference.keys()]
+        finished += 1
+    kills = {"kills": sum(moments.values()), "moments": dict(moments), "finished": finished, "lost": lost}
+    print(json.dumps({**kills, "runs": runs, "seconds_whole": round(whole, 2)}))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

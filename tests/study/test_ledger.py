@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import pytest
+
+from if_circuits.errors import InputError
+from if_circuits.study.ledger import Ledger
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    created = Ledger(tmp_path)
+    created.create({"seed": 4})
+    return created
+
+
+def write(ledger: Ledger, name: str, text: str) -> Path:
+    path = ledger.root / name
+    path.write_text(text)
+    return path
+
+
+def finish(ledger: Ledger, stage: str, inputs: list[Path], outputs: list[Path]) -> None:
+    ledger.finish(stage, inputs=inputs, outputs=outputs, seconds=1.234, peak_memory_mb=99.6)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 99}', "\x00\xff"])
+def test_a_damaged_record_is_named(tmp_path: Path, text: str):
+    (tmp_path / "study.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(InputError, match=r"study\.json"):
+        Ledger(tmp_path).read()
+
+
+def test_a_stage_is_done_once_recorded(ledger: Ledger):
+    output = write(ledger, "a", "half of it, from a run that was stopped")
+    assert ledger.pending("one", []) == ""
+    finish(ledger, "one", [], [output])
+    assert ledger.pending("one", []) is None
+    assert ledger.read()["stages"]["one"]["seconds"] == 1.23
+    assert ledger.read()["seed"] == 4
+
+
+@pytest.mark.parametrize(("damage", "named"), [(str.upper, "a is damaged"), (None, "a is missing")])
+def test_a_changed_file_has_its_stage_done_again(ledger: Ledger, damage: object, named: str):
+    output = write(ledger, "a", "content")
+    finish(ledger, "one", [], [output])
+    if callable(damage):
+        output.write_text(str(damage(output.read_text())))
+    else:
+        output.unlink()
+    assert ledger.pending("one", []) == named
+    assert ledger.fault(output) == named
+
+
+def test_what_was_asked_for_again_is_pending_without_a_fault(ledger: Ledger):
+    finish(ledger, "one", [], [write(ledger, "a", "content")])
+    ledger.mark_stale(["one", "two"])
+    assert ledger.pending("one", []) == ""
+    finish(ledger, "one", [], [ledger.root / "a"])
+    assert ledger.pending("one", []) is None
+    assert ledger.read()["stale"] == ["two"]
+
+
+def test_only_a_different_result_reaches_the_stages_after_it(ledger: Ledger):
+    first, second = write(ledger, "a", "content"), write(ledger, "b", "made of it")
+    finish(ledger, "one", [], [first])
+    finish(ledger, "two", [first], [second])
+    finish(ledger, "one", [], [write(ledger, "a", "content")])
+    assert ledger.pending("two", [first]) is None
+    finish(ledger, "one", [], [write(ledger, "a", "other content")])
+    assert ledger.pending("two", [first]) == "a has changed since"
+
+
+def test_parts_of_an_unfinished_stage_are_kept(ledger: Ledger):
+    part = write(ledger, "part", "content")
+    assert ledger.fault(part) == "part was never finished"
+    ledger.keep(part)
+    assert ledger.fault(part) == ""

@@ -1,0 +1,79 @@
+"""What the library must never do: run code from files, leave its directory, fetch unasked, tell secrets."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import if_circuits
+from if_circuits.study.versions import versions
+
+ROOT = Path(__file__).parents[1]
+SOURCES = [*ROOT.glob("if_circuits/**/*.py"), *ROOT.glob("analyses/**/*.py"), *ROOT.glob("examples/*.py")]
+CODE_FROM_FILES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+NETWORK = {"requests", "urllib", "http", "socket", "huggingface_hub", "ftplib", "aiohttp", "httpx"}
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """The top-level packages that a module imports anywhere."""
+    nodes = list(ast.walk(tree))
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    return {name.split(".")[0] for name in names}
+
+
+def calls(tree: ast.AST) -> list[ast.Call]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+
+
+@pytest.fixture(scope="module")
+def modules() -> dict[Path, ast.AST]:
+    found = {path: ast.parse(path.read_text("utf-8")) for path in SOURCES}
+    assert len(found) > 100
+    return found
+
+
+def test_nothing_reads_or_writes_pickles(modules: dict[Path, ast.AST]):
+    for path, tree in modules.items():
+        assert not imported(tree) & CODE_FROM_FILES, path
+        for call in calls(tree):
+            name = ast.unparse(call.func)
+            assert name not in ("torch.load", "torch.save", "np.save", "eval", "exec"), (path, call.lineno)
+            assert not name.endswith(("read_pickle", "to_pickle")), (path, call.lineno)
+            allowed = [keyword for keyword in call.keywords if keyword.arg == "allow_pickle"]
+            assert not allowed, (path, call.lineno)
+
+
+def test_remote_code_is_run_only_where_the_caller_says_so(modules: dict[Path, ast.AST]):
+    for path, tree in modules.items():
+        for call in calls(tree):
+            for keyword in call.keywords:
+                if keyword.arg == "trust_remote_code":
+                    assert ast.unparse(keyword.value) == "trust_remote_code", (path, call.lineno)
+    loading = (ROOT / "if_circuits/models/loading.py").read_text("utf-8")
+    assert "trust_remote_code: bool = False" in loading
+
+
+def test_no_module_speaks_to_the_network_itself(modules: dict[Path, ast.AST]):
+    for path, tree in modules.items():
+        assert not imported(tree) & NETWORK, path
+
+
+def test_no_shell_is_started(modules: dict[Path, ast.AST]):
+    for path, tree in modules.items():
+        assert "subprocess" not in imported(tree), path
+        assert not [c for c in calls(tree) if ast.unparse(c.func) in ("os.system", "os.popen")], path
+
+
+def test_no_file_of_the_package_is_code_in_disguise():
+    kinds = {path.suffix for path in Path(if_circuits.__file__).parent.rglob("*") if path.is_file()}
+    assert not kinds & {".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib", ".npy"}
+
+
+def test_the_record_of_versions_tells_no_secrets(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_do_not_tell")
+    text = json.dumps(versions())
+    assert "hf_do_not_tell" not in text
+    assert not re.search(r"/home/|/root/|/Users/", text)
