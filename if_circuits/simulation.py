@@ -12,7 +12,7 @@ labels and the activations: a probe whose folds split a base query learns the qu
 
 Mechanisms (which direction carries "satisfied"):
 - universal: one direction for all tasks;
-- separate: orthogonal directions, one per task;
+- separate: one direction per task, any two of them at the angle that `cosine` gives, by default orthogonal;
 - families: one direction per family of tasks;
 - one_way: as separate, but half of a dependent task's signal lies on the direction of a task that is too
   strong to miss it: removing A hurts B, removing B leaves A (`ONE_WAY` names the pair);
@@ -67,6 +67,8 @@ class PlantedTruth:
     stylistic to semantic tasks; or from those same depths, dealt to the tasks at random."""
     signal: float = 2.0
     """Distance between the class means, in standard deviations of the noise."""
+    cosine: float = 0.0
+    """Cosine of the angle between any two directions of `separate`: from 0, separate, to 1, universal."""
     twin_signal: float = 0.0
     """Share of the signal that unconstrained twins carry: 0 is specific to constraints, 1 is not specific."""
     n_base_queries: int = 48
@@ -87,6 +89,11 @@ class PlantedTruth:
             raise InputError(
                 "n_base_queries, samples and n_layers must be positive, got "
                 f"{self.n_base_queries}, {self.samples} and {self.n_layers}"
+            )
+        if not 0 <= self.cosine <= 1 or (self.cosine and self.mechanism != "separate"):
+            raise InputError(
+                f"cosine is {self.cosine} under {self.mechanism!r}; it lies from 0 to 1, and only 'separate' "
+                "has one to choose"
             )
         for value, kind in ((self.mechanism, Mechanism), (self.timing, Timing), (self.emergence, Emergence)):
             if value not in get_args(kind):
@@ -122,7 +129,7 @@ class SimulatedActivations:
         self._constrained = self.responses["constrained"].to_numpy(dtype=bool)
 
         basis = np.linalg.qr(rng.normal(size=(truth.d_model, truth.d_model)))[0]
-        self.directions = _directions(truth.mechanism, basis)
+        self.directions = _directions(truth, basis)
         """Unit vectors [tasks, d_model] that carry "satisfied", in the order of `TASKS`."""
         self.emergence_depths = _emergence_depths(truth.emergence, rng)
         """Depth (0 to 1) from which each task's signal is there, in the order of `TASKS`."""
@@ -252,8 +259,8 @@ def _share_read(position: str) -> float:
     return float(position[:-1]) / 100 if position.endswith("%") else 1.0
 
 
-def _directions(mechanism: Mechanism, basis: Float[np.ndarray, "d d"]) -> Float[np.ndarray, "tasks d"]:
-    columns = np.arange(len(TASKS))
+def _directions(truth: PlantedTruth, basis: Float[np.ndarray, "d d"]) -> Float[np.ndarray, "tasks d"]:
+    mechanism, columns = truth.mechanism, np.arange(len(TASKS))
     if mechanism == "universal":
         columns = np.zeros(len(TASKS), dtype=np.int64)
     if mechanism == "families":
@@ -262,6 +269,10 @@ def _directions(mechanism: Mechanism, basis: Float[np.ndarray, "d d"]) -> Float[
     if mechanism == "one_way":
         strong, dependent = (TASKS.index(task) for task in ONE_WAY)
         directions[dependent] = (directions[strong] + directions[dependent]) / np.sqrt(2)
+    if truth.cosine:
+        # The symmetric square root of (1 - c) I + c 11', which has the cosine c off its diagonal.
+        own, n = np.sqrt(1 - truth.cosine), len(TASKS)
+        directions = own * directions + (np.sqrt(own**2 + n * truth.cosine) - own) * directions.mean(axis=0)
     return directions
 
 

@@ -156,3 +156,16 @@ def test_unknown_layers_and_positions_are_refused() -> None:
     for layer, position in ((2, "last"), (0, "eos")):
         with pytest.raises(InputError, match="no layer"):
             source.features(layer, position)
+
+
+@pytest.mark.parametrize("cosine", [0.0, 0.5, 1.0])
+def test_directions_lie_at_the_planted_angle(cosine: float) -> None:
+    directions = simulate(PlantedTruth(cosine=cosine, n_base_queries=2, d_model=9)).directions
+    expected = np.where(np.eye(9, dtype=bool), 1.0, cosine)
+    np.testing.assert_allclose(directions @ directions.T, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("given", [{"cosine": 1.5}, {"cosine": 0.5, "mechanism": "families"}])
+def test_an_angle_that_cannot_be_planted_is_refused(given: dict) -> None:
+    with pytest.raises(InputError, match="cosine is"):
+        PlantedTruth(**given)
