@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Protocol, cast
 
+from if_circuits.tasks.registry import judges
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -49,6 +51,7 @@ def phrase_counter(phrases: Sequence[str]) -> Callable[[str], int]:
     return lambda text: len(pattern.findall(text))
 
 
+@judges.register("topic-lexicon")
 class TopicLexicon:
     """Names the topic whose words occur most often; undecided without any, or on a tie."""
 
@@ -72,6 +75,7 @@ class TopicLexicon:
         return Judgement(leaders[0], float(most), f"{most} words of {leaders[0]}")
 
 
+@judges.register("vader")
 class VaderSentiment:
     """VADER's compound score with its authors' thresholds: positive from 0.05, negative from -0.05, else
     neutral.
@@ -94,6 +98,7 @@ class VaderSentiment:
         return Judgement(label, score, f"compound {score:+.2f}")
 
 
+@judges.register("insult-lexicon")
 class InsultLexicon:
     """Calls a text toxic when it holds an insult or a swear word. It knows a list of words, not toxicity."""
 
@@ -107,6 +112,7 @@ class InsultLexicon:
         return [Judgement("toxic" if n else "clean", float(n), f"{n} insults") for n in counts]
 
 
+@judges.register("register-lexicon")
 class RegisterLexicon:
     """Compares formal with informal markers; undecided without any, or on a tie."""
 
