@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from if_circuits.errors import InputError
 from if_circuits.probes.across_folds import CS, fit_across_folds
+from if_circuits.probes.base import ProbeMethod
 from if_circuits.probes.folds import grouped_folds
-from if_circuits.probes.linear import LinearProbe
 from if_circuits.probes.scoring import auroc, balanced_accuracy
 
 
@@ -65,7 +65,7 @@ def out_of_fold(
 
 
 def out_of_fold_by(
-    fit: Callable[[Float[np.ndarray, "n d"], Bool[np.ndarray, " n"]], LinearProbe],
+    method: ProbeMethod,
     X: Float[np.ndarray, "n d"],
     y: Bool[np.ndarray, " n"],
     groups: Shaped[np.ndarray, " n"] | Sequence[str],
@@ -74,18 +74,18 @@ def out_of_fold_by(
     seed: int,
     keep: Bool[np.ndarray, " n"] | None = None,
 ) -> OutOfFold:
-    """`out_of_fold` for a method without a penalty to choose: mean difference, LDA.
+    """`out_of_fold` for any method by name, such as `probes.get("lda")`, which makes its own inner choices.
 
-    A fold on whose training rows `fit` raises InputError is recorded with the reason and scores NaN.
+    A fold on whose training rows `method` raises InputError is recorded with the reason and scores NaN.
     """
-    used = _usable(X, keep)
+    used, groups = _usable(X, keep), np.asarray(groups)
     folds = grouped_folds(groups, n_folds=n_folds, seed=seed)
     scores, prior = np.full(len(y), np.nan), np.full(len(y), np.nan)
     converged, reasons = np.zeros(n_folds, dtype=bool), list[str]()
     for fold in range(n_folds):
         train, test = used & (folds != fold), used & (folds == fold)
         try:
-            probe = fit(X[train], y[train])
+            probe = method(X[train], y[train], groups=groups[train], seed=seed)
         except InputError as error:
             reasons.append(f"fold {fold}: {error}")
             continue
