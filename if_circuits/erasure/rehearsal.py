@@ -26,10 +26,11 @@ def rehearse(name: str) -> None:
     erasure = erasure_methods.get(name)().fit(X, y, groups=groups, seed=0)
     if not isinstance(erasure, Subspace):
         raise InputError(
-            f"erasure method {name!r} fits a {type(erasure).__name__}, not a Subspace, so there are no random "
-            "ones of its rank to compare an ablation with; choose inlp, mean_difference or another that does"
+            f"erasure method {name!r} fits a {type(erasure).__name__}, not a Subspace, so there are no "
+            "random ones of its rank to compare an ablation with; choose inlp or mean_difference"
         )
     if len(erasure.mean) != WIDTH:
         raise InputError(
-            f"erasure method {name!r} fits a subspace of {len(erasure.mean)} dimensions to activations of {WIDTH}"
+            f"erasure method {name!r} fits a subspace of {len(erasure.mean)} dimensions to "
+            f"activations of {WIDTH}"
         )

@@ -10,6 +10,7 @@ import pandas as pd
 
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import AnalysisResult
+from if_circuits.erasure.rehearsal import rehearse
 from if_circuits.errors import InputError
 from if_circuits.models.loading import LoadedModel, load_model
 from if_circuits.models.presets import DType
@@ -39,6 +40,8 @@ class Study:
         Raises InputError when the configuration cannot be run, or when `out` holds anything but this study.
         """
         get_tasks(config.tasks)
+        if "causal_ablation" in config.analyses:
+            rehearse(config.settings.erasure)
         directory = StudyDirectory.find(Path(out))
         if directory is not None and (differences := directory.config.differences(config)):
             if directory.holds_work():
