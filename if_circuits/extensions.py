@@ -27,6 +27,9 @@ from typing import Generic, TypeVar, cast
 
 from if_circuits.errors import InputError
 
+_OURS = f"{__name__.partition('.')[0]}."
+"""How the names of this library's own modules begin."""
+
 Member = TypeVar("Member")
 Registered = TypeVar("Registered")
 
@@ -74,7 +77,7 @@ class Registry(Generic[Member]):
     def add(self, name: str, member: Member, *, origin: str) -> None:
         """Add a member that the module `origin` defines. Raises InputError as `register` does."""
         self._check(name, member, origin=origin)
-        if origin not in self._modules:
+        if not origin.startswith(_OURS):
             self._import_own()  # so that others' members meet ours, whichever come first
         taken = self._registered.get(name)
         if taken is not None:
@@ -114,7 +117,7 @@ class Registry(Generic[Member]):
     def built_in(self) -> tuple[str, ...]:
         """The names of this library's own members."""
         self._import_own()
-        return tuple(name for name, entry in self._registered.items() if entry.origin in self._modules)
+        return tuple(name for name, entry in self._registered.items() if entry.origin.startswith(_OURS))
 
     def _offered(self) -> dict[str, list[EntryPoint]]:
         """The entry points of each name, listed once."""

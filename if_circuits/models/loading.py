@@ -22,7 +22,7 @@ from if_circuits.errors import InputError
 from if_circuits.models.chat import ChatTokenizer, has_system_role
 from if_circuits.models.checkpoint import check_checkpoint
 from if_circuits.models.fingerprint import fingerprint
-from if_circuits.models.presets import PRESETS, DType, ModelPreset, find_preset
+from if_circuits.models.presets import DType, ModelPreset, find_preset, presets
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
@@ -125,7 +125,7 @@ def _locate(name: str, preset: ModelPreset | None) -> tuple[str, bool]:
             )
         return str(folder), True
     if preset is not None:
-        return preset.source, False
+        name = preset.source
     path = Path(name).expanduser()
     if name and path.is_dir():
         return str(path), True
@@ -137,8 +137,8 @@ def _locate(name: str, preset: ModelPreset | None) -> tuple[str, bool]:
 
 
 def _accepted_names() -> str:
-    presets = ", ".join(preset.name for preset in PRESETS)
-    return f"give a preset ({presets}), a local checkpoint directory or a Hugging Face hub name"
+    known = ", ".join(presets.names())
+    return f"give a preset ({known}), a local checkpoint directory or a Hugging Face hub name"
 
 
 @contextmanager
