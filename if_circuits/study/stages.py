@@ -27,6 +27,7 @@ from if_circuits.study.files import write_bytes, write_json, write_parquet
 from if_circuits.tasks.prompts import build_prompts
 from if_circuits.tasks.registry import get_tasks
 from if_circuits.tasks.verification import verify
+from if_circuits.threads import one_thread_each, threads_for
 
 Progress = Callable[[str, int, int], None]
 """Told the stage, how much of it is done, and of how much."""
@@ -77,7 +78,7 @@ def make_responses(
         path = directory.generated(each.name)
         if directory.is_done(stage, path):
             continue
-        with _stage(stage, directory, progress) as report:
+        with _stage(stage, directory, progress, model=model) as report:
             settings = GenerationConfig(
                 max_new_tokens=model.preset.max_new_tokens,
                 temperature=0.0 if each.greedy else config.temperature,
@@ -107,7 +108,7 @@ def capture_activations(
     """Capture the sampled responses, the twins' included, since specificity compares the two."""
     if directory.is_done("activations", directory.activations):
         return
-    with _stage("activations", directory, progress) as report:
+    with _stage("activations", directory, progress, model=model) as report:
         capture(
             model,
             sampled(pd.read_parquet(directory.responses)),
@@ -129,8 +130,8 @@ def run_analyses(
     settings = directory.config.settings
     source = open_activations(directory)
     for name in missing:
-        with _stage(f"analyses.{name}", directory, progress):
-            needed = model() if name == "causal_ablation" else None
+        needed = model() if name == "causal_ablation" else None
+        with _stage(f"analyses.{name}", directory, progress, model=needed):
             directory.write_result(load(name).run(source, settings, model=needed))
 
 
@@ -188,11 +189,14 @@ def _summary(config: StudyConfig, content: ReportContent) -> dict[str, Any]:
 
 
 @contextmanager
-def _stage(name: str, directory: StudyDirectory, progress: Progress) -> Generator[Callable[[int, int], None]]:
+def _stage(
+    name: str, directory: StudyDirectory, progress: Progress, *, model: LoadedModel | None = None
+) -> Generator[Callable[[int, int], None]]:
     """Time a stage and record it when it ends well; yields what reports the progress within it."""
     progress(name, 0, 1)
     started = time.perf_counter()
-    yield lambda done, total: progress(name, done, total)
+    with one_thread_each() if model is None else threads_for(model.d_model):
+        yield lambda done, total: progress(name, done, total)
     # The highest resident memory of the process so far, in kilobytes on Linux.
     peak_memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     directory.finish(name, seconds=time.perf_counter() - started, peak_memory_mb=peak_memory_mb)
