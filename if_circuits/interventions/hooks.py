@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Hook: TypeAlias = Callable[..., Float[Tensor, "batch length d_model"]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Intervention:
     """One operation at chosen layers and tokens."""
 
@@ -37,7 +37,7 @@ class Intervention:
     """-1 is `embed`, i the stream after block i."""
     scope: Scope = Scope()
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return f"{self.operation} at {', '.join(map(layer_label, self.layers))}; {self.scope}"
 
 
@@ -68,8 +68,8 @@ def intervene_by_row(
 ) -> Generator[PassReader]:
     """Run the model with the interventions of several conditions, each on its own rows of the batch.
 
-    Rows are assigned to conditions, by number, through the yielded reader: before the first pass, and again
-    whenever the batch changes.
+    Rows are assigned to prompts and conditions, by number, through the yielded reader: before the first pass,
+    and again whenever the batch changes.
     """
     reader = PassReader()
     with _installed(model, conditions, reader):
@@ -110,8 +110,8 @@ def _hooks_by_layer(
     for condition, interventions in enumerate(conditions):
         for intervention in interventions:
             _check(intervention, model)
-            transform = intervention.operation.transform(torch.device(model.device))
             for layer in intervention.layers:
+                transform = intervention.operation.transform(layer, torch.device(model.device))
                 steps.setdefault(layer, []).append(_Step(condition, transform, intervention.scope))
     return {layer: _make_hook(todo, reader) for layer, todo in steps.items()}
 

@@ -15,7 +15,7 @@ from if_circuits.interventions.operations import Add, ProjectOut, Zero
 from if_circuits.interventions.scope import Scope
 from if_circuits.models.layers import EMBED
 from if_circuits.models.loading import LoadedModel
-from tests.checkpoints import load_plain
+from tests.interventions.plain import by_plain_hook
 
 TEXTS = ["Write.", "Write a note about the river and the coach.", "Never use the word river, please! " * 3]
 N_NEW = 16
@@ -40,39 +40,6 @@ def run(model: LoadedModel, *interventions: Intervention, texts: list[str] = TEX
         return decode(model, prompts, range(len(prompts)), max_new_tokens=N_NEW)
 
 
-def touched(scope: Scope, position: int, prompt_length: int) -> bool:
-    """The documented meaning of a scope, for one token."""
-    chosen = (scope.prompt and position < prompt_length) or (
-        scope.generated and position >= prompt_length - 1
-    )
-    start, stop = scope.positions or (0, position + 1)
-    return bool(chosen and start <= position < stop)
-
-
-def by_plain_hook(model: LoadedModel, prompt: list[int], layer: int, scope: Scope, s: Subspace) -> list[int]:
-    """Greedy text of the plain model, one prompt, no cache, the projection in a hook on the block."""
-    plain = load_plain(model.name)
-
-    def change(x: Tensor) -> Tensor:
-        keep = [not touched(scope, position, len(prompt)) for position in range(x.shape[1])]
-        removed = torch.from_numpy(s.remove(x.double().numpy())).float()
-        return torch.where(torch.tensor(keep)[:, None], x, removed)
-
-    if layer == EMBED:
-        plain.model.layers[0].register_forward_pre_hook(lambda _module, args: (change(args[0]), *args[1:]))
-    else:
-        plain.model.layers[layer].register_forward_hook(
-            lambda _module, _args, out: (change(out[0]), *out[1:]) if isinstance(out, tuple) else change(out)
-        )
-    ids = list(prompt)
-    with torch.no_grad():
-        for _ in range(N_NEW):
-            ids.append(int(plain(torch.tensor([ids]), use_cache=False).logits[0, -1].argmax()))
-            if ids[-1] in model.chat.eos_ids:
-                break
-    return ids[len(prompt) :]
-
-
 @pytest.mark.parametrize("layer", [EMBED, 1, 2])
 @pytest.mark.parametrize("scope", SCOPES, ids=str)
 def test_batched_and_cached_equals_a_plain_hook_without_batch_and_cache(
@@ -80,7 +47,10 @@ def test_batched_and_cached_equals_a_plain_hook_without_batch_and_cache(
 ) -> None:
     s = subspace()
     ours = run(model, Intervention(ProjectOut(s), (layer,), scope))
-    expected = [by_plain_hook(model, prompt, layer, scope, s) for prompt in model.chat.encode(TEXTS)]
+    expected = [
+        by_plain_hook(model, prompt, N_NEW, layer=layer, scope=scope, change=lambda x, _: s.remove(x))
+        for prompt in model.chat.encode(TEXTS)
+    ]
     assert ours == expected
 
 
