@@ -36,6 +36,8 @@ class ModelPreset:
     """The model was trained on this library's prompts: a study uses only those held out from it."""
     bundled: bool = False
     """The checkpoint ships inside this package."""
+    judges: tuple[tuple[str, str], ...] = ()
+    """Judges that take the place of the defaults, as (property, judge), unless the user names others."""
 
 
 presets: Registry[ModelPreset] = Registry(
@@ -75,6 +77,8 @@ register_preset(
         batch_size=256,
         held_out_only=True,
         bundled=True,
+        # It learnt from these what is positive and what is an insult; others would judge another task.
+        judges=(("sentiment", "vader"), ("toxicity", "insult-lexicon")),
     )
 )
 

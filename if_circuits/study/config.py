@@ -32,6 +32,10 @@ class StudyConfig:
     layers: tuple[int, ...] | None = None
     """Layers to capture, -1 for the residual stream below block 0; None means all."""
     analyses: tuple[str, ...] = ANALYSES
+    judges: tuple[tuple[str, str], ...] = ()
+    """Judges that take the place of the preset's or the defaults, as ("sentiment", "vader") or
+    ("sentiment", "hf:NAME").
+    """
     seed: int = 0
     """Seed of prompts and sampling; the analyses' resampling has its own in `settings`."""
     device: str = "cpu"
@@ -81,6 +85,7 @@ class StudyConfig:
         restored: dict[str, Any] = dict(values)
         for name in ("tasks", "layers", "analyses"):
             restored[name] = None if values[name] is None else tuple(values[name])
+        restored["judges"] = tuple((name, judge) for name, judge in values["judges"])
         restored["settings"] = AnalysisSettings(**values["settings"])
         return cls(**restored)
 

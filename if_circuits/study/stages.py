@@ -93,13 +93,16 @@ def make_responses(
             write_parquet(path, responses)
 
 
-def verify_responses(directory: StudyDirectory, config: StudyConfig, progress: Progress) -> None:
+def verify_responses(
+    directory: StudyDirectory, config: StudyConfig, model: LoadedModel, progress: Progress
+) -> None:
     """Write all responses with the verdicts of their tasks' verifiers."""
     if directory.is_done("verification", directory.responses):
         return
     with _stage("verification", directory, progress):
         passes = [pd.read_parquet(directory.generated(each.name)) for each in _passes(config)]
-        write_parquet(directory.responses, verify(pd.concat(passes, ignore_index=True)))
+        responses = pd.concat(passes, ignore_index=True)
+        write_parquet(directory.responses, verify(responses, chosen=model.preset.judges))
 
 
 def capture_activations(

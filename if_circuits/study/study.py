@@ -20,7 +20,9 @@ from if_circuits.study.config import StudyConfig
 from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.stages import Progress
 from if_circuits.study.versions import versions
+from if_circuits.tasks.judges import judge_names
 from if_circuits.tasks.registry import get_tasks
+from if_circuits.tasks.verification import check_judges, judged_properties
 
 
 def _silent(stage: str, done: int, total: int) -> None:
@@ -39,7 +41,7 @@ class Study:
 
         Raises InputError when the configuration cannot be run, or when `out` holds anything but this study.
         """
-        get_tasks(config.tasks)
+        check_judges([task.name for task in get_tasks(config.tasks)], config.judges)
         if "causal_ablation" in config.analyses:
             rehearse(config.settings.erasure)
         directory = StudyDirectory.find(Path(out))
@@ -57,7 +59,7 @@ class Study:
 
         stages.make_prompts(directory, config, model, progress)
         stages.make_responses(directory, config, model, progress)
-        stages.verify_responses(directory, config, progress)
+        stages.verify_responses(directory, config, model, progress)
         stages.capture_activations(directory, config, model, progress)
         stages.run_analyses(directory, config.analyses, lambda: model, progress)
         stages.close_study(directory, config, progress)
@@ -139,6 +141,7 @@ def _load(config: StudyConfig) -> LoadedModel:
         model.preset,
         max_new_tokens=config.max_new_tokens or model.preset.max_new_tokens,
         batch_size=config.batch_size or model.preset.batch_size,
+        judges=tuple({**dict(model.preset.judges), **dict(config.judges)}.items()),
     )
     # Whatever generates for this study, an ablation included, does it in the same way.
     return replace(model, preset=preset)
@@ -156,6 +159,9 @@ def _record(config: StudyConfig, model: LoadedModel) -> dict[str, object]:
             "device": model.device,
             "dtype": model.dtype,
         },
+        "judges": judge_names(
+            judged_properties(task.name for task in get_tasks(config.tasks)), model.preset.judges
+        ),
         "versions": versions(),
     }
 

@@ -36,7 +36,7 @@ tasks: Registry[Task] = Registry(
 judges: Registry[Callable[[], Judge]] = Registry(
     "judge",
     group="if_circuits.judges",
-    modules=["if_circuits.tasks.judges"],
+    modules=["if_circuits.tasks.judges.lexicons", "if_circuits.tasks.judges.weighted"],
     expects="a factory of judges, such as a class with `name` and `judge(texts)`",
     accepts=callable,
 )
