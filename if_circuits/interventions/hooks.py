@@ -53,7 +53,10 @@ def intervene(
     Works for whatever runs the model: a call of the bridge, its `generate` or Hugging Face's. The first
     pass, on an empty cache, is taken for the prompt; give `prompt_lengths` (tokens of each row's prompt,
     padding left out) where that pass holds the response too: in teacher forcing, or when decoding without
-    a cache.
+    a cache. Contexts can be nested: at a layer that both touch, the inner one acts first.
+
+    What lies below a touched layer, its keys and values in the cache included, is as in the intact model;
+    what lies above has read the changed stream and is cached so. See `Scope` for the tokens.
 
     Raises InputError for layers that the model lacks and for operations of another width.
     """
@@ -88,10 +91,14 @@ def _installed(
         points: dict[str, Any] = model.bridge.hook_dict
         for layer, hook in hooks.items():
             point = points[hook_name(layer)]
-            handle = point.add_hook(hook, prepend=True)
-            stack.callback(point.fwd_hooks.remove, handle)
-            stack.callback(handle.hook.remove)
+            stack.callback(_remove, point, point.add_hook(hook, prepend=True))
         yield
+
+
+def _remove(point: Any, handle: Any) -> None:
+    handle.hook.remove()
+    if handle in point.fwd_hooks:  # not after a `reset_hooks` of the bridge in between
+        point.fwd_hooks.remove(handle)
 
 
 @dataclass(frozen=True)

@@ -139,12 +139,13 @@ def state(model: LoadedModel) -> tuple[Any, ...]:
     ]
     with torch.no_grad():
         logits = model.bridge(ids)
-    return logits.numpy().tobytes(), hooks, len(model.hf._forward_pre_hooks)
+    weights = [parameter.numpy().tobytes() for parameter in model.hf.parameters()]
+    return logits.numpy().tobytes(), weights, hooks, len(model.hf._forward_pre_hooks)
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_after_an_exception_only_the_strangers_hook_is_left(
-    llama: LoadedModel, error: type[BaseException]
+    model: LoadedModel, error: type[BaseException]
 ) -> None:
     calls: list[str] = []
 
@@ -156,17 +157,45 @@ def test_after_an_exception_only_the_strangers_hook_is_left(
         del x, hook
         raise error("in the middle of a pass")
 
-    before = state(llama)
-    with llama.bridge.hooks(fwd_hooks=[("blocks.1.hook_out", stranger)]):
-        watched = state(llama)
+    before = state(model)
+    with model.bridge.hooks(fwd_hooks=[("blocks.1.hook_out", stranger)]):
+        watched = state(model)
         with pytest.raises(error, match="in the middle"):  # noqa: SIM117
-            with intervene(llama, [Intervention(Zero(subspace()), (EMBED, 1))]):
-                with llama.bridge.hooks(fwd_hooks=[("blocks.2.hook_out", failing)]):
-                    decode(llama, llama.chat.encode(TEXTS), range(3), max_new_tokens=2)
+            with intervene(model, [Intervention(Zero(subspace()), (EMBED, 1))]):
+                with model.bridge.hooks(fwd_hooks=[("blocks.2.hook_out", failing)]):
+                    decode(model, model.chat.encode(TEXTS), range(3), max_new_tokens=2)
         calls.clear()
-        assert state(llama) == watched
+        assert state(model) == watched
         assert calls == ["blocks.1.hook_out"]
+    assert state(model) == before
+
+
+def test_a_reset_of_all_hooks_in_between_ends_the_interventions_and_nothing_else(llama: LoadedModel) -> None:
+    before = state(llama)
+    with intervene(llama, [Intervention(Zero(subspace()), (0, 1))]):
+        llama.bridge.reset_hooks()
+        assert run(llama) == run(llama, Intervention(ProjectOut(subspace(), alpha=0.0), (1,)))
     assert state(llama) == before
+
+
+def test_the_bridges_own_runs_with_cache_leave_the_interventions_in_place(llama: LoadedModel) -> None:
+    """Twice: what the first run installs and removes must not take ours away."""
+    s, ids = subspace(), torch.tensor(llama.chat.encode(TEXTS[:1]))
+    with torch.no_grad(), intervene(llama, [Intervention(ProjectOut(s), (1,), Scope(prompt=True))]):
+        for _ in range(2):
+            _, seen = llama.bridge.run_with_cache(ids, names_filter=["blocks.1.hook_out"])
+            assert np.abs(s.coordinates(seen["blocks.1.hook_out"].double().numpy())).max() < 1e-4
+
+
+def test_of_nested_contexts_the_inner_one_acts_first(llama: LoadedModel) -> None:
+    s = subspace()
+    add, remove = Intervention(Add(s.basis[0] * 50, 1.0), (1,)), Intervention(ProjectOut(s), (1,))
+    with intervene(llama, [remove]):
+        added_first = run(llama, add)
+    with intervene(llama, [add]):
+        removed_first = run(llama, remove)
+    assert added_first == run(llama, add, remove)
+    assert removed_first == run(llama, remove, add) != added_first
 
 
 def test_hooks_that_cannot_all_be_installed_leave_none(
