@@ -21,6 +21,8 @@ class OutOfFold:
 
     scores: Float[np.ndarray, " n"]
     """NaN for rows that were left out or whose fold could not be fitted."""
+    prior: Float[np.ndarray, " n"]
+    """Log-odds in the training rows behind each score."""
     folds: Int[np.ndarray, " n"]
     C: Float[np.ndarray, " folds"]
     """Chosen inverse penalties; NaN for methods without one."""
@@ -58,7 +60,7 @@ def out_of_fold(
     folds = grouped_folds(groups, n_folds=n_folds, seed=seed)
     fitted = fit_across_folds(X, y, fold_of_row=folds, train=used[:, None], Cs=Cs, standardise=standardise)
     scores = np.where(used, fitted.scores[:, 0], np.nan)
-    return summarise(
+    return _summarise(
         scores, y, folds, prior=fitted.prior[:, 0], C=fitted.C[0], converged=fitted.converged[0],
         d=X.shape[1], n=int(used.sum()), reasons=fitted.reasons(0),
     )  # fmt: skip
@@ -80,6 +82,21 @@ def out_of_fold_by(
     """
     used, groups = _usable(X, keep), np.asarray(groups)
     folds = grouped_folds(groups, n_folds=n_folds, seed=seed)
+    return fit_by_fold(method, X, y, groups, fold_of_row=folds, seed=seed, used=used)
+
+
+def fit_by_fold(
+    method: ProbeMethod,
+    X: Float[np.ndarray, "n d"],
+    y: Bool[np.ndarray, " n"],
+    groups: Shaped[np.ndarray, " n"],
+    *,
+    fold_of_row: Int[np.ndarray, " n"],
+    seed: int,
+    used: Bool[np.ndarray, " n"],
+) -> OutOfFold:
+    """`out_of_fold_by` on folds that were dealt elsewhere, over more groups than have a row here."""
+    folds, n_folds = fold_of_row, int(fold_of_row.max()) + 1
     scores, prior = np.full(len(y), np.nan), np.full(len(y), np.nan)
     converged, reasons = np.zeros(n_folds, dtype=bool), list[str]()
     for fold in range(n_folds):
@@ -92,13 +109,13 @@ def out_of_fold_by(
         scores[test], converged[fold] = probe.scores(X[test]), probe.converged
         share = y[train].mean()
         prior[test] = np.log(share) - np.log1p(-share)
-    return summarise(
+    return _summarise(
         scores, y, folds, prior=prior, C=np.full(n_folds, np.nan), converged=converged,
         d=X.shape[1], n=int(used.sum()), reasons=tuple(reasons),
     )  # fmt: skip
 
 
-def summarise(
+def _summarise(
     scores: Float[np.ndarray, " n"],
     y: Bool[np.ndarray, " n"],
     folds: Int[np.ndarray, " n"],
@@ -114,6 +131,7 @@ def summarise(
     scored = np.isfinite(scores)
     return OutOfFold(
         scores=scores,
+        prior=prior,
         folds=folds,
         C=C,
         converged=converged,

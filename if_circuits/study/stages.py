@@ -1,6 +1,7 @@
 """The stages of a study, in order. Each reads what those before it wrote, and is skipped when it was done.
 
-prompts, responses, verification, activations, then the analyses, their figures, the report and the summary.
+prompts, responses, verification, counterfactual pairs, the activations of responses and of pairs, then the
+analyses, their figures, the report and the summary.
 """
 
 import resource
@@ -16,6 +17,8 @@ from if_circuits.activations.capture import capture
 from if_circuits.activations.source import StudyActivations
 from if_circuits.activations.store import ActivationStore
 from if_circuits.analyses.base import load
+from if_circuits.analyses.probing import study_folds
+from if_circuits.errors import InputError
 from if_circuits.generation import GenerationConfig, generate
 from if_circuits.models.loading import LoadedModel
 from if_circuits.report.compliance import compliance_figure, compliance_table
@@ -24,13 +27,18 @@ from if_circuits.report.style import png_bytes
 from if_circuits.study.config import StudyConfig
 from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.files import write_bytes, write_json, write_parquet
+from if_circuits.tasks.counterfactual import counterfactual_pairs
 from if_circuits.tasks.prompts import build_prompts
 from if_circuits.tasks.registry import get_tasks
-from if_circuits.tasks.verification import verify
+from if_circuits.tasks.verification import judges_for, verify
 from if_circuits.threads import one_thread_each, threads_for
 
 Progress = Callable[[str, int, int], None]
 """Told the stage, how much of it is done, and of how much."""
+
+PAIRS_PER_TASK = 300
+"""Counterfactual pairs of a task at most: as many rows as a task has responses by default. More
+would cost time and gain little, since base queries are the units."""
 
 CLOSING_STAGES = ("figures", "report", "summary")
 
@@ -105,21 +113,51 @@ def verify_responses(
         write_parquet(directory.responses, verify(responses, chosen=model.preset.judges))
 
 
+def pair_counterfactuals(
+    directory: StudyDirectory, config: StudyConfig, model: LoadedModel, progress: Progress
+) -> None:
+    """Write the sampled responses that comply under a prompt that they satisfy and one that they break.
+
+    Labels are balanced within each fold of the probes, which is what keeps a prompt's words at chance.
+    """
+    if directory.is_done("counterfactual", directory.counterfactual):
+        return
+    with _stage("counterfactual", directory, progress, model=model):
+        responses = sampled(pd.read_parquet(directory.responses))
+        queries = sorted(set(responses["base_query"]))
+        probed = len(queries) >= config.settings.n_folds
+        folds = study_folds(queries, config.settings).tolist() if probed else [0] * len(queries)
+        pairs = counterfactual_pairs(
+            responses,
+            judges_for(map(str, responses["task"].unique()), model.preset.judges),
+            seed=config.seed,
+            block_of=dict(zip(queries, folds, strict=True)),
+            pairs_per_task=PAIRS_PER_TASK,
+        )
+        encoded = model.chat.encode([str(prompt) for prompt in pairs["prompt"]])
+        write_parquet(directory.counterfactual, pairs.assign(prompt_tokens=pd.Series(encoded, dtype=object)))
+
+
 def capture_activations(
     directory: StudyDirectory, config: StudyConfig, model: LoadedModel, progress: Progress
 ) -> None:
-    """Capture the sampled responses, the twins' included, since specificity compares the two."""
-    if directory.is_done("activations", directory.activations):
-        return
-    with _stage("activations", directory, progress, model=model) as report:
-        capture(
-            model,
-            sampled(pd.read_parquet(directory.responses)),
-            directory=directory.activations,
-            layers=config.layers,
-            batch_size=model.preset.batch_size,
-            progress=report,
-        )
+    """Capture the sampled responses, twins included, since specificity compares the two; and the pairs."""
+    responses, pairs = pd.read_parquet(directory.responses), pd.read_parquet(directory.counterfactual)
+    for stage, path, sequences in (
+        ("activations", directory.activations, sampled(responses)),
+        ("activations.counterfactual", directory.counterfactual_activations, pairs),
+    ):
+        if sequences.empty or directory.is_done(stage, path):
+            continue
+        with _stage(stage, directory, progress, model=model) as report:
+            capture(
+                model,
+                sequences,
+                directory=path,
+                layers=config.layers,
+                batch_size=model.preset.batch_size,
+                progress=report,
+            )
 
 
 def run_analyses(
@@ -161,10 +199,22 @@ def close_study(directory: StudyDirectory, config: StudyConfig, progress: Progre
 
 
 def open_activations(directory: StudyDirectory) -> StudyActivations:
-    """The captured responses with their activations."""
-    return StudyActivations(
-        sampled(pd.read_parquet(directory.responses)), ActivationStore.open(directory.activations)
-    )
+    """The captured responses with their activations, and the counterfactual pairs with theirs.
+
+    Raises InputError when something is not captured yet.
+    """
+    if not directory.counterfactual.is_file():
+        raise InputError(
+            f"{directory.root} has no counterfactual pairs yet; "
+            f"go on with `if-circuits run {directory.config.model} --out {directory.root}`"
+        )
+    responses = sampled(pd.read_parquet(directory.responses))
+    rows = pd.read_parquet(directory.counterfactual)
+    pairs = None
+    if len(rows):
+        store = ActivationStore.open(directory.counterfactual_activations)
+        pairs = StudyActivations(rows, store, base_queries=responses["base_query"].tolist())
+    return StudyActivations(responses, ActivationStore.open(directory.activations), counterfactual=pairs)
 
 
 def sampled(responses: pd.DataFrame) -> pd.DataFrame:

@@ -60,6 +60,7 @@ class Study:
         stages.make_prompts(directory, config, model, progress)
         stages.make_responses(directory, config, model, progress)
         stages.verify_responses(directory, config, model, progress)
+        stages.pair_counterfactuals(directory, config, model, progress)
         stages.capture_activations(directory, config, model, progress)
         stages.run_analyses(directory, config.analyses, lambda: model, progress)
         stages.close_study(directory, config, progress)
