@@ -6,6 +6,7 @@ VENV ?= .venv
 PIP_EXTRA ?=
 OUT ?= runs/if-tiny
 CALIBRATION ?= runs/calibration
+BENCH ?= runs/bench
 # Where the embedded model is trained again; the shipped one is a copy, in if_circuits/assets/if-tiny.
 TRAINED ?= runs/train-if-tiny
 
@@ -14,11 +15,12 @@ PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt $(PIP_E
 PACKAGING := pyproject.toml setup.py constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install reproduce calibrate test lint train-if-tiny wheel clean
+.PHONY: help install reproduce calibrate bench test lint train-if-tiny wheel clean
 
 help:
 	@echo "make reproduce      install, then run the whole study on the embedded model into $(OUT)"
 	@echo "make calibrate      measure the error rates of the analyses on planted truth, into $(CALIBRATION)"
+	@echo "make bench          measure the speed against alternatives on the same work, into $(BENCH)"
 	@echo "make test           install with the development tools, then run the tests"
 	@echo "make lint           ruff, and pyright in strict mode"
 	@echo "make train-if-tiny  train the embedded model again, into $(TRAINED)"
@@ -32,6 +34,9 @@ reproduce: install
 
 calibrate: install
 	$(BIN)/python -m if_circuits.analyses.calibration --out $(CALIBRATION)
+
+bench: $(VENV)/.installed-dev
+	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.benchmarks --out $(BENCH)
 
 test: $(VENV)/.installed-dev
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2

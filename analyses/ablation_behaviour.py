@@ -1,13 +1,17 @@
-"""Causal ablation in behaviour: remove task A's subspace while the model writes, verify the answers to B's
-prompts.
+"""Causal ablation in behaviour: project task A's direction out while the model writes, verify the answers to
+B's prompts.
 
-Each half of the base queries has fitted its own subspaces (`task_subspaces`); the prompts of the other half
-are answered, greedily: by the intact model, with each task's subspace projected out, and with random
-subspaces of the same rank, Gaussian and matched in variance. A hook projects at the layer where the
-subspace was fitted, at the prompt's last token and every generated one. The rest of the prompt, and so the
-keys and values that it leaves in the cache, stays intact, and layers above may rebuild what was removed.
-Removed coordinates are set to their mean over the fitting half's responses, all tasks and positions
+Each half of the base queries fits its own directions (`response_directions`); the prompts of the other half
+are answered, greedily: by the intact model, with each task's direction projected out, and with random
+directions, Gaussian and matched in variance, of which all tasks share one pool. Hooks project at a *start*
+layer and every layer above it, so that a later layer cannot simply write the direction again, at the
+prompt's last token and every generated one. The rest of the prompt, and so the keys and values that it
+leaves in the cache, stays intact: what the response reads of the constraint through attention is still
+there. Removed coordinates are set to their mean over the fitting half's responses, all tasks and positions
 together, which is the same centre for removals and controls.
+
+The start is chosen by its effect, on prompts of the fitting half, which are not reported: where removing
+their own direction costs tasks most compliance beyond random directions.
 
 The score is compliance: satisfied over all responses. A task below `FLOOR` cannot fall and has no column.
 """
@@ -24,18 +28,14 @@ from jaxtyping import Float, Int, Shaped
 from scipy.stats import binomtest
 
 from if_circuits.activations.source import ActivationSource
-from if_circuits.analyses.ablation_damage import INTACT, damage_table
+from if_circuits.analyses.ablation_answers import INTACT, answer, choose_prompts
 from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.drop_matrix import DropMatrix, HalfScores, average
-from if_circuits.analyses.labelled import query_codes, query_halves
-from if_circuits.analyses.task_subspaces import HalfFit, control_bases
-from if_circuits.erasure.base import Subspace
+from if_circuits.analyses.response_directions import ResponseDirections
+from if_circuits.analyses.task_subspaces import CONTROLS
 from if_circuits.errors import InputError
-from if_circuits.generation import GenerationConfig, generate_conditions
 from if_circuits.interventions.hooks import Intervention
-from if_circuits.interventions.operations import ProjectOut
 from if_circuits.report.style import ordered_tasks
-from if_circuits.tasks.verification import verify
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
@@ -43,133 +43,171 @@ if TYPE_CHECKING:
 FLOOR = 0.1
 """A task with less compliance when nothing is removed cannot show a drop."""
 CEILING = 0.95
-"""A task with more compliance is marked: there were few violations to fit its subspace on."""
-PROMPTS_PER_TASK = 16
+"""A task with more compliance is marked: there were few violations to fit its direction on."""
+PROMPTS_PER_TASK = 12
 """Prompts of each task and half; each is answered under every condition."""
 MIN_PROMPTS = 5
-CONTROL_DRAWS = 3
-"""Random subspaces of each kind, for each ablated task and half."""
+STARTS = 4
+"""Start layers that are tried, evenly spaced from the first."""
+PROMPTS_FOR_START = 4
+"""Prompts of each task and half that a start is chosen on."""
+CONTROLS_FOR_START = 2
 
-_PROMPT_COLUMNS = [
-    "prompt_id",
-    "task",
-    "family",
-    "base_query",
-    "paraphrase",
-    "parameters",
-    "constrained",
-    "prompt",
-]
+
+@dataclass(frozen=True, eq=False)
+class HalfAnswers:
+    """One half's verified responses and which condition is what."""
+
+    directions: ResponseDirections
+    """As the other half fitted them."""
+    start: int
+    conditions: Mapping[str, Sequence[Intervention]]
+    """By name: intact, a removal by its task, controls by kind and number."""
+    responses: pd.DataFrame
+    """With the column condition, and satisfied as 0 or 1."""
+
+    def names(self, task: str) -> list[str]:
+        """The conditions that bear on a task: its removal, then the control draws, kind after kind."""
+        controls = [name for name in self.conditions if name.split("/")[0] in CONTROLS]
+        return [task, *controls]
 
 
 @dataclass(frozen=True, eq=False)
 class Behaviour:
-    """The matrix of compliance drops, and what the ablations did besides."""
+    """The matrix of compliance drops, and what it was made of."""
 
     drops: DropMatrix
     n: Int[np.ndarray, " b"]
     """Prompts of each task, both halves together."""
     p_mcnemar: Float[np.ndarray, "a b"]
     """Exact two-sided test of the removal against the intact model, the same prompts under both."""
-    damage: pd.DataFrame
-    """One row per kind of condition and ablated task: length, repetition, truncation, compliance off task."""
+    starts: pd.DataFrame
+    """What the choice of the start layers was made on: half, start, own_drop, control_drop, n, chosen."""
+    halves: tuple[HalfAnswers, ...]
 
 
 def measure_behaviour(
-    model: LoadedModel, source: ActivationSource, fits: Sequence[HalfFit], *, settings: AnalysisSettings
+    model: LoadedModel,
+    source: ActivationSource,
+    fits: Sequence[ResponseDirections],
+    *,
+    settings: AnalysisSettings,
 ) -> Behaviour:
     """Answer each half's prompts under the other half's removals and controls, and verify the answers.
 
     Raises InputError when `model` is not as wide as the source's activations.
     """
     tasks = tuple(ordered_tasks(source.responses["task"].tolist()))
-    answers = [_answer(model, source, fit, tasks, settings=settings) for fit in fits]
-    queries = np.unique(source.responses["base_query"].to_numpy().astype(str))
-    drops = average(tasks, [_scores(half, tasks, queries) for half in answers], floor=0.0)
+    tried = [_try_starts(model, source, fit, settings=settings) for fit in fits]
+    halves = tuple(
+        _answer(model, source, fit, tasks, start=_best(table), settings=settings)
+        for fit, table in zip(fits, tried, strict=True)
+    )
+    n_queries = len(source.base_queries)
+    queries = np.array(source.base_queries)
+    drops = average(
+        tasks, [_scores(half, tasks, queries, settings=settings) for half in halves], floor=0.0
+    )
+    assert len(drops.influence) == n_queries
     can_fall = drops.score >= FLOOR
-    intact = pd.concat([half.responses for half in answers]).query("condition == @INTACT")
+    intact = pd.concat([half.responses for half in halves]).query("condition == @INTACT")
     return Behaviour(
         drops=replace(drops, excess=np.where(can_fall, drops.excess, np.nan)),
         n=np.array([(intact["task"] == task).sum() for task in tasks]),
-        p_mcnemar=_mcnemar(answers, tasks),
-        damage=damage_table([(half.responses, half.conditions) for half in answers], tasks),
+        p_mcnemar=_mcnemar(halves, tasks),
+        starts=pd.concat(tried, ignore_index=True),
+        halves=halves,
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Answers:
-    """One half's verified responses and which condition is what."""
+def _try_starts(
+    model: LoadedModel, source: ActivationSource, fit: ResponseDirections, *, settings: AnalysisSettings
+) -> pd.DataFrame:
+    """How much compliance each start costs the fitting half's own prompts, and random directions there."""
+    if (width := fit.centres.shape[1]) != model.d_model:
+        raise InputError(
+            f"the activations have d_model = {width}, {model.name} has {model.d_model}: "
+            "give the model that they were captured from"
+        )
+    prompts = choose_prompts(source, half=fit.half, per_task=PROMPTS_FOR_START, seed=settings.seed)
+    starts = sorted({fit.layers[i * len(fit.layers) // STARTS] for i in range(STARTS)})
+    random = {
+        f"random/{start}/{i}": each
+        for start in starts
+        for i, each in enumerate(
+            # Draws of their own, which the controls of the matrix do not repeat.
+            fit.controls("variance_matched", start=start, n=CONTROLS_FOR_START, seed=settings.seed + 500)
+        )
+    }
+    found: list[pd.DataFrame] = []
+    for task in fit.gaps:
+        own = {f"own/{start}": fit.removal(task, start=start) for start in starts}
+        asked = prompts[prompts["task"] == task].reset_index(drop=True)
+        if len(asked):
+            found.append(answer(model, asked, {INTACT: (), **own, **random}))
+    if not found:
+        return pd.DataFrame([_start_row(fit.half, start, np.nan, np.nan, 0) for start in starts])
+    answers = pd.concat(found)
+    kinds = answers["condition"].str.split("/").str[:2].str.join("/")
+    compliance = answers.groupby(kinds)["satisfied"].mean()
+    n = int((answers["condition"] == INTACT).sum())
+    return pd.DataFrame(
+        [
+            _start_row(
+                fit.half,
+                start,
+                compliance[INTACT] - compliance[f"own/{start}"],
+                compliance[INTACT] - compliance[f"random/{start}"],
+                n,
+            )
+            for start in starts
+        ]
+    )
 
-    responses: pd.DataFrame
-    """With the column condition, and satisfied as 0 or 1."""
-    conditions: Mapping[int, Sequence[str]]
-    """By number of the ablated task: its removal, then its control draws, kind after kind."""
+
+def _start_row(half: int, start: int, own: float, control: float, n: int) -> dict[str, object]:
+    return {"half": half, "layer": start, "own_drop": own, "control_drop": control, "n": n}
+
+
+def _best(starts: pd.DataFrame) -> int:
+    """The start with the largest drop beyond random directions; ties go to the later one, which changes
+    less.
+    """
+    beyond = (starts["own_drop"] - starts["control_drop"]).fillna(0.0).to_numpy()
+    return int(starts["layer"].iloc[np.flatnonzero(beyond >= beyond.max() - 1e-12)[-1]])
 
 
 def _answer(
     model: LoadedModel,
     source: ActivationSource,
-    fit: HalfFit,
+    fit: ResponseDirections,
     tasks: Sequence[str],
     *,
+    start: int,
     settings: AnalysisSettings,
-) -> _Answers:
-    if (width := fit.background.shape[1]) != model.d_model:
-        raise InputError(
-            f"the activations have d_model = {width}, {model.name} has {model.d_model}: "
-            "give the model that they were captured from"
-        )
-    centre = _centre(source, fit, settings=settings)
-    interventions: dict[str, Sequence[Intervention]] = {INTACT: ()}
-    conditions: dict[int, list[str]] = {}
-    names: dict[bytes, str] = {}
-    for a, task in enumerate(tasks):
-        subspace = fit.subspaces.get(task)
-        if subspace is None or subspace.rank == 0:
-            continue
-        controls = control_bases(fit, subspace, n=CONTROL_DRAWS, seed=settings.seed)
-        conditions[a] = []
-        for basis in (subspace.basis, *controls.reshape(-1, *subspace.basis.shape)):
-            # Tasks of equal rank share their Gaussian controls: one condition serves them all.
-            name = names.setdefault(basis.tobytes(), f"{task}/{len(conditions[a])}")
-            conditions[a].append(name)
-            operation = ProjectOut(Subspace(basis=basis, mean=centre, name=name))
-            interventions.setdefault(name, [Intervention(operation, layers=(fit.layer,))])
-    prompts = _prompts(source, half=1 - fit.half, settings=settings)
-    config = GenerationConfig(
-        max_new_tokens=model.preset.max_new_tokens, temperature=0.0, batch_size=model.preset.batch_size
-    )
-    responses = verify(generate_conditions(model, prompts, config, interventions))
-    responses["satisfied"] = (responses["verdict"] == "satisfied").astype(float)
-    return _Answers(responses, conditions)
+) -> HalfAnswers:
+    conditions: dict[str, Sequence[Intervention]] = {INTACT: ()}
+    conditions |= {task: fit.removal(task, start=start) for task in tasks if task in fit.gaps}
+    for kind in CONTROLS if fit.gaps else ():
+        draws = fit.controls(kind, start=start, n=settings.n_random_subspaces, seed=settings.seed)
+        conditions |= {f"{kind}/{i}": draw for i, draw in enumerate(draws)}
+    prompts = choose_prompts(source, half=1 - fit.half, per_task=PROMPTS_PER_TASK, seed=settings.seed)
+    return HalfAnswers(fit, start, conditions, answer(model, prompts, conditions))
 
 
-def _centre(source: ActivationSource, fit: HalfFit, *, settings: AnalysisSettings) -> Float[np.ndarray, " d"]:
-    """Mean activation of constrained responses of the fit's half, at its layer, over all positions."""
-    fitted = query_halves(source, seed=settings.seed)[query_codes(source)] == fit.half
-    rows = fitted & source.responses["constrained"].to_numpy(dtype=bool)
-    features = (source.features(fit.layer, position)[rows] for position in source.positions)
-    # A position that no response has, as `eos` where all are truncated, has no mean.
-    present = (some[~np.isnan(some[:, 0])] for some in features)
-    return np.mean([some.mean(axis=0, dtype=np.float64) for some in present if len(some)], axis=0)
-
-
-def _prompts(source: ActivationSource, *, half: int, settings: AnalysisSettings) -> pd.DataFrame:
-    """Up to `PROMPTS_PER_TASK` constrained prompts of each task from one half, of as many base queries as
-    can be.
-    """
-    ours = query_halves(source, seed=settings.seed)[query_codes(source)] == half
-    rows = source.responses[ours & source.responses["constrained"].to_numpy(dtype=bool)]
-    prompts = rows[_PROMPT_COLUMNS].drop_duplicates("prompt_id").sample(frac=1.0, random_state=settings.seed)
-    turn = prompts.groupby(["task", "base_query"]).cumcount()
-    prompts = prompts.assign(turn=turn).sort_values(["task", "turn"], kind="stable").drop(columns="turn")
-    return prompts.groupby("task", sort=False).head(PROMPTS_PER_TASK).reset_index(drop=True)
-
-
-def _scores(half: _Answers, tasks: Sequence[str], queries: Shaped[np.ndarray, " q"]) -> HalfScores:
+def _scores(
+    half: HalfAnswers,
+    tasks: Sequence[str],
+    queries: Shaped[np.ndarray, " q"],
+    *,
+    settings: AnalysisSettings,
+) -> HalfScores:
     """Compliance under each condition; a task with fewer than `MIN_PROMPTS` prompts keeps NaN."""
-    scores = HalfScores.empty(n_tasks=len(tasks), n_queries=len(queries), n_draws=CONTROL_DRAWS)
-    order = [INTACT, *(name for names in half.conditions.values() for name in names)]
+    scores = HalfScores.empty(
+        n_tasks=len(tasks), n_queries=len(queries), n_draws=settings.n_random_subspaces
+    )
+    ablated = [a for a, task in enumerate(tasks) if task in half.conditions]
+    order = [INTACT, *(name for a in ablated for name in half.names(tasks[a]))]
     for b, task in enumerate(tasks):
         rows = half.responses[half.responses["task"] == task]
         satisfied = rows.pivot(index=["prompt_id", "base_query"], columns="condition", values="satisfied")
@@ -183,30 +221,37 @@ def _scores(half: _Answers, tasks: Sequence[str], queries: Shaped[np.ndarray, " 
             compliance,
             (values - compliance) / len(values),
             queries=np.searchsorted(queries, groups),
-            ablated=list(half.conditions),
+            ablated=ablated,
         )
     return scores
 
 
-def _mcnemar(answers: Sequence[_Answers], tasks: Sequence[str]) -> Float[np.ndarray, "a b"]:
-    """Exact McNemar tests on the pairs (intact, removed) of both halves."""
-    lost, won = np.zeros((2, len(tasks), len(tasks)), dtype=np.int64)
-    for half in answers:
+def _mcnemar(halves: Sequence[HalfAnswers], tasks: Sequence[str]) -> Float[np.ndarray, "a b"]:
+    """Exact McNemar tests on the pairs (intact, removed) of both halves; NaN where nothing was removed."""
+    lost, won, pairs = np.zeros((3, len(tasks), len(tasks)), dtype=np.int64)
+    for half in halves:
         table = half.responses.pivot(index=["task", "prompt_id"], columns="condition", values="satisfied")
-        for a, names in half.conditions.items():
-            change = (table[names[0]] - table[INTACT]).groupby(level="task")
-            lost[a] += change.agg(lambda x: int((x < 0).sum())).reindex(list(tasks), fill_value=0).to_numpy()
-            won[a] += change.agg(lambda x: int((x > 0).sum())).reindex(list(tasks), fill_value=0).to_numpy()
-    return np.array(
-        [
-            [binomtest(int(k), int(n)).pvalue if n else 1.0 for k, n in zip(*pairs, strict=True)]
-            for pairs in zip(lost, lost + won, strict=True)
-        ]
-    )
+        for a, name in enumerate(tasks):
+            if name not in half.conditions:
+                continue
+            change = (table[name] - table[INTACT]).groupby(level="task")
+            for total, count in (
+                (lost, change.agg(lambda x: int((x < 0).sum()))),
+                (won, change.agg(lambda x: int((x > 0).sum()))),
+                (pairs, change.size()),
+            ):
+                total[a] += count.reindex(list(tasks), fill_value=0).to_numpy()
+    changed = lost + won
+    p = [binomtest(int(k), int(m)).pvalue if m else 1.0 for k, m in zip(lost.flat, changed.flat, strict=True)]
+    return np.where(pairs > 0, np.reshape(p, lost.shape), np.nan)
 
 
-def floor_notes(drops: DropMatrix) -> list[str]:
-    """What floor and ceiling keep the matrix from showing."""
+def floor_notes(drops: DropMatrix, unasked: Mapping[str, float]) -> list[str]:
+    """What floor and ceiling keep the matrix from showing.
+
+    `unasked` is the compliance of each task's unconstrained twins: a model that forgets the constraint falls
+    to it, and no further.
+    """
     notes: list[str] = []
     for task, score in zip(drops.tasks, drops.score, strict=True):
         if score < FLOOR:
@@ -215,4 +260,8 @@ def floor_notes(drops: DropMatrix) -> list[str]:
             notes.append(f"{task} is at the ceiling (compliance {score:.0%}): few violations to fit on")
         elif np.isnan(score):
             notes.append(f"{task} has fewer than {MIN_PROMPTS} prompts in a half: behaviour not measured")
+        if unasked.get(task, 0.0) > score - FLOOR:
+            notes.append(
+                f"{task} is satisfied unasked as often ({unasked[task]:.0%}): forgetting it costs nothing"
+            )
     return notes

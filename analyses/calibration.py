@@ -7,7 +7,7 @@ runs under its null whose verdict is "supported", with a 95 % Wilson interval; o
 with the highest rate counts, and all stand in the summary. Power is that share where the claim holds, by
 signal strength and by responses of a task per dimension. Results: `summary.json`, `runs.parquet` with one
 row per run, `calibration.png`. Finished runs are kept in `parts/`: the same command goes on where it was
-stopped. Remove the folder after a change to an analysis.
+stopped. After a change to the code it starts again, since a run belongs to the code that it ran.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from if_circuits.analyses.base import ANALYSES
 from if_circuits.analyses.calibration_figure import figure
 from if_circuits.analyses.calibration_plan import CLAIMS, SETTINGS, Claim, plan
 from if_circuits.analyses.calibration_runs import carry_out
+from if_circuits.analyses.calibration_table import calibration_markdown
 from if_circuits.console import new_console, print_table
 from if_circuits.durable import durable_file, write_text
 from if_circuits.errors import InputError
@@ -96,15 +97,25 @@ def _wilson(count: int, n: int) -> tuple[float, float]:
 
 
 def summarise(found: pd.DataFrame) -> dict[str, Any]:
-    """The rates as `summary.json` holds them; `false_positive` is that of the null with the highest rate."""
+    """The rates as `summary.json` holds them; `false_positive` is that of the null with the highest rate.
+
+    `rates` has every row of `found`, with what was planted and all intervals.
+    """
     claims: dict[str, Any] = {}
     for name in dict.fromkeys(found["analysis"]):
         own = found[found["analysis"] == name]
-        nulls = _records(own[own["kind"] == "null"], ["planted", "rate", "low", "high", "runs"])
-        power = _records(own[own["kind"] == "power"], ["signal", "n_over_d", "rate", "low", "high", "runs"])
-        worst = max(nulls, key=lambda null: null["rate"])
-        claims[name] = {"false_positive": worst, "nulls": nulls, "power": power}
-    return {"nominal": SETTINGS.alpha, "claims": claims}
+        nulls = _records(own[own["kind"] == "null"], ["rate", "low", "high", "runs"])
+        power = _records(own[own["kind"] == "power"], ["signal", "n_over_d", "rate", "runs"])
+        claims[name] = {"false_positive": max(nulls, key=lambda null: null["rate"]), "power": power}
+    return {"nominal": SETTINGS.alpha, "claims": claims, "rates": _records(found, list(found.columns))}
+
+
+def costs(table: pd.DataFrame) -> pd.DataFrame:
+    """CPU seconds of each analysis: of one run under its nulls, and of all its runs."""
+    null = table[table["kind"] == "null"].groupby("analysis", sort=False)["cpu_seconds"].mean()
+    whole = table.groupby("analysis", sort=False)["cpu_seconds"].agg(["sum", "size"])
+    found = whole.rename(columns={"sum": "all_runs", "size": "runs"}).assign(one_null_run=null)
+    return found.reset_index()[["analysis", "one_null_run", "runs", "all_runs"]]
 
 
 def _records(rows: pd.DataFrame, columns: list[str]) -> list[dict[str, Any]]:
@@ -147,21 +158,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         new_console(stderr=True).print("stopped; the same command goes on from here", markup=False)
         return 130
+    _print_findings(summary, pd.read_parquet(given.out / "runs.parquet"))
+    return 0
+
+
+def _print_findings(summary: dict[str, Any], table: pd.DataFrame) -> None:
     print_table(
         ("claim", "null", "false positives", "95 % interval", "runs"),
         [
             (
-                name,
-                null["planted"],
-                f"{null['rate']:.3f}",
-                f"{null['low']:.3f} to {null['high']:.3f}",
-                str(null["runs"]),
+                row["analysis"],
+                row["planted"],
+                f"{row['rate']:.3f}",
+                f"{row['low']:.3f} to {row['high']:.3f}",
+                str(row["runs"]),
             )
-            for name, claim in summary["claims"].items()
-            for null in claim["nulls"]
+            for row in summary["rates"]
+            if row["kind"] == "null"
         ],
     )
-    return 0
+    print_table(
+        ("claim", "CPU seconds of a null run", "runs", "CPU seconds of all"),
+        [
+            (row["analysis"], f"{row['one_null_run']:.2f}", str(row["runs"]), f"{row['all_runs']:.0f}")
+            for row in costs(table).to_dict("records")
+        ],
+    )
+    sys.stdout.write("\n" + calibration_markdown(summary))
 
 
 if __name__ == "__main__":

@@ -19,19 +19,19 @@ def figure(rates: pd.DataFrame, *, nominal: float) -> Figure:
     """Draw rates with their intervals: the columns of `calibration.rates`. `nominal` is the tests' size."""
     analyses = list(dict.fromkeys(rates["analysis"]))
     columns = 4
-    drawing, axes = new_figure(-(-(len(analyses) + 1) // columns), columns, width=11.0, height=6.0)
+    drawing, axes = new_figure(-(-(len(analyses) + 1) // columns), columns, width=11.5, height=6.4)
     nulls = rates[rates["kind"] == "null"].iloc[::-1].reset_index(drop=True)
     _draw_nulls(axes[0], nulls, nominal)
     for panel, name in zip(axes[1:], analyses, strict=False):
         power = rates[(rates["analysis"] == name) & (rates["kind"] == "power")]
         _draw_power(panel, power)
-        panel.set_title(task_label(name))
+        panel.set_title(task_label(name), pad=18)
     for unused in axes[len(analyses) + 1 :]:
         unused.set_axis_off()
     drawing.suptitle(
         f"Share of runs whose verdict is “supported”, on planted truth (n = {_span(nulls['runs'])} runs per "
         f"null, {_span(rates.loc[rates['kind'] == 'power', 'runs'])} per point of a power curve; "
-        "bars: 95 % Wilson intervals)",
+        "bars: 95 % Wilson intervals; signals in standard deviations)",
         fontsize=9,
     )
     return drawing
@@ -56,9 +56,7 @@ def _draw_power(axes: Axes, power: pd.DataFrame) -> None:
         # Points of different signals would hide each other's intervals.
         places = rows["n_over_d"] * (1 + 0.03 * (i - 1))
         style = {"color": OKABE_ITO[colour], "linestyle": line, "marker": mark}
-        _draw_bars(
-            axes.errorbar, places, rows["rate"], rows, along="yerr", label=f"signal {signal:g}", **style
-        )
+        _draw_bars(axes.errorbar, places, rows["rate"], rows, along="yerr", label=f"{signal:g} sd", **style)
     axes.set_xscale("log")
     ticks = sorted(power["n_over_d"].unique())
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -66,7 +64,8 @@ def _draw_power(axes: Axes, power: pd.DataFrame) -> None:
     axes.set_ylim(-0.03, 1.03)
     axes.set_xlabel("n/d (responses per task / d)")
     axes.set_ylabel("power")
-    axes.legend(fontsize=7)
+    # Above the curves: wherever inside it would lie on one of them.
+    axes.legend(fontsize=7, ncols=len(_LOOKS), loc="lower center", bbox_to_anchor=(0.5, 1.0), borderpad=0)
 
 
 def _draw_bars(errorbar: Any, x: Any, y: Any, rows: pd.DataFrame, *, along: str, **style: Any) -> None:

@@ -1,8 +1,9 @@
 """Causal ablation: which tasks depend on which, in representation and, given the model, in behaviour.
 
-In representation, task A's subspace (INLP) is removed from held-out activations and task B's probe fitted
-and measured again (`ablation_representation`). In behaviour, it is projected out while the model writes,
-and the new responses to B's prompts are verified (`ablation_behaviour`). Only the second speaks of cause.
+In representation, task A's subspace (INLP's, unless the settings name another method) is removed from
+held-out activations and task B's probe fitted and measured again (`ablation_representation`). In behaviour,
+it is projected out while the model writes, and the new responses to B's prompts are verified
+(`ablation_behaviour`). Only the second speaks of cause.
 Both give a directed matrix, rows ablated and columns measured, against random subspaces of the same rank;
 `dependency_edges` says which cells are edges.
 
@@ -33,7 +34,7 @@ from if_circuits.analyses.dependency_edges import MIN_TASKS, Edges, find_edges
 from if_circuits.analyses.drop_matrix import DropMatrix
 from if_circuits.analyses.labelled import labelled_tasks
 from if_circuits.analyses.task_subspaces import CONTROLS, POSITION, HalfFit, fit_halves
-from if_circuits.erasure.inlp import Inlp
+from if_circuits.erasure.base import erasure_methods
 from if_circuits.erasure.mean_difference import MeanDifference
 from if_circuits.statistics.verdicts import decide
 
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 CLAIM = "dependencies are sparse and asymmetric"
 REFITTED, FIXED, MEAN_DIFFERENCE, BEHAVIOUR = "refitted probe", "fixed probe", "mean difference", "behaviour"
-"""The matrices, as the table names them; all but the third remove INLP subspaces."""
+"""The matrices, as the table names them; all but the third remove the subspaces of `settings.erasure`."""
 
 
 def run(
@@ -57,7 +58,7 @@ def run(
     matrix), `subspaces` (layer and rank of each fit, or the reason why there is none) and, with a model,
     `damage`.
     """
-    fits = fit_halves(source, Inlp(), seed=settings.seed)
+    fits = fit_halves(source, erasure_methods.get(settings.erasure)(), seed=settings.seed)
     tasks = labelled_tasks(source, POSITION)
     n = np.array([len(task.rows) for task in tasks])
     found = {}

@@ -27,6 +27,7 @@ from scipy.spatial.distance import squareform
 
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, make_verdict, no_verdict
+from if_circuits.analyses.both_labels import COUNTERFACTUAL, NATURAL, of_labels, on_both_labels
 from if_circuits.analyses.layer_choice import LayerChoice, choose_layers, specialists_at
 from if_circuits.analyses.probing import ProbingRows, left_out_rows, probing_rows
 from if_circuits.analyses.score_table import Score, ScoreTable, bootstrap_p, score, score_table, task_p
@@ -60,6 +61,10 @@ def run(
 ) -> AnalysisResult:
     """Test the probe of every task on every task. `model` is not used."""
     del model
+    return on_both_labels(_analyse, source, settings)
+
+
+def _analyse(source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult:
     rows = probing_rows(source, settings, "last")
     left_out = left_out_rows([rows])
     if len(rows.tasks) < 2:
@@ -122,6 +127,7 @@ def _transfer(source: ActivationSource, rows: ProbingRows, choice: LayerChoice) 
             family=family_of(names[test]),
             within_family=family_of(names[train]) == family_of(names[test]),
             probe="specialist",
+            n_train=float(found.n_train[train]),
             n_over_d=float(found.n_over_d[train]),
         )
         for train in range(len(names))
@@ -186,23 +192,17 @@ def _family_test(cells: ScoreTable, settings: AnalysisSettings) -> pd.DataFrame:
 
 
 def figure(result: AnalysisResult) -> Figure:
-    """The matrix in clustered order with family bars, and its cells by kind."""
-    drawing, (matrix, kinds) = new_figure(1, 2, width=10.0, height=4.8)
+    """The matrix on each kind of labels, in the order that natural ones cluster; and its cells by kind."""
+    drawing, (matrix, counterfactual, kinds) = new_figure(1, 3, width=14.5, height=4.8)
     if "families" not in result.tables:
         return drawing
-    cells = result.table[result.table["reason"] == ""].sort_values("place")
+    scored = result.table[result.table["reason"] == ""]
+    cells = of_labels(scored, NATURAL).sort_values("place")
     names = list(dict.fromkeys(cells["task"]))
-    values = _matrix(cells, names)
-    draw_matrix(
-        matrix, values, rows=names, columns=names, low=0.0, high=1.0, colours=DIVERGING, label="AUROC"
+    _draw_cells(matrix, cells, names, "Natural labels (* differs from 0.5, FDR 5 %)")
+    _draw_cells(
+        counterfactual, of_labels(scored, COUNTERFACTUAL), names, "Counterfactual labels (empty: no pairs)"
     )
-    marked = cells[cells["p_adjusted"] < 0.05]
-    for x, y, auroc in marked[["place", "train_place", "auroc"]].to_numpy(dtype=float):
-        ink = "white" if abs(auroc - 0.5) > 0.35 else "black"
-        matrix.text(x + 0.44, y - 0.2, "*", ha="right", va="center", fontsize=9, color=ink)
-    _family_bars(matrix, names)
-    matrix.set(xlabel="tested on", ylabel="trained on")
-    matrix.set_title("Transfer (* differs from 0.5, FDR 5 %)", pad=12)
 
     diagonal = cells["train_task"] == cells["task"]
     alike = cells["within_family"].astype(bool)
@@ -218,10 +218,10 @@ def figure(result: AnalysisResult) -> Figure:
     kinds.axhline(0.5, color="black", linewidth=0.6)
     kinds.set_xticks(range(len(groups)), list(groups))
     kinds.set_xlim(-0.5, len(groups) - 0.5)
-    families = result.tables["families"].iloc[0]
+    families = of_labels(result.tables["families"], NATURAL).iloc[0]
     kinds.set(
         ylabel="AUROC of a cell (bar: mean)",
-        title=f"Same minus other family {families['difference']:+.3f}\n"
+        title=f"Natural: same minus other family {families['difference']:+.3f}\n"
         f"[{families['low']:+.3f}, {families['high']:+.3f}], p = {families['p']:.2g}",
     )
     verdict = result.verdict
@@ -229,10 +229,36 @@ def figure(result: AnalysisResult) -> Figure:
     responses = int(cells.loc[diagonal, "n"].sum())
     drawing.suptitle(
         f"Transfer ratio {verdict.effect:.2f} [{low:.2f}, {high:.2f}]: {verdict.verdict} "
-        f"({verdict.n} base queries, {responses} responses, last token)",
+        f"(natural labels, {verdict.n} base queries, {responses} responses, last token)",
         fontsize=9,
     )
     return drawing
+
+
+def _draw_cells(axes: Axes, cells: pd.DataFrame, names: list[str], title: str) -> None:
+    """One matrix of transfer; tasks without a cell stay empty."""
+    values = cells.pivot(index="train_task", columns="task", values="auroc").reindex(
+        index=names, columns=names
+    )
+    draw_matrix(
+        axes,
+        values.to_numpy(dtype=float),
+        rows=names,
+        columns=names,
+        low=0.0,
+        high=1.0,
+        colours=DIVERGING,
+        label="AUROC",
+    )
+    marked = cells[cells["p_adjusted"] < 0.05]
+    for trained, tested, auroc in zip(marked["train_task"], marked["task"], marked["auroc"], strict=True):
+        if trained in names and tested in names:
+            ink = "white" if abs(auroc - 0.5) > 0.35 else "black"
+            x, y = names.index(tested), names.index(trained)
+            axes.text(x + 0.44, y - 0.2, "*", ha="right", va="center", fontsize=9, color=ink)
+    _family_bars(axes, names)
+    axes.set(xlabel=f"tested on (n = {int(cells.drop_duplicates('task')['n'].sum())})", ylabel="trained on")
+    axes.set_title(title, pad=12)
 
 
 def _family_bars(axes: Axes, names: list[str]) -> None:

@@ -4,7 +4,9 @@ layers.
 A bootstrap interval takes the fitted probe as given, which is too narrow where base queries move both
 labels and activations: by chance a probe learns something of the queries that it trained on. The
 permutation null includes that. Whole base queries exchange their labels, so that labels stay as alike
-within a base query as they are, and the probe is fitted again for each permutation. The probe is a ridge
+within a base query as they are, and the probe is fitted again for each permutation. Rows of counterfactual
+pairs have nothing to exchange, since all base queries hold both labels equally often; there the two labels of
+a pair change places, in all pairs of a base query or in none. The probe is a ridge
 regression on the labels: given the activations its out-of-fold scores are linear in the labels, so a
 thousand refits are one matrix product.
 
@@ -18,8 +20,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.stats import rankdata
 
+from if_circuits.probes.scoring import column_aurocs
 from if_circuits.statistics.permutation import permutation_p
 
 SHRINKAGE = 0.1
@@ -32,15 +34,20 @@ def layer_p_values(
     queries: Int[np.ndarray, " n"],
     folds: Int[np.ndarray, " n"],
     *,
+    paired: bool = False,
     n_permutations: int,
     seed: int,
 ) -> Float[np.ndarray, " layers"]:
-    """p-value of each layer, adjusted for all of them, that the labels can be read from its features."""
-    shuffled = exchange_labels(labels, queries, n_permutations=n_permutations, seed=seed)
+    """p-value of each layer, adjusted for all of them, that the labels can be read from its features.
+
+    `paired` rows are counterfactual pairs.
+    """
+    permute = flip_labels if paired else exchange_labels
+    shuffled = permute(labels, queries, n_permutations=n_permutations, seed=seed)
     targets = np.column_stack([labels, shuffled.T])
     aurocs = np.stack(
         [
-            fold_aurocs(ridge_smoother(X, folds) @ (targets - targets.mean(axis=0)), targets, folds)
+            column_aurocs(targets, ridge_smoother(X, folds) @ (targets - targets.mean(axis=0)), strata=folds)
             for X in features
         ]
     )
@@ -65,6 +72,15 @@ def exchange_labels(
     return labels[by_query][starts[donors] + turn % sizes[donors]]
 
 
+def flip_labels(
+    labels: Bool[np.ndarray, " n"], queries: Int[np.ndarray, " n"], *, n_permutations: int, seed: int
+) -> Bool[np.ndarray, "permutations n"]:
+    """In a random half of the base queries every label becomes the other one."""
+    codes = np.unique(queries, return_inverse=True)[1]
+    flipped = np.random.default_rng(seed).random((n_permutations, codes.max(initial=0) + 1)) < 0.5
+    return labels ^ flipped[:, codes]
+
+
 def ridge_smoother(X: Float[np.ndarray, "n d"], folds: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n n"]:
     """The matrix that maps centred labels to out-of-fold scores of a ridge regression, scaled inside the
     folds.
@@ -85,17 +101,3 @@ def ridge_smoother(X: Float[np.ndarray, "n d"], folds: Int[np.ndarray, " n"]) ->
             gram = fitted @ fitted.T + penalty * np.eye(len(train))
             smoother[np.ix_(test, train)] = np.linalg.solve(gram, fitted @ tested.T).T
     return smoother
-
-
-def fold_aurocs(
-    scores: Float[np.ndarray, "n m"], labels: Bool[np.ndarray, "n m"], folds: Int[np.ndarray, " n"]
-) -> Float[np.ndarray, " m"]:
-    """AUROC of each column of scores against its own column of labels, over pairs within folds."""
-    won, pairs = np.zeros(scores.shape[1]), np.zeros(scores.shape[1])
-    for fold in np.unique(folds):
-        rows = folds == fold
-        positives = labels[rows].sum(axis=0)
-        ranks = np.asarray(rankdata(scores[rows], axis=0))
-        won += (ranks * labels[rows]).sum(axis=0) - positives * (positives + 1) / 2
-        pairs += positives * (rows.sum() - positives)
-    return np.divide(won, pairs, out=np.full(scores.shape[1], np.nan), where=pairs > 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Bool, Int
 
 from if_circuits.activations.source import ActivationSource
@@ -59,7 +60,13 @@ def labelled_tasks(source: ActivationSource, position: str) -> list[LabelledTask
 
 def query_codes(source: ActivationSource) -> Int[np.ndarray, " n"]:
     """The base query of each response, numbered in the order of their names."""
-    return np.unique(source.responses["base_query"].to_numpy().astype(str), return_inverse=True)[1]
+    return np.searchsorted(source.base_queries, source.responses["base_query"].to_numpy(dtype=str))
+
+
+def text_codes(source: ActivationSource) -> Int[np.ndarray, " n"]:
+    """Number of each response's text: the two rows of a counterfactual pair have the same."""
+    responses = source.responses
+    return pd.factorize(responses["pair"] if "pair" in responses else responses["response_id"])[0]
 
 
 def query_halves(source: ActivationSource, *, seed: int) -> Int[np.ndarray, " queries"]:
@@ -67,6 +74,4 @@ def query_halves(source: ActivationSource, *, seed: int) -> Int[np.ndarray, " qu
 
     Raises InputError when there are fewer than two base queries.
     """
-    return grouped_folds(
-        np.unique(source.responses["base_query"].to_numpy().astype(str)), n_folds=2, seed=seed
-    )
+    return grouped_folds(source.base_queries, n_folds=2, seed=seed)

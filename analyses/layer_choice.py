@@ -16,11 +16,11 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
-from scipy.stats import rankdata
 
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.probing import ProbingRows, fit_specialists
 from if_circuits.probes.logistic import fit_logistic
+from if_circuits.probes.scoring import column_aurocs
 
 CHOICE_C = 0.01
 """One middling penalty serves the ranking of layers; the probes that are reported choose their own."""
@@ -127,19 +127,8 @@ def inner_auroc(
         rows = folds == fold
         with_fold = np.flatnonzero((pairs == fold).any(axis=1))
         others = pairs[with_fold].sum(axis=1) - fold
-        found[others, fold] = _column_aurocs(scores[np.ix_(rows, with_fold)], labels[rows])
+        own = np.repeat(labels[rows, None], len(with_fold), axis=1)
+        found[others, fold] = column_aurocs(own, scores[np.ix_(rows, with_fold)], strata=folds[rows])
     known = ~np.isnan(found)
     total = np.where(known, found, 0.0).sum(axis=1)
     return np.divide(total, known.sum(axis=1), out=np.full(n_folds, 0.5), where=known.any(axis=1))
-
-
-def _column_aurocs(
-    scores: Float[np.ndarray, "n m"], labels: Bool[np.ndarray, " n"]
-) -> Float[np.ndarray, " m"]:
-    """AUROC of every column of scores, ties one half; NaN for NaN scores or a class without rows."""
-    positives, negatives = int(labels.sum()), int((~labels).sum())
-    if not positives or not negatives:
-        return np.full(scores.shape[1], np.nan)
-    ranks = np.asarray(rankdata(scores, axis=0))
-    wins = ranks[labels].sum(axis=0) - positives * (positives + 1) / 2
-    return wins / (positives * negatives)

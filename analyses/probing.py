@@ -1,8 +1,9 @@
 """What the probing analyses share: the rows and folds of a position, out-of-fold probes, and rows of
 result tables.
 
-Labels are natural: the verdict on a response to its own prompt. Undecided responses train and test
-nothing; they are counted. A task that cannot be probed stays in the tables, with the reason.
+The labels are the verdicts of the source's responses; `both_labels` runs an analysis on natural and on
+counterfactual ones. Undecided responses train and test nothing; they are counted. A task that cannot be
+probed stays in the tables, with the reason.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from jaxtyping import Bool, Float, Int
 
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import AnalysisSettings
-from if_circuits.analyses.labelled import LabelledTask, labelled_tasks
+from if_circuits.analyses.labelled import LabelledTask, labelled_tasks, text_codes
 from if_circuits.probes.across_folds import AcrossFolds, fit_across_folds
 from if_circuits.probes.folds import grouped_folds
 
@@ -41,9 +42,16 @@ class ProbingRows:
     """Row numbers in the source."""
     labels: Bool[np.ndarray, " n"]
     queries: Int[np.ndarray, " n"]
+    texts: Int[np.ndarray, " n"]
+    """Number of each row's text; both rows of a counterfactual pair have the same."""
     fold_of_row: Int[np.ndarray, " n"]
     of_task: tuple[slice, ...]
     """Where each task's rows lie in the stack."""
+
+    @property
+    def paired(self) -> bool:
+        """Whether the rows are counterfactual pairs."""
+        return len(np.unique(self.texts)) < len(self.texts)
 
     @property
     def n_queries(self) -> int:
@@ -91,14 +99,14 @@ def probing_rows(source: ActivationSource, settings: AnalysisSettings, position:
     Raises InputError when the study has fewer base queries than folds.
     """
     responses = source.responses
-    names = np.unique(responses["base_query"].to_numpy(dtype=str))
-    folds = grouped_folds(names, n_folds=settings.n_folds, seed=settings.seed)
+    folds = study_folds(source.base_queries, settings)
     everything = labelled_tasks(source, position)
     shortages = {task.name: _shortage(task, folds, settings.n_folds) for task in everything}
     tasks = tuple(task for task in everything if not shortages[task.name])
     constrained = responses["constrained"].to_numpy(dtype=bool)
     undecided = responses["task"][constrained & (responses["verdict"] == "undecided").to_numpy()].to_numpy()
     queries = np.concatenate([np.empty(0, dtype=np.int64), *(task.queries for task in tasks)])
+    rows = np.concatenate([np.empty(0, dtype=np.int64), *(task.rows for task in tasks)])
     ends = np.cumsum([0, *(len(task.rows) for task in tasks)])
     return ProbingRows(
         position=position,
@@ -107,12 +115,18 @@ def probing_rows(source: ActivationSource, settings: AnalysisSettings, position:
         undecided={task.name: int((undecided == task.name).sum()) for task in everything},
         fold_of_query=folds,
         n_folds=settings.n_folds,
-        rows=np.concatenate([np.empty(0, dtype=np.int64), *(task.rows for task in tasks)]),
+        rows=rows,
         labels=np.concatenate([np.empty(0, dtype=bool), *(task.satisfied for task in tasks)]),
         queries=queries,
+        texts=text_codes(source)[rows],
         fold_of_row=folds[queries],
         of_task=tuple(slice(start, end) for start, end in zip(ends[:-1], ends[1:], strict=True)),
     )
+
+
+def study_folds(base_queries: Sequence[str], settings: AnalysisSettings) -> Int[np.ndarray, " queries"]:
+    """Fold of each base query, the same for every probe of a study."""
+    return grouped_folds(base_queries, n_folds=settings.n_folds, seed=settings.seed)
 
 
 def fit_specialists(X: Float[np.ndarray, "n d"], rows: ProbingRows) -> AcrossFolds:
@@ -132,11 +146,11 @@ def left_out_rows(rows: Iterable[ProbingRows]) -> pd.DataFrame:
     """The tasks that cannot be probed, position by position, as rows of a result table."""
     return pd.DataFrame(
         [
-            {"task": task, "position": here.position, "labels": "natural", "reason": why}
+            {"task": task, "position": here.position, "reason": why}
             for here in rows
             for task, why in here.left_out.items()
         ],
-        columns=["task", "position", "labels", "reason"],
+        columns=["task", "position", "reason"],
     )
 
 

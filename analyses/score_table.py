@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.grouped_auroc import GroupedAuroc, grouped_auroc, stack
@@ -41,23 +41,42 @@ def score(
     `columns` say which probe it was.
     """
     own, labelled = rows.of_task[task], rows.tasks[task]
-    called = (values > threshold)[own]
+    return score_of(
+        rows,
+        task,
+        values[own],
+        labelled.satisfied,
+        rows.fold_of_row[own],
+        threshold=np.broadcast_to(threshold, values.shape)[own],
+        **columns,
+    )
+
+
+def score_of(
+    rows: ProbingRows,
+    task: int,
+    values: Float[np.ndarray, " rows"],
+    labels: Bool[np.ndarray, " rows"],
+    folds: Int[np.ndarray, " rows"],
+    *,
+    threshold: Float[np.ndarray, " rows"],
+    **columns: object,
+) -> Score:
+    """`score` on labels and folds of the task's rows that are not its own: those of a control task."""
+    labelled = rows.tasks[task]
     described = {
         "task": labelled.name,
         "position": rows.position,
-        "labels": "natural",
         **columns,
-        "balanced_accuracy": balanced_accuracy(labelled.satisfied, called),
+        "balanced_accuracy": balanced_accuracy(labels, values > threshold),
         "n": len(labelled.rows),
         "n_satisfied": int(labelled.satisfied.sum()),
-        "n_violated": int((~labelled.satisfied).sum()),
+        "n_violated": len(labelled.rows) - int(labelled.satisfied.sum()),
         "n_undecided": rows.undecided[labelled.name],
         "n_base_queries": len(np.unique(labelled.queries)),
         "reason": "",
     }
-    auroc = grouped_auroc(
-        values[own], labelled.satisfied, labelled.queries, rows.fold_of_row[own], n_groups=rows.n_queries
-    )
+    auroc = grouped_auroc(values, labels, labelled.queries, folds, n_groups=rows.n_queries)
     return Score(described, auroc)
 
 
@@ -79,6 +98,7 @@ def score_fitted(
         threshold=threshold,
         **columns,
         n_train=n_train,
+        d=found.fits.weight.shape[1],
         n_over_d=n_train / found.fits.weight.shape[1],
         C=float(np.median(found.C[column])),
         converged=bool(found.converged[column].all()),
@@ -112,12 +132,18 @@ class ScoreTable:
         return mask / mask.sum()
 
     def means(self, by: Sequence[str]) -> pd.DataFrame:
-        """Mean AUROC over tasks for each combination of the columns `by`, with intervals."""
+        """Mean AUROC over tasks for each combination of the columns `by`, with intervals, the total n and the
+        mean n / d."""
         records: list[dict[str, object]] = []
         for _, part in self.frame.groupby(list(by), sort=False, dropna=False):
             mean = self.interval(self.average(self.frame.index.isin(part.index)))
             values = {"auroc": mean.estimate, "low": mean.low, "high": mean.high, "n_tasks": len(part)}
-            records.append({**{name: part[name].iloc[0] for name in by}, **values})
+            sizes = {
+                "n": int(part["n"].sum()),
+                "n_over_d": part["n_over_d"].mean() if "n_over_d" in part else np.nan,
+                "n_base_queries": mean.n_groups,
+            }
+            records.append({**{name: part[name].iloc[0] for name in by}, **values, **sizes})
         return pd.DataFrame(records)
 
     @property

@@ -9,8 +9,8 @@ Compared on the same folds over base queries:
 
 All layers at `prompt_end` and `last`, all positions at the layer that most folds chose. The claim is
 tested at `last`, at the layer that each fold's other folds choose for the specialists (`layer_choice`).
-Beside the probes stand baselines that see no activation: the majority class, the length, and the words
-read so far.
+Beside the specialists stand, at the layer that most folds chose, those of other methods and at `last` control
+tasks (`probe_controls`); and baselines that see no activation (`text_baselines`).
 
 Rule. Effect: mean over tasks of the AUROC of specialist minus general. Supported when its interval over
 base queries lies above 0 and p <= alpha, where p (two-sided) flips the signs of the tasks' differences;
@@ -30,22 +30,15 @@ from jaxtyping import Bool, Float, Int
 
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, Verdict, make_verdict, no_verdict
+from if_circuits.analyses.both_labels import on_both_labels
 from if_circuits.analyses.layer_choice import LayerChoice, choose_layers
+from if_circuits.analyses.probe_controls import control_scores, method_scores, selectivity_table
 from if_circuits.analyses.probing import CS, ProbingRows, left_out_rows, probing_rows, report_folds
 from if_circuits.analyses.score_table import Score, ScoreTable, score, score_fitted, score_table, task_p
+from if_circuits.analyses.specialist_figure import draw
 from if_circuits.analyses.text_baselines import baseline_scores
 from if_circuits.probes.across_folds import AcrossFolds, fit_across_folds
 from if_circuits.probes.evaluate import subsample
-from if_circuits.report.style import (
-    CONTRAST,
-    CONTROL,
-    EFFECT,
-    OKABE_ITO,
-    layer_label,
-    new_figure,
-    ordered_tasks,
-    task_label,
-)
 from if_circuits.statistics.correction import holm
 from if_circuits.statistics.verdicts import decide
 
@@ -68,6 +61,10 @@ def run(
 ) -> AnalysisResult:
     """Probe every task with every kind of probe. `model` is not used."""
     del model
+    return on_both_labels(_analyse, source, settings)
+
+
+def _analyse(source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult:
     rows = {position: probing_rows(source, settings, position) for position in source.positions}
     last, left_out = rows["last"], left_out_rows(rows.values())
     if len(last.tasks) < 2:
@@ -76,7 +73,7 @@ def run(
 
     choice = choose_layers(source, last, source.layers)
     scores: list[Score] = []
-    at_last: list[dict[str, Float[np.ndarray, " n"]]] = []
+    at_last: list[_Fitted] = []
     for position, here in rows.items():
         if len(here.tasks) < 2:
             continue
@@ -88,20 +85,26 @@ def run(
                 fit_across_folds(X, here.labels, fold_of_row=here.fold_of_row, train=everyone, Cs=[_LARGE_C]),
             )
             scores += found.scores(here, layer)
+            if layer == choice.usual:
+                scores += method_scores(X, here, settings, layer=layer)
             if position == "last":
-                at_last.append(found.own_values(here))
+                at_last.append(found)
         if position in ANCHORS:
             scores += baseline_scores(source, here)
+    usual = last.features(source, choice.usual)
+    controls = score_table(control_scores(usual, last, settings, layer=choice.usual), settings)
     table = score_table(scores, settings)
     reported = _at_chosen_layers(last, choice, at_last, settings)
     differences, verdict = _judge(reported, last, choice, settings)
     tables = {
         "cross_fitted": reported.frame,
         "differences": differences,
+        "selectivity": selectivity_table(controls, usual, last, settings),
         "means": table.means(["layer", "position", "probe"]),
         "layer_choice": choice.frame(),
     }
-    return AnalysisResult(NAME, pd.concat([table.frame, left_out], ignore_index=True), verdict, tables)
+    frame = pd.concat([table.frame, controls.frame, left_out], ignore_index=True)
+    return AnalysisResult(NAME, frame, verdict, tables)
 
 
 def _training_sets(
@@ -147,6 +150,12 @@ class _Fitted:
             for probe, fits, columns in found
         ]
 
+    def sizes(self, probe: str, task: int, n_tasks: int) -> dict[str, float]:
+        """Training rows of a task's probe, features, and their ratio."""
+        fits, columns = self._columns(probe, n_tasks)
+        n_train, d = float(fits.n[columns[task]].mean()), fits.fits.weight.shape[1]
+        return {"n_train": n_train, "d": d, "n_over_d": n_train / d}
+
     def own_values(self, rows: ProbingRows) -> dict[str, Float[np.ndarray, " n"]]:
         """For each kind of probe, the out-of-fold value of every row by the probe of its own task."""
         found = {probe: self._columns(probe, len(rows.tasks)) for probe in PROBES}
@@ -159,14 +168,18 @@ class _Fitted:
 def _at_chosen_layers(
     rows: ProbingRows,
     choice: LayerChoice,
-    by_layer: list[dict[str, Float[np.ndarray, " n"]]],
+    by_layer: list[_Fitted],
     settings: AnalysisSettings,
 ) -> ScoreTable:
     """The probes at the layer that each fold's other folds chose."""
     scores: list[Score] = []
+    own_values = [found.own_values(rows) for found in by_layer]
     for probe in PROBES:
-        values = report_folds([found[probe] for found in by_layer], choice.index, rows)
-        scores += [score(rows, task, values, probe=probe) for task in range(len(rows.tasks))]
+        values = report_folds([found[probe] for found in own_values], choice.index, rows)
+        for task in range(len(rows.tasks)):
+            # Who trains on what is the same at every layer.
+            sizes = by_layer[0].sizes(probe, task, len(rows.tasks))
+            scores.append(score(rows, task, values, probe=probe, **sizes))
     return score_table(scores, settings)
 
 
@@ -180,7 +193,10 @@ def _judge(
     for name in task.unique():
         own = task == name
         found = _difference(reported, own & (probe == "specialist"), own & (probe == "general"))
-        records.append({"task": name, **found})
+        row = reported.frame[own & (probe == "specialist")].iloc[0]
+        records.append(
+            {"task": name, **found, **{size: row[size] for size in ("n", "n_over_d", "n_base_queries")}}
+        )
     differences = pd.DataFrame(records)
     differences["p_holm"] = holm(differences["p"].to_numpy(dtype=float))
 
@@ -220,60 +236,6 @@ def _difference(reported: ScoreTable, above: pd.Series[bool], below: pd.Series[b
     }
 
 
-_LOOKS = {
-    "specialist": (EFFECT, "-", "o", "specialist"),
-    "general": (CONTRAST, "-", "s", "general, equal total"),
-    "general_all": (CONTRAST, "--", "D", "general, all examples"),
-    "leave_one_out": (OKABE_ITO["orange"], ":", "^", "general, task left out"),
-    "text": (CONTROL, "-.", "", "words only"),
-}
-
-
 def figure(result: AnalysisResult) -> Figure:
     """Layer curves at `last`, and both probes task by task at the layers chosen on other folds."""
-    drawing, (curves, tasks) = new_figure(1, 2, width=9.0, height=4.0)
-    if "means" not in result.tables:
-        return drawing
-    means = result.tables["means"]
-    last = means[means["position"] == "last"]
-    for probe, (colour, line, marker, label) in _LOOKS.items():
-        found = last[last["probe"] == probe].sort_values("layer")
-        if probe == "text":
-            curves.axhline(found["auroc"].iloc[0], color=colour, linestyle=line, label=label)
-            continue
-        curves.plot(found["layer"], found["auroc"], color=colour, linestyle=line, marker=marker, label=label)
-        curves.fill_between(
-            found["layer"].astype(float), found["low"], found["high"], color=colour, alpha=0.15
-        )
-    layers = sorted(last["layer"].dropna().unique())
-    curves.set_xticks(layers, [layer_label(int(layer)) for layer in layers])
-    curves.axhline(0.5, color="black", linewidth=0.6)
-    curves.set(
-        xlabel="layer (residual stream)", ylabel="AUROC, mean over tasks", title="At the last response token"
-    )
-
-    reported = result.tables["cross_fitted"]
-    names = ordered_tasks(reported["task"].tolist())
-    for probe, shift in (("specialist", -0.15), ("general", 0.15)):
-        colour, _, marker, _ = _LOOKS[probe]
-        found = reported[reported["probe"] == probe].set_index("task").loc[names]
-        tasks.errorbar(
-            found["auroc"],
-            np.arange(len(names)) + shift,
-            xerr=[found["auroc"] - found["low"], found["high"] - found["auroc"]],
-            fmt=marker,
-            color=colour,
-        )
-    tasks.set_yticks(range(len(names)), [task_label(name) for name in names])
-    tasks.invert_yaxis()
-    tasks.axvline(0.5, color="black", linewidth=0.6)
-    verdict = result.verdict
-    tasks.set(xlabel="AUROC at the chosen layers (95 % interval)", title="Task by task")
-    drawing.legend(*curves.get_legend_handles_labels(), loc="outside lower center", ncols=len(_LOOKS))
-    low, high = verdict.interval
-    drawing.suptitle(
-        f"Specialist minus general {verdict.effect:+.3f} [{low:+.3f}, {high:+.3f}]: {verdict.verdict} "
-        f"({verdict.n} base queries, {int(reported['n'].sum() / len(PROBES))} responses)",
-        fontsize=9,
-    )
-    return drawing
+    return draw(result)

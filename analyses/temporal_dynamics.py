@@ -18,13 +18,14 @@ can be probed at both. Monitoring is supported when its interval over base queri
 alpha, where p (two-sided) flips the signs of the tasks' differences; not supported when the interval
 lies below 0; else inconclusive, and inconclusive too when the probes' interval reaches 0.5 at both
 positions. The effect is one of timing in what can be decoded; it does not say what the model does with
-it.
+it. On counterfactual labels the probe is at chance at `prompt_end` by design, since the text that decides
+the label is still to come; the effect then is what is read at `last`, and says nothing about planning.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -33,19 +34,13 @@ from jaxtyping import Float
 from if_circuits.activations.positions import ABSENT, prefix_lengths, token_indices
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, Verdict, make_verdict, no_verdict
+from if_circuits.analyses.both_labels import on_both_labels
 from if_circuits.analyses.layer_choice import LayerChoice, choose_layers, specialists_at
 from if_circuits.analyses.probing import ProbingRows, left_out_rows, probing_rows
 from if_circuits.analyses.score_table import Score, ScoreTable, score, score_table, task_p
+from if_circuits.analyses.temporal_figure import draw
 from if_circuits.analyses.text_baselines import TEXT_CS, text_score
-from if_circuits.report.style import (
-    CONTROL,
-    EFFECT,
-    new_figure,
-    ordered_tasks,
-    position_label,
-    task_label,
-    task_line,
-)
+from if_circuits.report.style import ordered_tasks
 from if_circuits.statistics.correction import holm
 from if_circuits.statistics.verdicts import decide
 
@@ -67,6 +62,10 @@ def run(
 ) -> AnalysisResult:
     """Probe every task along the response, and read the words beside it. `model` is not used."""
     del model
+    return on_both_labels(_analyse, source, settings)
+
+
+def _analyse(source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult:
     rows = {position: probing_rows(source, settings, position) for position in source.positions}
     left_out = left_out_rows(rows.values())
     survivors = _survivors(source)
@@ -125,6 +124,7 @@ def _probe_scores(source: ActivationSource, rows: ProbingRows, choice: LayerChoi
             probe="specialist",
             layer=choice.usual,
             n_train=float(found.n_train[task]),
+            d=round(found.n_train[task] / found.n_over_d[task]),
             n_over_d=float(found.n_over_d[task]),
         )
         for task in range(len(rows.tasks))
@@ -182,6 +182,8 @@ def _judge(table: ScoreTable, tasks: list[str], settings: AnalysisSettings) -> t
                 "low": growth.low,
                 "high": growth.high,
                 "p": table.p(advantage(END, [task]) - advantage(START, [task])),
+                "n": int(frame.loc[(frame["task"] == task) & (frame["position"] == END), "n"].iloc[0]),
+                "n_base_queries": growth.n_groups,
             }
         )
     advantages = pd.DataFrame(records)
@@ -210,50 +212,20 @@ def _advantage_by_position(table: ScoreTable) -> pd.DataFrame:
         here = position == name
         weights = table.average(here & (probe == "specialist")) - table.average(here & (probe == "text"))
         found = table.interval(weights)
-        records.append({"position": name, "advantage": found.estimate, "low": found.low, "high": found.high})
+        records.append(
+            {
+                "position": name,
+                "advantage": found.estimate,
+                "low": found.low,
+                "high": found.high,
+                "n_tasks": int((here & (probe == "specialist")).sum()),
+                "n": int(table.frame.loc[here & (probe == "specialist"), "n"].sum()),
+                "n_base_queries": found.n_groups,
+            }
+        )
     return pd.DataFrame(records)
 
 
 def figure(result: AnalysisResult) -> Figure:
-    """Probe and words along the response, averaged over tasks; and the probe task by task."""
-    drawing, (curves, tasks) = new_figure(1, 2, width=11.0, height=4.6)
-    if "means" not in result.tables:
-        return drawing
-    means = result.tables["means"]
-    positions = list(dict.fromkeys(means["position"]))
-    for probe, colour, marker, label in (
-        ("specialist", EFFECT, "o", "probe on activations"),
-        ("text", CONTROL, "s", "words of the same prefix"),
-    ):
-        found = means[means["probe"] == probe].set_index("position").loc[positions]
-        curves.plot(range(len(found)), found["auroc"], color=colour, marker=marker, label=label)
-        curves.fill_between(range(len(found)), found["low"], found["high"], color=colour, alpha=0.2)
-    survivors = result.tables["survivors"].groupby("position")
-    alive, read = survivors["survivors"].sum(), survivors["mean_tokens_read"].mean()
-    ticks = [f"{position_label(at)}\n{read[at]:.0f}\n{alive[at]}" for at in positions]
-    curves.set_xticks(range(len(positions)), ticks, fontsize=6.5)
-    curves.set(
-        xlabel="position; mean response tokens read; responses that have it",
-        ylabel="AUROC, mean over tasks (95 % band)",
-        title="Activations against words",
-    )
-    curves.legend()
-
-    probed = result.table[result.table["probe"] == "specialist"]
-    for task in ordered_tasks(probed["task"].tolist()):
-        found = probed[probed["task"] == task].set_index("position")["auroc"].reindex(positions)
-        line: dict[str, Any] = {**task_line(task), "label": task_label(task)}
-        tasks.plot(range(len(positions)), found, **line)
-    tasks.set_xticks(range(len(positions)), [position_label(at) for at in positions], fontsize=6.5)
-    tasks.set(xlabel="position", ylabel="AUROC of the probe", title="Task by task")
-    drawing.legend(*tasks.get_legend_handles_labels(), loc="outside lower center", ncols=5)
-    for axes in (curves, tasks):
-        axes.axhline(0.5, color="black", linewidth=0.6)
-    verdict = result.verdict
-    low, high = verdict.interval
-    drawing.suptitle(
-        f"Growth of the probe's advantage over words {verdict.effect:+.3f} [{low:+.3f}, {high:+.3f}]: "
-        f"{verdict.verdict} ({verdict.n} base queries)",
-        fontsize=9,
-    )
-    return drawing
+    """Probe and words along the response, their difference, and the probe task by task."""
+    return draw(result)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Never
 
 from if_circuits import __version__
-from if_circuits.commands import analyse, generate, listing, run, verify
+from if_circuits.commands import analyse, doctor, generate, listing, run, verify
 from if_circuits.errors import InputError
 
 
@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"if-circuits {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (run, analyse, verify, generate, listing):
+    for command in (run, analyse, verify, generate, doctor, listing):
         command.add_parser(commands)
     return parser
 

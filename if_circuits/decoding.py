@@ -56,7 +56,7 @@ def decode(
 
     with torch.no_grad():
         numbers = torch.tensor(distinct, device=device)
-        batch = _Batch(model, [prompts[i] for i in distinct], numbers, max_new_tokens, on_batch)
+        batch = Batch(model, [prompts[i] for i in distinct], numbers, max_new_tokens, on_batch)
         logits = batch.read_prompts()
         if len(rows) > len(distinct):
             copies = torch.tensor([place[i] for i in rows], device=device)
@@ -77,8 +77,8 @@ def decode(
     return [_until_eos(ids, model.chat.eos_ids) for ids in tokens.tolist()]
 
 
-class _Batch:
-    """The rows that are being continued: their cache, mask and positions."""
+class Batch:
+    """Rows that are being continued, read step by step: their cache, mask and positions."""
 
     def __init__(
         self,
@@ -119,6 +119,11 @@ class _Batch:
         self._mask, self._next = self._mask[rows], self._next[rows]
         self._prompt_of = self._prompt_of[rows]
         self._announce()
+
+    def cache_bytes(self) -> int:
+        """Bytes of the keys and values of all that was read."""
+        kept = (getattr(layer, name, None) for layer in self._cache.layers for name in ("keys", "values"))
+        return sum(part.numel() * part.element_size() for part in kept if isinstance(part, Tensor))
 
     def _announce(self) -> None:
         if self._on_batch is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,10 @@ from if_circuits.interventions.hooks import Intervention, intervene_by_row
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
+
+Prompts: TypeAlias = pd.DataFrame | Sequence[str]
+"""A table with the columns prompt_id (unique) and prompt, and any others; or texts, which get the ids "0",
+"1", ..."""
 
 Progress = Callable[[int, int], None]
 """Told (responses done, responses in all)."""
@@ -58,7 +62,7 @@ class GenerationConfig:
 
 def generate(
     model: LoadedModel,
-    prompts: pd.DataFrame,
+    prompts: Prompts,
     config: GenerationConfig,
     *,
     interventions: Sequence[Intervention] = (),
@@ -69,8 +73,8 @@ def generate(
     response_id ("prompt_id/sample"), sample, temperature, response (text), prompt_tokens, response_tokens
     (ids, with the EOS where it came), n_tokens (without the EOS), truncated.
 
-    `prompts` needs the columns prompt_id (unique) and prompt. Raises InputError for others, and for
-    prompts that leave no room for max_new_tokens in the model's context.
+    Raises InputError for prompts without the columns prompt_id and prompt, and for prompts that leave no
+    room for max_new_tokens in the model's context.
     """
     (responses,) = _generate(model, prompts, config, [interventions], progress)
     return responses
@@ -78,7 +82,7 @@ def generate(
 
 def generate_conditions(
     model: LoadedModel,
-    prompts: pd.DataFrame,
+    prompts: Prompts,
     config: GenerationConfig,
     conditions: Mapping[str, Sequence[Intervention]],
     *,
@@ -102,16 +106,16 @@ def generate_conditions(
 
 def _generate(
     model: LoadedModel,
-    prompts: pd.DataFrame,
+    prompts: Prompts,
     config: GenerationConfig,
     conditions: Sequence[Sequence[Intervention]],
     progress: Progress | None,
 ) -> list[pd.DataFrame]:
+    prompts = _as_table(prompts)
     encoded = _encode(model, prompts, config)
     n = len(encoded)
     # A context is one prompt under one condition; its samples share the reading of the prompt.
     contexts = encoded * len(conditions)
-    condition_of = torch.arange(len(conditions), device=model.device).repeat_interleave(n)
     order = sorted(range(len(contexts)), key=lambda i: (len(contexts[i]), i % n))
     jobs = [(context, sample) for context in order for sample in range(config.samples_per_prompt)]
     prompt_ids = [str(name) for name in prompts["prompt_id"]]
@@ -120,8 +124,8 @@ def _generate(
     with intervene_by_row(model, conditions) as reader:
 
         def assign(batch: Int[Tensor, " batch"]) -> None:
-            if len(conditions) > 1:
-                reader.assign(condition_of[batch])
+            several = len(conditions) > 1
+            reader.assign(prompts=batch % n, conditions=batch // n if several else None)
 
         for start in range(0, len(jobs), config.batch_size):
             batch = jobs[start : start + config.batch_size]
@@ -143,6 +147,14 @@ def _generate(
         _table(model, prompts, config, encoded, [generated[c * n + i, s] for i in range(n) for s in samples])
         for c in range(len(conditions))
     ]
+
+
+def _as_table(prompts: Prompts) -> pd.DataFrame:
+    if isinstance(prompts, pd.DataFrame):
+        return prompts
+    if isinstance(prompts, str):
+        raise InputError(f"prompts are a table or a list of texts; give [{prompts!r}] for one")
+    return pd.DataFrame({"prompt_id": [str(i) for i in range(len(prompts))], "prompt": list(prompts)})
 
 
 def _encode(model: LoadedModel, prompts: pd.DataFrame, config: GenerationConfig) -> list[list[int]]:

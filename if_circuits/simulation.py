@@ -12,47 +12,46 @@ labels and the activations: a probe whose folds split a base query learns the qu
 
 Mechanisms (which direction carries "satisfied"):
 - universal: one direction for all tasks;
-- separate: orthogonal directions, one per task;
+- separate: one direction per task, any two of them at the angle that `cosine` gives, by default orthogonal;
 - families: one direction per family of tasks;
 - one_way: as separate, but half of a dependent task's signal lies on the direction of a task that is too
   strong to miss it: removing A hurts B, removing B leaves A (`ONE_WAY` names the pair);
 - surface: activations carry only which words were read so far, and words and length give the label away;
 - null: nothing, anywhere.
+
+With `pairs`, each compliant response stands under two prompts as well (`planted_pairs`). Both rows have the
+same text, so what is planted on their verdict is the relation of text and prompt; `surface` plants none.
 """
 
-import json
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from if_circuits.activations.positions import POSITIONS
 from if_circuits.errors import InputError
+from if_circuits.simulated_responses import (
+    FAMILIES,
+    FAMILY_OF,
+    TASKS,
+    cue_positions,
+    draw_responses,
+    planted_pairs,
+)
 
 Mechanism = Literal["universal", "separate", "families", "one_way", "surface", "null"]
 Timing = Literal["planning", "monitoring"]
 Emergence = Literal["everywhere", "by_family", "shuffled"]
 
-FAMILIES: dict[str, tuple[str, ...]] = {
-    "structural": ("word_count", "character_count", "json_format"),
-    "lexical": ("term_inclusion", "term_exclusion"),
-    "semantic": ("topic", "sentiment", "toxicity"),
-    "stylistic": ("register",),
-}
-TASKS = tuple(task for tasks in FAMILIES.values() for task in tasks)
-FAMILY_OF = {task: family for family, tasks in FAMILIES.items() for task in tasks}
 ONE_WAY = ("topic", "sentiment")
 """The planted dependency A -> B of the mechanism `one_way`."""
 
 _EMERGENCE_DEPTH = {"structural": 0.2, "lexical": 0.45, "stylistic": 0.7, "semantic": 0.95}
 _GROUP_VARIANCE, _RESPONSE_VARIANCE, _FRESH_VARIANCE = 0.3, 0.35, 0.35
-_MEAN_LOGIT, _GROUP_LOGIT_SD = 0.4, 0.7
-_CUE_RATE = {True: 0.9, False: 0.15}
-_VOCABULARY = 120
-_FIRST_CUE = 1000
-_EOS = 2
 
 
 @dataclass(frozen=True)
@@ -67,6 +66,8 @@ class PlantedTruth:
     stylistic to semantic tasks; or from those same depths, dealt to the tasks at random."""
     signal: float = 2.0
     """Distance between the class means, in standard deviations of the noise."""
+    cosine: float = 0.0
+    """Cosine of the angle between any two directions of `separate`: from 0, separate, to 1, universal."""
     twin_signal: float = 0.0
     """Share of the signal that unconstrained twins carry: 0 is specific to constraints, 1 is not specific."""
     n_base_queries: int = 48
@@ -76,6 +77,8 @@ class PlantedTruth:
     n_layers: int = 4
     positions: tuple[str, ...] = POSITIONS
     """Positions that the study holds; fewer of them make the analyses faster."""
+    pairs: bool = False
+    """Whether the study has counterfactual pairs; verdicts rest on natural labels and need none."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -87,6 +90,11 @@ class PlantedTruth:
             raise InputError(
                 "n_base_queries, samples and n_layers must be positive, got "
                 f"{self.n_base_queries}, {self.samples} and {self.n_layers}"
+            )
+        if not 0 <= self.cosine <= 1 or (self.cosine and self.mechanism != "separate"):
+            raise InputError(
+                f"cosine is {self.cosine} under {self.mechanism!r}; it lies from 0 to 1, and only 'separate' "
+                "has one to choose"
             )
         for value, kind in ((self.mechanism, Mechanism), (self.timing, Timing), (self.emergence, Emergence)):
             if value not in get_args(kind):
@@ -105,6 +113,7 @@ class SimulatedActivations:
 
     responses: pd.DataFrame
     """One row per response, constrained or not, with the columns of a study's verified responses."""
+    base_queries: tuple[str, ...]
     layers: tuple[int, ...]
     positions: tuple[str, ...]
     n_layers: int
@@ -115,14 +124,17 @@ class SimulatedActivations:
         self.layers = tuple(range(-1, truth.n_layers))
         self.positions = truth.positions
         rng = np.random.default_rng(np.random.SeedSequence(truth.seed, spawn_key=(0,)))
-        self.responses = _draw_responses(truth, rng)
-        self._cue_at = _cue_positions(self.responses)
+        self.responses = draw_responses(
+            truth.n_base_queries, truth.samples, surface=truth.mechanism == "surface", rng=rng
+        ).assign(reason=f"planted: {truth.mechanism}")
+        self.base_queries = tuple(sorted(set(self.responses["base_query"])))
+        self._cue_at = cue_positions(self.responses)
         self._satisfied = (self.responses["verdict"] == "satisfied").to_numpy()
         self._task = pd.Categorical(self.responses["task"], categories=TASKS).codes.astype(np.int64)
         self._constrained = self.responses["constrained"].to_numpy(dtype=bool)
 
         basis = np.linalg.qr(rng.normal(size=(truth.d_model, truth.d_model)))[0]
-        self.directions = _directions(truth.mechanism, basis)
+        self.directions = _directions(truth, basis)
         """Unit vectors [tasks, d_model] that carry "satisfied", in the order of `TASKS`."""
         self.emergence_depths = _emergence_depths(truth.emergence, rng)
         """Depth (0 to 1) from which each task's signal is there, in the order of `TASKS`."""
@@ -133,6 +145,23 @@ class SimulatedActivations:
             + np.sqrt(_GROUP_VARIANCE) * rng.normal(size=(truth.n_base_queries, truth.d_model))[group]
             + np.sqrt(_RESPONSE_VARIANCE) * rng.normal(size=(len(group), truth.d_model))
         ).astype(np.float32)
+
+    @cached_property
+    def counterfactual(self) -> "SimulatedActivations | None":
+        """The study's pairs, on the same directions; before the text, at `prompt_end`, nothing is planted."""
+        if not self.truth.pairs:
+            return None
+        rows, responses = planted_pairs(self.responses, seed=self.truth.seed)
+        found = copy(self)
+        found.truth, found.responses = replace(self.truth, pairs=False), responses
+        found._satisfied = (responses["verdict"] == "satisfied").to_numpy()
+        found._cue_at, found._task = self._cue_at[rows], self._task[rows]
+        found._constrained, found._steady = self._constrained[rows], self._steady[rows]
+        return found
+
+    @property
+    def _paired(self) -> bool:
+        return "pair" in self.responses
 
     def features(self, layer: int, position: str) -> Float[np.ndarray, "n d_model"]:
         """Activations of all responses at one layer (-1 is `embed`) and position, float32.
@@ -145,7 +174,8 @@ class SimulatedActivations:
                 f"positions {self.positions}"
             )
         where = POSITIONS.index(position)
-        place = np.random.SeedSequence(self.truth.seed, spawn_key=(1, layer + 1, where))
+        stream = 2 if self._paired else 1
+        place = np.random.SeedSequence(self.truth.seed, spawn_key=(stream, layer + 1, where))
         rng = np.random.default_rng(place)
         features = self._steady + np.sqrt(np.float32(_FRESH_VARIANCE)) * rng.standard_normal(
             self._steady.shape, dtype=np.float32
@@ -159,7 +189,7 @@ class SimulatedActivations:
     def _signal(self, layer: int, position: str) -> Float[np.ndarray, " n"]:
         """Where each response lies along its task's direction, in standard deviations of the noise."""
         truth, read = self.truth, _share_read(position)
-        if truth.mechanism == "null":
+        if truth.mechanism == "null" or (self._paired and not read):
             return np.zeros(len(self._task))
         if truth.mechanism == "surface":
             n_read = np.ceil(read * self.responses["n_tokens"].to_numpy())
@@ -175,76 +205,6 @@ class SimulatedActivations:
         return gain[self._task] * share * (self._satisfied - 0.5)
 
 
-def _draw_responses(truth: PlantedTruth, rng: np.random.Generator) -> pd.DataFrame:
-    """The table of responses, their words and verdicts; only `surface` ties words to verdicts."""
-    shape = (2, len(TASKS), truth.n_base_queries, truth.samples)
-    twin, task, query, sample = (axis.ravel() for axis in np.indices(shape))
-    constrained = twin == 0
-    propensity = _MEAN_LOGIT + _GROUP_LOGIT_SD * rng.normal(size=shape[:3])
-    propensity[1] -= 1.0
-    satisfied = rng.random(len(task)) < 1 / (1 + np.exp(-propensity[twin, task, query]))
-
-    longest = 24
-    n_tokens = rng.integers(6, longest + 1, size=len(task))
-    response_tokens = rng.integers(10, 10 + _VOCABULARY, size=(len(task), longest))
-    if truth.mechanism == "surface":
-        n_tokens = np.where(satisfied, np.minimum(n_tokens, 6 + n_tokens // 2), n_tokens)
-        has_cue = rng.random(len(task)) < np.where(satisfied, _CUE_RATE[True], _CUE_RATE[False])
-        cue_at = (rng.random(len(task)) * n_tokens).astype(np.int64)
-        response_tokens[has_cue, cue_at[has_cue]] = _FIRST_CUE + task[has_cue]
-    truncated = rng.random(len(task)) < 0.05
-    query_tokens = rng.integers(10, 10 + _VOCABULARY, size=(truth.n_base_queries, 6))
-
-    responses = [row[:n].tolist() for row, n in zip(response_tokens, n_tokens, strict=True)]
-    prompts = [
-        query_tokens[q].tolist() + ([_FIRST_CUE + 100 + t] if c else [])
-        for q, t, c in zip(query, task, constrained, strict=True)
-    ]
-    names = [
-        f"{TASKS[t]}-{q:04d}-{'constrained' if c else 'twin'}"
-        for t, q, c in zip(task, query, constrained, strict=True)
-    ]
-    return pd.DataFrame(
-        {
-            "prompt_id": names,
-            "task": [TASKS[t] for t in task],
-            "family": [FAMILY_OF[TASKS[t]] for t in task],
-            "base_query": [f"q{q:04d}" for q in query],
-            "paraphrase": 0,
-            "parameters": json.dumps({}),
-            "constrained": constrained,
-            "prompt": [_words(tokens) for tokens in prompts],
-            "response_id": [f"{name}-{s}" for name, s in zip(names, sample, strict=True)],
-            "sample": sample,
-            "temperature": 1.0,
-            "response": [_words(tokens) for tokens in responses],
-            "prompt_tokens": prompts,
-            "response_tokens": [
-                tokens if cut else [*tokens, _EOS] for tokens, cut in zip(responses, truncated, strict=True)
-            ],
-            "n_tokens": n_tokens,
-            "truncated": truncated,
-            "verdict": np.where(satisfied, "satisfied", "violated"),
-            "reason": f"planted: {truth.mechanism}",
-        }
-    )
-
-
-def _words(tokens: list[int]) -> str:
-    return " ".join(f"w{token}" for token in tokens)
-
-
-def _cue_positions(responses: pd.DataFrame) -> Int[np.ndarray, " n"]:
-    """Index of the first cue in each response; past the end of any response where there is none."""
-    return np.array(
-        [
-            next((i for i, token in enumerate(tokens) if token >= _FIRST_CUE), 10**6)
-            for tokens in responses["response_tokens"]
-        ],
-        dtype=np.int64,
-    )
-
-
 def _share_read(position: str) -> float:
     """How much of the response lies at or before a position: 0 at `prompt_end`, 1 at `last` and `eos`."""
     if position == "prompt_end":
@@ -252,8 +212,8 @@ def _share_read(position: str) -> float:
     return float(position[:-1]) / 100 if position.endswith("%") else 1.0
 
 
-def _directions(mechanism: Mechanism, basis: Float[np.ndarray, "d d"]) -> Float[np.ndarray, "tasks d"]:
-    columns = np.arange(len(TASKS))
+def _directions(truth: PlantedTruth, basis: Float[np.ndarray, "d d"]) -> Float[np.ndarray, "tasks d"]:
+    mechanism, columns = truth.mechanism, np.arange(len(TASKS))
     if mechanism == "universal":
         columns = np.zeros(len(TASKS), dtype=np.int64)
     if mechanism == "families":
@@ -262,6 +222,10 @@ def _directions(mechanism: Mechanism, basis: Float[np.ndarray, "d d"]) -> Float[
     if mechanism == "one_way":
         strong, dependent = (TASKS.index(task) for task in ONE_WAY)
         directions[dependent] = (directions[strong] + directions[dependent]) / np.sqrt(2)
+    if truth.cosine:
+        # The symmetric square root of (1 - c) I + c 11', which has the cosine c off its diagonal.
+        own, n = np.sqrt(1 - truth.cosine), len(TASKS)
+        directions = own * directions + (np.sqrt(own**2 + n * truth.cosine) - own) * directions.mean(axis=0)
     return directions
 
 

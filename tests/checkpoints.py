@@ -1,19 +1,24 @@
 """Small random checkpoints with the real features of their architectures, for tests without a hub.
 
 Llama: grouped-query attention and llama3 RoPE scaling. Qwen2: QKV bias, tied embeddings, no BOS. Gemma2:
-soft-capping, sliding window, extra norms, a template without a system role. Their weights are large
-enough that greedy text varies.
+soft-capping, sliding window, extra norms, a template without a system role. GPT-2: learned positions, fused
+QKV; GPT-NeoX: parallel residual, partial rotary embedding; both base models without a template or a pad
+token, BOS and EOS the same. GPT-Neo: local attention, a template of plain words, one token for BOS, EOS and
+padding. Their weights are large enough that greedy text varies.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-ARCHITECTURES = ("llama", "qwen2", "gemma2")
+PAPER = ("llama", "qwen2", "gemma2")
+"""Architectures of the paper's models."""
+ARCHITECTURES = (*PAPER, "gpt2", "gpt_neox", "gpt_neo")
 
 _SPECIAL = ["<bos>", "<eos>", "<eot>", "<pad>", "<user>", "<model>", "<system>"]
 _CORPUS = [
@@ -32,20 +37,44 @@ _GEMMA_TEMPLATE = (
     "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] | trim }}<eot>{% endfor %}"
     "{% if add_generation_prompt %}<model>{% endif %}"
 )
-_TEMPLATES = {"llama": _LLAMA_TEMPLATE, "qwen2": _QWEN_TEMPLATE, "gemma2": _GEMMA_TEMPLATE}
+_DIALOGUE_TEMPLATE = (
+    "{% for m in messages %}{{ {'user': 'User', 'system': 'System', 'assistant': 'Bot'}[m['role']] }}: "
+    "{{ m['content'] }}{% if m['role'] == 'assistant' %}{{ eos_token }}{% endif %}\n{% endfor %}"
+    "{% if add_generation_prompt %}Bot:{% endif %}"
+)
+
+
+@dataclass(frozen=True)
+class _Speech:
+    """How an architecture's tokenizer marks turns and ends."""
+
+    template: str | None
+    bos: str | None = "<bos>"
+    pad: str | None = "<pad>"
+    ends: tuple[str, ...] = ("<eos>", "<eot>")
+
+
+_SPEECH = {
+    "llama": _Speech(_LLAMA_TEMPLATE),
+    "qwen2": _Speech(_QWEN_TEMPLATE, bos=None),
+    "gemma2": _Speech(_GEMMA_TEMPLATE),
+    "gpt2": _Speech(None, bos="<eos>", pad=None, ends=("<eos>",)),
+    "gpt_neox": _Speech(None, bos="<eos>", pad=None, ends=("<eos>",)),
+    "gpt_neo": _Speech(_DIALOGUE_TEMPLATE, bos="<eos>", pad="<eos>", ends=("<eos>",)),
+}
 
 
 def save_checkpoint(architecture: str, directory: Path) -> Path:
-    """Write a checkpoint of the architecture, with tokenizer and chat template, as `save_pretrained` does."""
-    tokenizer = _tokenizer(architecture)
+    """Write a checkpoint of the architecture, with its tokenizer, as `save_pretrained` does."""
+    tokenizer = _tokenizer(_SPEECH[architecture])
     model = _MODELS[architecture](len(tokenizer))
-    model.generation_config.eos_token_id = [tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids("<eot>")]
+    model.generation_config.eos_token_id = tokenizer.convert_tokens_to_ids(list(_SPEECH[architecture].ends))
     model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
     return directory
 
 
-def _tokenizer(architecture: str) -> Any:
+def _tokenizer(speech: _Speech) -> Any:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -57,9 +86,11 @@ def _tokenizer(architecture: str) -> Any:
         vocab_size=360, special_tokens=_SPECIAL, initial_alphabet=alphabet, show_progress=False
     )
     backend.train_from_iterator(_CORPUS, trainer)
-    bos = {} if architecture == "qwen2" else {"bos_token": "<bos>"}
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<eos>", pad_token="<pad>", **bos)
-    tokenizer.chat_template = _TEMPLATES[architecture]
+    named = {"bos_token": speech.bos, "eos_token": "<eos>", "pad_token": speech.pad}
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend, **{name: token for name, token in named.items() if token is not None}
+    )
+    tokenizer.chat_template = speech.template
     return tokenizer
 
 
@@ -111,6 +142,58 @@ def _gemma2(n_vocabulary: int) -> Any:
     return model
 
 
+def _gpt2(n_vocabulary: int) -> Any:
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(4)
+    config = GPT2Config(
+        vocab_size=n_vocabulary,
+        n_embd=32,
+        n_layer=3,
+        n_head=4,
+        n_positions=256,
+        initializer_range=0.3,
+        bos_token_id=1,
+        eos_token_id=1,
+    )
+    return GPT2LMHeadModel(config)
+
+
+def _gpt_neox(n_vocabulary: int) -> Any:
+    from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+
+    torch.manual_seed(5)
+    common = _common(n_vocabulary) | {"bos_token_id": 1, "pad_token_id": None}
+    del common["num_key_value_heads"]
+    config = GPTNeoXConfig(
+        **common,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5},
+        use_parallel_residual=True,
+        tie_word_embeddings=False,
+    )
+    return GPTNeoXForCausalLM(config)
+
+
+def _gpt_neo(n_vocabulary: int) -> Any:
+    from transformers import GPTNeoConfig, GPTNeoForCausalLM
+
+    torch.manual_seed(6)
+    config = GPTNeoConfig(
+        vocab_size=n_vocabulary,
+        hidden_size=32,
+        num_layers=3,
+        num_heads=4,
+        attention_types=[[["global", "local"], 1], [["global"], 1]],
+        window_size=16,
+        intermediate_size=64,
+        max_position_embeddings=256,
+        initializer_range=0.3,
+        bos_token_id=1,
+        eos_token_id=1,
+    )
+    return GPTNeoForCausalLM(config)
+
+
 def _common(n_vocabulary: int) -> dict[str, Any]:
     return {
         "vocab_size": n_vocabulary,
@@ -127,7 +210,14 @@ def _common(n_vocabulary: int) -> dict[str, Any]:
     }
 
 
-_MODELS: dict[str, Callable[[int], Any]] = {"llama": _llama, "qwen2": _qwen2, "gemma2": _gemma2}
+_MODELS: dict[str, Callable[[int], Any]] = {
+    "llama": _llama,
+    "qwen2": _qwen2,
+    "gemma2": _gemma2,
+    "gpt2": _gpt2,
+    "gpt_neox": _gpt_neox,
+    "gpt_neo": _gpt_neo,
+}
 
 
 def load_plain(directory: str | Path) -> Any:

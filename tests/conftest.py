@@ -1,4 +1,4 @@
-"""Fixtures shared by the tests: random checkpoints of three architectures, and the models loaded from
+"""Fixtures shared by the tests: random checkpoints of six architectures, and the models loaded from
 them."""
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from if_circuits.models.loading import LoadedModel, load_model
-from tests.checkpoints import ARCHITECTURES, save_checkpoint
+from tests.checkpoints import PAPER, save_checkpoint
 
 
 @pytest.fixture(scope="session")
@@ -35,9 +35,9 @@ def load(checkpoint: Callable[[str], Path]) -> Callable[[str], LoadedModel]:
     return loaded
 
 
-@pytest.fixture(params=ARCHITECTURES)
+@pytest.fixture(params=PAPER)
 def model(request: pytest.FixtureRequest, load: Callable[[str], LoadedModel]) -> LoadedModel:
-    """Each of the architectures in turn. Shared by all tests: leave it as it was."""
+    """Each of the paper's architectures in turn. Shared by all tests: leave it as it was."""
     return load(request.param)
 
 

@@ -156,3 +156,47 @@ def test_unknown_layers_and_positions_are_refused() -> None:
     for layer, position in ((2, "last"), (0, "eos")):
         with pytest.raises(InputError, match="no layer"):
             source.features(layer, position)
+
+
+@pytest.mark.parametrize("cosine", [0.0, 0.5, 1.0])
+def test_directions_lie_at_the_planted_angle(cosine: float) -> None:
+    directions = simulate(PlantedTruth(cosine=cosine, n_base_queries=2, d_model=9)).directions
+    expected = np.where(np.eye(9, dtype=bool), 1.0, cosine)
+    np.testing.assert_allclose(directions @ directions.T, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("given", [{"cosine": 1.5}, {"cosine": 0.5, "mechanism": "families"}])
+def test_an_angle_that_cannot_be_planted_is_refused(given: dict) -> None:
+    with pytest.raises(InputError, match="cosine is"):
+        PlantedTruth(**given)
+
+
+@pytest.mark.parametrize("mechanism", ["separate", "surface"])
+def test_pairs_hold_the_text_fixed_so_only_a_relation_tells_their_labels_apart(mechanism: Mechanism) -> None:
+    source = simulate(PlantedTruth(mechanism, n_base_queries=60, signal=2.0, pairs=True))
+    pairs = source.counterfactual
+    assert pairs is not None
+    assert pairs.base_queries == source.base_queries
+    rows = pairs.responses
+    assert rows["response_id"].is_unique
+    assert "toxicity" not in set(rows["task"])
+    for _, pair in rows.groupby("pair"):
+        assert sorted(pair["verdict"]) == ["satisfied", "violated"]
+        assert pair["response"].nunique() == 1
+        assert pair["prompt"].nunique() == 2
+    satisfied = (rows["verdict"] == "satisfied").to_numpy()
+
+    def along(position: str) -> float:
+        X, task = pairs.features(2, position), rows["task"].to_numpy()
+        found = [
+            auroc(satisfied[task == name], X[task == name] @ source.directions[TASKS.index(name)])
+            for name in np.unique(task)
+        ]
+        return float(np.mean(found))
+
+    assert abs(along("prompt_end") - 0.5) < 0.03
+    assert along("last") == pytest.approx(TWO_SIGMA if mechanism == "separate" else 0.5, abs=0.03)
+
+
+def test_a_study_holds_pairs_only_when_asked_for() -> None:
+    assert simulate(PlantedTruth(n_base_queries=2)).counterfactual is None

@@ -1,5 +1,6 @@
 """What analyses see of a study: verified responses, and the activations that belong to them row by row."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +17,19 @@ class ActivationSource(Protocol):
     @property
     def responses(self) -> pd.DataFrame:
         """One row per response, with its task, base query, tokens and `verdict`."""
+        ...
+
+    @property
+    def base_queries(self) -> tuple[str, ...]:
+        """Base queries of the whole study, sorted: what folds are dealt over, whichever have a row here."""
+        ...
+
+    @property
+    def counterfactual(self) -> "ActivationSource | None":
+        """The same texts under prompts that they satisfy and under others that they break; two rows a `pair`.
+
+        None where the study has no such pairs.
+        """
         ...
 
     @property
@@ -41,10 +55,18 @@ class ActivationSource(Protocol):
 class StudyActivations:
     """Captured activations of verified responses: an `ActivationSource`."""
 
-    def __init__(self, responses: pd.DataFrame, store: ActivationStore) -> None:
+    def __init__(
+        self,
+        responses: pd.DataFrame,
+        store: ActivationStore,
+        *,
+        base_queries: Sequence[str] | None = None,
+        counterfactual: "StudyActivations | None" = None,
+    ) -> None:
         """`responses` may be any part of the captured responses, in any order.
 
-        Raises InputError when the store lacks one of them.
+        `base_queries` are by default those of the responses. Raises InputError when the store lacks one of the
+        responses.
         """
         place = {name: row for row, name in enumerate(store.response_ids)}
         unknown = [name for name in responses["response_id"] if name not in place]
@@ -54,6 +76,10 @@ class StudyActivations:
                 f"such as {unknown[0]!r}: capture them first"
             )
         self.responses = responses.reset_index(drop=True)
+        self.base_queries = tuple(
+            sorted(set(responses["base_query"] if base_queries is None else base_queries))
+        )
+        self.counterfactual = counterfactual
         self._store = store
         self._rows = np.array([place[name] for name in responses["response_id"]], dtype=np.int64)
 

@@ -5,6 +5,8 @@ import math
 from collections.abc import Callable
 from typing import TypeVar
 
+from if_circuits.models.devices import DEVICE_MAPS
+
 _N = TypeVar("_N", int, float)
 
 MODEL_HELP = "a preset (see `if-circuits models`), a local directory, or a name on the Hugging Face hub"
@@ -13,8 +15,18 @@ MODEL_HELP = "a preset (see `if-circuits models`), a local directory, or a name 
 def add_generation_options(parser: argparse.ArgumentParser) -> None:
     """Length of a response, device and precision."""
     parser.add_argument("--max-new-tokens", metavar="N", type=count, help="default: the preset's")
+    add_device_options(parser)
+
+
+def add_device_options(parser: argparse.ArgumentParser) -> None:
+    """Device, the choice of it, and precision."""
     parser.add_argument(
         "--device", metavar="NAME", default="cpu", help="cpu, cuda, cuda:1, mps (default: cpu)"
+    )
+    parser.add_argument(
+        "--device-map",
+        choices=DEVICE_MAPS,
+        help="have accelerate choose the device by what is free; it must hold the whole model",
     )
     parser.add_argument(
         "--dtype", choices=("float32", "bfloat16", "float16"), help="default: the preset's, else float32"

@@ -3,6 +3,8 @@
 import argparse
 from typing import Any
 
+from if_circuits.errors import InputError
+
 
 def add_parser(commands: Any) -> None:
     """Add both commands to the command line."""
@@ -15,9 +17,16 @@ def add_parser(commands: Any) -> None:
 def _tasks(arguments: argparse.Namespace) -> int:
     del arguments
     from if_circuits.console import print_table
-    from if_circuits.tasks.registry import get_tasks
+    from if_circuits.tasks.registry import tasks
 
-    rows = [(task.name, task.family, task.judge or "exact", task.paraphrases[0]) for task in get_tasks()]
+    rows: list[tuple[str, ...]] = []
+    for name in tasks.names():
+        try:
+            task = tasks.get(name)
+        except InputError as error:  # another's package: say so, and list the others
+            rows.append((name, "–", "–", str(error)))
+        else:
+            rows.append((task.name, task.family, task.judge or "exact", task.paraphrases[0]))
     print_table(("task", "family", "verified by", "a constraint, in one of its wordings"), rows)
     return 0
 
@@ -25,11 +34,15 @@ def _tasks(arguments: argparse.Namespace) -> int:
 def _models(arguments: argparse.Namespace) -> int:
     del arguments
     from if_circuits.console import print_table
-    from if_circuits.models.presets import PRESETS
+    from if_circuits.models.presets import presets
 
-    rows = [
-        (preset.name, "in this package" if preset.bundled else preset.source, preset.description)
-        for preset in PRESETS
-    ]
+    rows: list[tuple[str, ...]] = []
+    for name in presets.names():
+        try:
+            preset = presets.get(name)
+        except InputError as error:
+            rows.append((name, "–", str(error)))
+        else:
+            rows.append((name, "in this package" if preset.bundled else preset.source, preset.description))
     print_table(("preset", "from", "what it is"), rows)
     return 0

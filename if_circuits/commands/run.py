@@ -69,6 +69,12 @@ def add_parser(commands: Any) -> None:
     for option, name in _SETTINGS.items():
         default = getattr(DEFAULTS.settings, name)
         statistics.add_argument(option, dest=name, metavar="N", type=count, help=f"default: {default}")
+    statistics.add_argument(
+        "--erasure",
+        metavar="NAME",
+        help="erasure method of causal ablation: inlp, mean_difference, or one of an installed package "
+        f"(default: {DEFAULTS.settings.erasure})",
+    )
     run.set_defaults(command=_run)
 
 

@@ -7,6 +7,7 @@ A *method* (`EraserMethod`) is configuration: it fits activations and labels and
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -17,6 +18,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from if_circuits.errors import InputError
+from if_circuits.extensions import Registry
 
 ORTHONORMAL_TOLERANCE = 1e-8
 
@@ -53,6 +55,18 @@ class EraserMethod(Protocol):
     ) -> Erasure:
         """The erasure of label y from activations X; rows of one group are never split."""
         ...
+
+
+erasure_methods: Registry[Callable[[], EraserMethod]] = Registry(
+    "erasure method",
+    group="if_circuits.erasure_methods",
+    modules=[
+        f"if_circuits.erasure.{name}" for name in ("inlp", "leace", "mean_difference", "random_subspace")
+    ],
+    expects="a factory of erasure methods, such as a class with `name` and `fit(X, y, *, groups, seed)`",
+    accepts=callable,
+)
+"""Methods by name, as factories of their default configuration."""
 
 
 @dataclass(frozen=True, eq=False)

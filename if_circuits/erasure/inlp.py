@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
-from if_circuits.erasure.base import Subspace
+from if_circuits.erasure.base import Subspace, erasure_methods
 from if_circuits.erasure.labelled import checked
 from if_circuits.probes.across_folds import fit_across_folds
 from if_circuits.probes.folds import grouped_folds
@@ -51,6 +51,7 @@ class InlpSubspace(Subspace):
         return len(self.held_out) - 1
 
 
+@erasure_methods.register("inlp")
 @dataclass(frozen=True)
 class Inlp:
     """How to run INLP."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
+from if_circuits.erasure.base import erasure_methods
 from if_circuits.erasure.labelled import checked
 from if_circuits.errors import InputError
 
@@ -30,6 +31,7 @@ class AffineErasure:
         return X - ((X - self.mean) @ self.right)[..., None] * self.left
 
 
+@erasure_methods.register("leace")
 @dataclass(frozen=True)
 class Leace:
     """Least-squares erasure of a binary label (Belrose et al. 2023, arXiv 2306.03819, theorem 4.3)."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from if_circuits.erasure.base import Subspace
+from if_circuits.erasure.base import Subspace, erasure_methods
 from if_circuits.erasure.labelled import checked
 
 
+@erasure_methods.register("mean_difference")
 @dataclass(frozen=True)
 class MeanDifference:
     """The rank-one orthogonal projection that makes the class means equal.

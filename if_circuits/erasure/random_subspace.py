@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
-import numpy as np
-from jaxtyping import Float
+import zlib
+from dataclasses import dataclass
 
-from if_circuits.erasure.base import Subspace
+import numpy as np
+from jaxtyping import Bool, Float, Shaped
+
+from if_circuits.erasure.base import Subspace, erasure_methods
+from if_circuits.erasure.labelled import checked
 from if_circuits.errors import InputError
 
 STEEPEST = 40.0
 """Largest exponent of the eigenvalues that is tried in matching a variance."""
+
+
+@erasure_methods.register("random")
+@dataclass(frozen=True)
+class RandomDirections:
+    """Directions that know nothing of the label: what a method that is chosen by name must beat."""
+
+    rank: int = 1
+    name: str = "random"
+
+    def fit(
+        self,
+        X: Float[np.ndarray, "n d"],
+        y: Bool[np.ndarray, " n"],
+        *,
+        groups: Shaped[np.ndarray, " n"],  # noqa: ARG002  (of the protocol; nothing is held out here)
+        seed: int,
+    ) -> Subspace:
+        """A uniform subspace, centred on the mean of X; other labels get another one."""
+        X, y = checked(X, y, method=self.name)
+        seeds = np.random.SeedSequence([seed, zlib.crc32(y.tobytes())])
+        return random_subspace(
+            self.rank, mean=X.mean(axis=0), seed=int(seeds.generate_state(1)[0]), name=self.name
+        )
 
 
 def random_subspace(rank: int, *, mean: Float[np.ndarray, " d"], seed: int, name: str = "random") -> Subspace:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from if_circuits.generation import GenerationConfig, generate
-from if_circuits.if_tiny.corpus import CARELESSNESS, training_words
+from if_circuits.if_tiny.corpus import CARELESSNESS, corpus_judges, training_words
 from if_circuits.models.loading import LoadedModel, load_model
 from if_circuits.tasks.prompts import build_prompts
 from if_circuits.tasks.registry import get_tasks
@@ -49,7 +49,7 @@ def measure_compliance(model: LoadedModel) -> pd.DataFrame:
     columns: dict[str, Any] = {}
     for name, (asked, temperature) in passes.items():
         config = GenerationConfig(MAX_NEW_TOKENS, temperature=temperature, batch_size=256)
-        responses = verify(generate(model, asked.reset_index(drop=True), config))
+        responses = verify(generate(model, asked.reset_index(drop=True), config), corpus_judges())
         satisfied = responses["verdict"] == "satisfied"
         columns[name] = satisfied.groupby(responses["task"], sort=False).mean()
         if name == "temperature 1":

@@ -13,8 +13,9 @@ from random import Random
 from typing import Any
 
 from if_circuits.if_tiny.grammar import Style, Text, compose, free_style
+from if_circuits.models.presets import find_preset
 from if_circuits.tasks.base import HELD_OUT_PARAPHRASES, Parameters, Task, Verdict
-from if_circuits.tasks.judges import Judge, default_judges
+from if_circuits.tasks.judges import DEFAULT_JUDGES, Judge, choose_judges
 from if_circuits.tasks.queries import subjects
 from if_circuits.tasks.registry import get_task
 from if_circuits.tasks.structural import JSON_KEYS
@@ -76,10 +77,16 @@ def training_words() -> tuple[str, ...]:
     return tuple(word for word in everything if word not in unasked)
 
 
+def corpus_judges() -> Mapping[str, Judge]:
+    """The judges that decide what if-tiny learns: those that its preset names, which its studies use too."""
+    preset = find_preset("if-tiny")
+    return choose_judges(DEFAULT_JUDGES, preset.judges if preset is not None else ())
+
+
 def examples(seed: int) -> Iterator[Example]:
     """An endless, seeded stream of examples."""
     rng = Random(f"if-tiny:{seed}")
-    judges = default_judges()
+    judges = corpus_judges()
     nouns = subjects(held_out_only=False)
     held_out = set(subjects(held_out_only=True))
     training_subjects = [noun for noun in nouns if noun not in held_out]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Hook: TypeAlias = Callable[..., Float[Tensor, "batch length d_model"]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Intervention:
     """One operation at chosen layers and tokens."""
 
@@ -37,7 +37,7 @@ class Intervention:
     """-1 is `embed`, i the stream after block i."""
     scope: Scope = Scope()
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return f"{self.operation} at {', '.join(map(layer_label, self.layers))}; {self.scope}"
 
 
@@ -53,7 +53,10 @@ def intervene(
     Works for whatever runs the model: a call of the bridge, its `generate` or Hugging Face's. The first
     pass, on an empty cache, is taken for the prompt; give `prompt_lengths` (tokens of each row's prompt,
     padding left out) where that pass holds the response too: in teacher forcing, or when decoding without
-    a cache.
+    a cache. Contexts can be nested: at a layer that both touch, the inner one acts first.
+
+    What lies below a touched layer, its keys and values in the cache included, is as in the intact model;
+    what lies above has read the changed stream and is cached so. See `Scope` for the tokens.
 
     Raises InputError for layers that the model lacks and for operations of another width.
     """
@@ -68,8 +71,8 @@ def intervene_by_row(
 ) -> Generator[PassReader]:
     """Run the model with the interventions of several conditions, each on its own rows of the batch.
 
-    Rows are assigned to conditions, by number, through the yielded reader: before the first pass, and again
-    whenever the batch changes.
+    Rows are assigned to prompts and conditions, by number, through the yielded reader: before the first pass,
+    and again whenever the batch changes.
     """
     reader = PassReader()
     with _installed(model, conditions, reader):
@@ -88,10 +91,14 @@ def _installed(
         points: dict[str, Any] = model.bridge.hook_dict
         for layer, hook in hooks.items():
             point = points[hook_name(layer)]
-            handle = point.add_hook(hook, prepend=True)
-            stack.callback(point.fwd_hooks.remove, handle)
-            stack.callback(handle.hook.remove)
+            stack.callback(_remove, point, point.add_hook(hook, prepend=True))
         yield
+
+
+def _remove(point: Any, handle: Any) -> None:
+    handle.hook.remove()
+    if handle in point.fwd_hooks:  # not after a `reset_hooks` of the bridge in between
+        point.fwd_hooks.remove(handle)
 
 
 @dataclass(frozen=True)
@@ -110,8 +117,8 @@ def _hooks_by_layer(
     for condition, interventions in enumerate(conditions):
         for intervention in interventions:
             _check(intervention, model)
-            transform = intervention.operation.transform(torch.device(model.device))
             for layer in intervention.layers:
+                transform = intervention.operation.transform(layer, torch.device(model.device))
                 steps.setdefault(layer, []).append(_Step(condition, transform, intervention.scope))
     return {layer: _make_hook(todo, reader) for layer, todo in steps.items()}
 

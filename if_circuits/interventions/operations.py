@@ -1,8 +1,8 @@
 """What an intervention does to the residual stream x of a token: frozen values that can be composed and
 printed.
 
-All but `Add` move the coordinates c of x in a subspace with projector P and leave the rest of x as it is.
-They compute in float32 at least, whatever the model's precision.
+Those on a subspace with projector P move the coordinates c of x in it and leave the rest of x as it is.
+All compute in float32 at least, whatever the model's precision. `PatchFrom` (`patching`) is one more.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from if_circuits.erasure.base import Subspace
+from if_circuits.erasure.leace import AffineErasure
 from if_circuits.errors import InputError
 from if_circuits.interventions.scope import Window
 
@@ -36,12 +37,12 @@ class Operation(Protocol):
         """The width of residual stream that it is made for."""
         ...
 
-    def transform(self, device: torch.device) -> Transform:
-        """The operation, its arrays laid out on the device."""
+    def transform(self, layer: int, device: torch.device) -> Transform:
+        """The operation at a layer, its arrays laid out on the device."""
         ...
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ProjectOut:
     """x - alpha (x - mean) P: alpha = 1 removes the component, centred; alpha = 2 reflects it; 0 does
     nothing.
@@ -63,17 +64,18 @@ class ProjectOut:
         """The width of residual stream that it is made for."""
         return len(self.subspace.mean)
 
-    def transform(self, device: torch.device) -> Transform:
-        """The operation, its arrays laid out on the device."""
+    def transform(self, layer: int, device: torch.device) -> Transform:
+        """The operation, the same at every layer, its arrays laid out on the device."""
+        del layer
         part = self.subspace if self.leading is None else self.subspace.leading(self.leading)
         return _move_coordinates(part.basis, part.basis @ part.mean, self.alpha, device)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         leading = "" if self.leading is None else f", leading={self.leading}"
         return f"ProjectOut({_describe(self.subspace)}, alpha={self.alpha:g}{leading})"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Zero:
     """x - x P: the component becomes zero, which is no typical value unless the stream is centred there."""
 
@@ -84,15 +86,16 @@ class Zero:
         """The width of residual stream that it is made for."""
         return len(self.subspace.mean)
 
-    def transform(self, device: torch.device) -> Transform:
-        """The operation, its arrays laid out on the device."""
+    def transform(self, layer: int, device: torch.device) -> Transform:
+        """The operation, the same at every layer, its arrays laid out on the device."""
+        del layer
         return _move_coordinates(self.subspace.basis, np.zeros(self.subspace.rank), 1.0, device)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return f"Zero({_describe(self.subspace)})"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MeanReplace:
     """x - (x - mean) P: the component becomes that of a given mean, such as the unconstrained prompts'."""
 
@@ -112,15 +115,46 @@ class MeanReplace:
         """The width of residual stream that it is made for."""
         return len(self.mean)
 
-    def transform(self, device: torch.device) -> Transform:
-        """The operation, its arrays laid out on the device."""
+    def transform(self, layer: int, device: torch.device) -> Transform:
+        """The operation, the same at every layer, its arrays laid out on the device."""
+        del layer
         return _move_coordinates(self.subspace.basis, self.subspace.basis @ self.mean, 1.0, device)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return f"MeanReplace({_describe(self.subspace)})"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
+class Erase:
+    """x - left (right (x - mean)): an oblique projection, such as LEACE fits."""
+
+    erasure: AffineErasure
+
+    @property
+    def d_model(self) -> int:
+        """The width of residual stream that it is made for."""
+        return len(self.erasure.mean)
+
+    def transform(self, layer: int, device: torch.device) -> Transform:
+        """The operation, the same at every layer, its arrays laid out on the device."""
+        del layer
+        e = self.erasure
+        left = torch.tensor(e.left, dtype=torch.float32, device=device)
+        right = torch.tensor(e.right, dtype=torch.float32, device=device)
+        centre = float(e.right @ e.mean)
+
+        def erase(
+            x: Float[Tensor, "batch length d_model"], _: Window
+        ) -> Float[Tensor, "batch length d_model"]:
+            return (x - (x.float() @ right - centre)[..., None] * left).to(x.dtype)
+
+        return erase
+
+    def __repr__(self) -> str:
+        return f"Erase({self.erasure.name})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Add:
     """x + multiple * direction: steering. The direction is taken as it is, not normalised."""
 
@@ -133,13 +167,40 @@ class Add:
         if self.direction.ndim != 1 or not np.isfinite(self.direction).all():
             raise InputError(f"{self.name!r} needs one finite vector [d_model], got {self.direction.shape}")
 
+    @classmethod
+    def in_deviations(
+        cls,
+        direction: Float[np.ndarray, " d_model"],
+        X: Float[np.ndarray, "n d_model"],
+        *,
+        multiple: float,
+        name: str = "direction",
+    ) -> Add:
+        """Steering by a multiple of the standard deviation of the activations X along the direction, whose
+        length does not matter.
+
+        Rows of NaN in X are left out. Raises InputError for a direction of length 0, and for fewer than two
+        rows.
+        """
+        X = np.asarray(X, dtype=np.float64)
+        rows = X[np.isfinite(X).all(axis=-1)]
+        length = float(np.linalg.norm(direction))
+        if rows.ndim != 2 or len(rows) < 2 or not 0 < length < np.inf or direction.shape != rows.shape[1:]:
+            raise InputError(
+                f"{name!r} needs a direction [d_model] other than zero and two activations [n, d_model] or "
+                f"more, got shapes {direction.shape} and {X.shape} with {len(rows)} rows without NaN"
+            )
+        unit = direction / length
+        return cls(unit * (rows @ unit).std(ddof=1), multiple, f"{name} in standard deviations")
+
     @property
     def d_model(self) -> int:
         """The width of residual stream that it is made for."""
         return len(self.direction)
 
-    def transform(self, device: torch.device) -> Transform:
-        """The operation, its arrays laid out on the device."""
+    def transform(self, layer: int, device: torch.device) -> Transform:
+        """The operation, the same at every layer, its arrays laid out on the device."""
+        del layer
         step = torch.tensor(self.multiple * self.direction, dtype=torch.float32, device=device)
 
         def add(x: Float[Tensor, "batch length d_model"], _: Window) -> Float[Tensor, "batch length d_model"]:
@@ -147,7 +208,7 @@ class Add:
 
         return add
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return f"Add({self.name}, multiple={self.multiple:g})"
 
 

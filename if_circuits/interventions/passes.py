@@ -18,7 +18,7 @@ from if_circuits.interventions.scope import PADDING, Window
 
 
 class PassReader:
-    """Reads the arguments of each pass through the model, and knows which rows are under which condition.
+    """Reads the arguments of each pass through the model, and knows each row's condition and prompt.
 
     `prompt_lengths` are the tokens of each row's prompt. Without them a pass on an empty cache is the prompt,
     and all that is read on top of it is the response.
@@ -29,6 +29,7 @@ class PassReader:
         self._prompt_columns: int | None = None
         self._window: Window | None = None
         self._rows: dict[int, Int[Tensor, " rows"]] | None = None
+        self._prompts: Int[Tensor, " batch"] | None = None
 
     @property
     def window(self) -> Window:
@@ -39,9 +40,16 @@ class PassReader:
             )
         return self._window
 
-    def assign(self, conditions: Int[Tensor, " batch"]) -> None:
-        """State the condition of each row, before the first pass and whenever the batch changes."""
-        self._rows = {int(c): (conditions == c).nonzero().flatten() for c in conditions.unique()}
+    def assign(
+        self, *, prompts: Int[Tensor, " batch"], conditions: Int[Tensor, " batch"] | None = None
+    ) -> None:
+        """State each row's prompt and condition, before the first pass and whenever the batch changes.
+
+        Until then row i continues prompt i. Without conditions all rows are under the first.
+        """
+        self._prompts = prompts
+        if conditions is not None:
+            self._rows = {int(c): (conditions == c).nonzero().flatten() for c in conditions.unique()}
 
     def rows(self, condition: int) -> Int[Tensor, " rows"] | None:
         """The rows of the batch that are under a condition; None for all, if none were assigned."""
@@ -59,7 +67,8 @@ class PassReader:
             self._prompt_columns = tokens.shape[1]
         real = _real_tokens(kwargs.get("attention_mask"), tokens, cached)
         positions = (real.cumsum(1) - 1).masked_fill(~real, PADDING)
-        self._window = Window(positions[:, cached:], self._lengths(real))
+        prompts = torch.arange(len(real), device=real.device) if self._prompts is None else self._prompts
+        self._window = Window(positions[:, cached:], self._lengths(real), prompts)
 
     def _lengths(self, real: Bool[Tensor, "batch total"]) -> Int[Tensor, " batch"]:
         if self._prompt_lengths is None:

@@ -25,10 +25,12 @@ class Window:
     """Position of each token in its sequence, counted from 0 without padding; PADDING for padding."""
     prompt_lengths: Int[Tensor, " batch"]
     """Tokens of each row's prompt."""
+    prompts: Int[Tensor, " batch"]
+    """Number of the prompt that each row continues: with several conditions or samples, rows share one."""
 
     def take(self, rows: Int[Tensor, " taken"]) -> Window:
         """The same for some rows of the batch."""
-        return Window(self.positions[rows], self.prompt_lengths[rows])
+        return Window(self.positions[rows], self.prompt_lengths[rows], self.prompts[rows])
 
 
 @dataclass(frozen=True)

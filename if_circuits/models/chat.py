@@ -46,7 +46,13 @@ class ChatTokenizer:
             return prompt
         turns = [] if system is None else [{"role": "system", "content": system}]
         turns.append({"role": "user", "content": prompt})
-        return str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+        try:
+            return str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+        except Exception as error:  # templates are programs, and raise what they like
+            raise InputError(
+                f"the model's chat template fails on a user's turn ({type(error).__name__}: {error}); "
+                "correct its chat_template.jinja"
+            ) from error
 
     def encode(self, prompts: Sequence[str], *, system: str | None = None) -> list[list[int]]:
         """The ids of each prompt, as rendered, with exactly one BOS where the model knows one.
@@ -93,14 +99,12 @@ def has_system_role(tokenizer: PreTrainedTokenizerBase) -> bool:
 
     Templates without the role either drop the turn or refuse it.
     """
-    from jinja2 import TemplateError
-
     if tokenizer.chat_template is None:
         return True
     turns = [{"role": "system", "content": "A-SYSTEM-TURN"}, {"role": "user", "content": "Hello."}]
     try:
         return "A-SYSTEM-TURN" in str(tokenizer.apply_chat_template(turns, tokenize=False))
-    except (TemplateError, ValueError, TypeError):
+    except Exception:  # templates are programs, and raise what they like
         return False
 
 

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from safetensors import SafetensorError
 
 from if_circuits.errors import InputError
 from if_circuits.models.chat import ChatTokenizer, has_system_role
 from if_circuits.models.checkpoint import check_checkpoint
+from if_circuits.models.devices import check_device, check_device_map, only_device
 from if_circuits.models.fingerprint import fingerprint
-from if_circuits.models.presets import PRESETS, DType, ModelPreset, find_preset
+from if_circuits.models.presets import DType, ModelPreset, find_preset, presets
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
@@ -48,6 +48,8 @@ class LoadedModel:
     """Hash of configuration, weights, tokenizer and template."""
     device: str
     dtype: DType
+    device_map: str | None = None
+    """How the device was chosen; None where it was asked for by name."""
 
     @property
     def hf(self) -> PreTrainedModel:
@@ -71,17 +73,25 @@ class LoadedModel:
 
 
 def load_model(
-    name: str, *, device: str = "cpu", dtype: DType | None = None, trust_remote_code: bool = False
+    name: str,
+    *,
+    device: str = "cpu",
+    dtype: DType | None = None,
+    device_map: str | None = None,
+    trust_remote_code: bool = False,
 ) -> LoadedModel:
     """The model of a preset, of a local directory (no network needed) or of the Hugging Face hub.
 
-    `dtype` overrides the preset's precision. Raises InputError, with what is wrong, for an unknown name,
+    `dtype` overrides the preset's precision. A `device_map` (`devices.DEVICE_MAPS`) has accelerate choose the
+    device; it must find one that holds the whole model. Without a preset, a response may take half of a
+    context too short for the default length. Raises InputError, with what is wrong, for an unknown name,
     an incomplete or damaged directory, weights that are missing from a checkpoint, and architectures that
     TransformerLens cannot load.
     """
-    _check_device(device)
+    check_device(device)
+    check_device_map(device_map, device=device)
     preset = find_preset(name)
-    source, local = _locate(name, preset)
+    source, local = locate(name)
     if local:
         check_checkpoint(Path(source))
     precision = dtype or (preset.dtype if preset else "float32")
@@ -89,11 +99,18 @@ def load_model(
         raise InputError(f"dtype {precision!r} is not one of {', '.join(_DTYPES)}")
     with _naming(name, local=local), _quiet_progress():
         tokenizer = _load_tokenizer(source, trust_remote_code=trust_remote_code)
-        bridge = _boot(source, tokenizer, device, _DTYPES[precision], trust_remote_code)
+        placement = {"device": device} if device_map is None else {"device_map": device_map}
+        bridge = _boot(source, tokenizer, placement, _DTYPES[precision], trust_remote_code)
+    model = cast("PreTrainedModel", bridge.original_model)
+    if device_map is not None:
+        device = only_device(model)
     if preset is None:
         preset = ModelPreset(name=name, source=source, description="")
-        preset = replace(preset, system_role=has_system_role(tokenizer))
-    model = cast("PreTrainedModel", bridge.original_model)
+        preset = replace(
+            preset,
+            system_role=has_system_role(tokenizer),
+            max_new_tokens=min(preset.max_new_tokens, int(bridge.cfg.n_ctx) // 2),
+        )
     return LoadedModel(
         name=name,
         bridge=bridge,
@@ -102,20 +119,28 @@ def load_model(
         fingerprint=fingerprint(model, tokenizer),
         device=device,
         dtype=precision,
+        device_map=device_map,
     )
 
 
-def _check_device(device: str) -> None:
-    """Refuse a device that this machine, or this build of torch, does not have."""
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        cause = str(error).splitlines()[0].rstrip(".")
-        raise InputError(f"device {device!r} cannot be used: {cause}; try --device cpu") from error
+def load_plain(model: LoadedModel) -> PreTrainedModel:
+    """A second copy of the model as Hugging Face has it, without hooks, on the same device."""
+    from transformers import AutoModelForCausalLM
+
+    source, local = locate(model.name)
+    with _naming(model.name, local=local), _quiet_progress():
+        plain: Any = AutoModelForCausalLM.from_pretrained(
+            source, dtype=_DTYPES[model.dtype], attn_implementation="eager"
+        )
+    return plain.to(model.device).eval()
 
 
-def _locate(name: str, preset: ModelPreset | None) -> tuple[str, bool]:
-    """Where the model lies, and whether that is a local directory."""
+def locate(name: str) -> tuple[str, bool]:
+    """Where the model of that name lies, and whether that is a local directory.
+
+    Raises InputError for what can be no model's name.
+    """
+    preset = find_preset(name)
     if preset is not None and preset.bundled:
         folder = Path(str(files("if_circuits").joinpath("assets", preset.source)))
         if not folder.is_dir():
@@ -125,7 +150,7 @@ def _locate(name: str, preset: ModelPreset | None) -> tuple[str, bool]:
             )
         return str(folder), True
     if preset is not None:
-        return preset.source, False
+        name = preset.source
     path = Path(name).expanduser()
     if name and path.is_dir():
         return str(path), True
@@ -137,8 +162,8 @@ def _locate(name: str, preset: ModelPreset | None) -> tuple[str, bool]:
 
 
 def _accepted_names() -> str:
-    presets = ", ".join(preset.name for preset in PRESETS)
-    return f"give a preset ({presets}), a local checkpoint directory or a Hugging Face hub name"
+    known = ", ".join(presets.names())
+    return f"give a preset ({known}), a local checkpoint directory or a Hugging Face hub name"
 
 
 @contextmanager
@@ -148,7 +173,7 @@ def _naming(name: str, *, local: bool) -> Generator[None]:
         yield
     except InputError:
         raise
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+    except Exception as error:  # whatever a foreign architecture or file sets off
         cause = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         advice = "check its files" if local else f"check the name and the network, or {_accepted_names()}"
         raise InputError(f"model {name!r} cannot be loaded: {cause.rstrip('.')}; {advice}") from error
@@ -199,7 +224,11 @@ class _CompleteCausalLM:
 
 
 def _boot(
-    source: str, tokenizer: PreTrainedTokenizerBase, device: str, dtype: torch.dtype, trust_remote_code: bool
+    source: str,
+    tokenizer: PreTrainedTokenizerBase,
+    placement: dict[str, str],
+    dtype: torch.dtype,
+    trust_remote_code: bool,
 ) -> TransformerBridge:
     from transformer_lens.model_bridge import TransformerBridge
 
@@ -207,10 +236,10 @@ def _boot(
         source,
         # The bridge may give its tokenizer a BOS, an EOS or padding that the model does not have.
         tokenizer=copy.deepcopy(tokenizer),
-        device=device,
         dtype=dtype,
         trust_remote_code=trust_remote_code,
         model_class=_CompleteCausalLM,
+        **placement,
     )
     bridge.eval()
     bridge.original_model.eval()

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from if_circuits.extensions import Registry, calling_module
+
 DType = Literal["float32", "bfloat16", "float16"]
 
 
@@ -34,9 +36,40 @@ class ModelPreset:
     """The model was trained on this library's prompts: a study uses only those held out from it."""
     bundled: bool = False
     """The checkpoint ships inside this package."""
+    judges: tuple[tuple[str, str], ...] = ()
+    """Judges that take the place of the defaults, as (property, judge), unless the user names others."""
 
 
-PRESETS: tuple[ModelPreset, ...] = (
+presets: Registry[ModelPreset] = Registry(
+    "model preset",
+    group="if_circuits.presets",
+    modules=["if_circuits.models.presets"],
+    expects="an if_circuits.models.presets.ModelPreset",
+    accepts=lambda value: isinstance(value, ModelPreset),
+)
+
+
+def register_preset(preset: ModelPreset) -> ModelPreset:
+    """Add `preset` to the registry under its own name and return it.
+
+    Raises InputError if another preset has its name.
+    """
+    presets.add(preset.name, preset, origin=calling_module())
+    return preset
+
+
+def find_preset(name: str) -> ModelPreset | None:
+    """The preset with that name, or one of this library's own with that hub name, if there is one.
+
+    Raises InputError if the package that offers it is broken.
+    """
+    if name in presets.names():
+        return presets.get(name)
+    own = map(presets.get, presets.built_in())
+    return next((preset for preset in own if preset.source == name), None)
+
+
+register_preset(
     ModelPreset(
         name="if-tiny",
         source="if-tiny",
@@ -44,14 +77,22 @@ PRESETS: tuple[ModelPreset, ...] = (
         batch_size=256,
         held_out_only=True,
         bundled=True,
-    ),
+        # It learnt from these what is positive and what is an insult; others would judge another task.
+        judges=(("sentiment", "vader"), ("toxicity", "insult-lexicon")),
+    )
+)
+
+register_preset(
     ModelPreset(
         name="qwen2.5-0.5b",
         source="Qwen/Qwen2.5-0.5B-Instruct",
         description="Qwen2.5 0.5B Instruct, 24 blocks; open weights",
         max_new_tokens=128,
         batch_size=32,
-    ),
+    )
+)
+
+register_preset(
     ModelPreset(
         name="gemma-2-2b",
         source="google/gemma-2-2b-it",
@@ -60,7 +101,10 @@ PRESETS: tuple[ModelPreset, ...] = (
         batch_size=16,
         dtype="bfloat16",
         system_role=False,
-    ),
+    )
+)
+
+register_preset(
     ModelPreset(
         name="llama-3.1-8b",
         source="meta-llama/Llama-3.1-8B-Instruct",
@@ -68,10 +112,5 @@ PRESETS: tuple[ModelPreset, ...] = (
         max_new_tokens=128,
         batch_size=16,
         dtype="bfloat16",
-    ),
+    )
 )
-
-
-def find_preset(name: str) -> ModelPreset | None:
-    """The preset with that name or that hub name, if there is one."""
-    return next((preset for preset in PRESETS if name in (preset.name, preset.source)), None)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
-from if_circuits.probes.evaluate import OutOfFold, out_of_fold, summarise
-from if_circuits.probes.folds import grouped_folds
+from if_circuits.errors import InputError
+from if_circuits.probes.evaluate import OutOfFold, out_of_fold, out_of_fold_by
+from if_circuits.probes.linear import LinearProbe
 
 TEXT_CS = (1e-2, 1e-1, 1.0, 10.0)
 """Inverse penalties for unscaled log-counts."""
@@ -23,14 +24,24 @@ def majority(
     keep: Bool[np.ndarray, " n"] | None = None,
 ) -> OutOfFold:
     """Every row of a fold scores the training rows' log-odds: AUROC and balanced accuracy are 0.5."""
-    used = np.ones(len(y), dtype=bool) if keep is None else keep
-    folds = grouped_folds(groups, n_folds=n_folds, seed=seed)
-    shares = np.array([y[used & (folds != fold)].mean() for fold in range(n_folds)])
-    with np.errstate(divide="ignore"):
-        prior = (np.log(shares) - np.log1p(-shares))[folds]
-    return summarise(
-        np.where(used, prior, np.nan), y, folds, prior=prior, C=np.full(n_folds, np.nan),
-        converged=np.ones(n_folds, dtype=bool), d=1, n=int(used.sum()), reasons=(),
+    nothing = np.zeros((len(y), 1))
+    return out_of_fold_by(_log_odds, nothing, y, groups, n_folds=n_folds, seed=seed, keep=keep)
+
+
+def _log_odds(
+    X: Float[np.ndarray, "n d"],
+    y: Bool[np.ndarray, " n"],
+    /,
+    *,
+    groups: Shaped[np.ndarray, " n"],  # noqa: ARG001  (of the protocol)
+    seed: int,  # noqa: ARG001
+) -> LinearProbe:
+    if y.all() or not y.any():
+        raise InputError(f"log-odds need both classes, got {int(y.sum())} positive of {len(y)} rows")
+    d, share = X.shape[1], float(y.mean())
+    return LinearProbe(
+        weight=np.zeros(d), bias=float(np.log(share) - np.log1p(-share)), mean=np.zeros(d), scale=np.ones(d),
+        C=float("nan"), converged=True, n=len(y), n_over_d=len(y) / d,
     )  # fmt: skip
 
 
@@ -43,10 +54,14 @@ def length(
     seed: int,
     keep: Bool[np.ndarray, " n"] | None = None,
 ) -> OutOfFold:
-    """The response's length, its square and logarithm, so that both too short and too long can be learned."""
+    """The probe of `length_features`."""
+    return out_of_fold(length_features(n_tokens), y, groups, n_folds=n_folds, seed=seed, keep=keep)
+
+
+def length_features(n_tokens: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n 3"]:
+    """A length, its square and logarithm, so that both too short and too long can be learned."""
     tokens = np.asarray(n_tokens, dtype=np.float64)
-    X = np.stack([tokens, tokens**2, np.log1p(tokens)], axis=1)
-    return out_of_fold(X, y, groups, n_folds=n_folds, seed=seed, keep=keep)
+    return np.stack([tokens, tokens**2, np.log1p(tokens)], axis=1)
 
 
 def bag_of_tokens(

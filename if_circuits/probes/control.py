@@ -46,6 +46,17 @@ def control_labels(
     return positive[index]
 
 
+def control_tasks(
+    y: Bool[np.ndarray, " n"],
+    groups: Shaped[np.ndarray, " n"] | Sequence[str],
+    *,
+    n_controls: int,
+    seed: int,
+) -> Bool[np.ndarray, "n tasks"]:
+    """The labels of the real task, and beside them those of its control tasks."""
+    return np.stack([y, *(control_labels(y, groups, seed=seed + k) for k in range(n_controls))], axis=1)
+
+
 def selectivity(
     X: Float[np.ndarray, "n d"],
     y: Bool[np.ndarray, " n"],
@@ -61,7 +72,7 @@ def selectivity(
     used = np.asarray(np.isfinite(X).all(axis=1))
     rows = np.flatnonzero(used if keep is None else used & keep)
     X, y, groups = X[rows], y[rows], np.asarray(groups)[rows]
-    labels = np.stack([y, *(control_labels(y, groups, seed=seed + k) for k in range(n_controls))], axis=1)
+    labels = control_tasks(y, groups, n_controls=n_controls, seed=seed)
     folds = folds_within_groups(groups, n_folds=n_folds, seed=seed)
     fitted = fit_across_folds(X, labels, fold_of_row=folds, train=np.ones_like(labels), Cs=Cs)
     scores = [auroc(labels[:, k], fitted.scores[:, k], strata=folds) for k in range(labels.shape[1])]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from if_circuits.errors import InputError
 from if_circuits.probes.across_folds import CS, fit_across_folds
+from if_circuits.probes.base import ProbeMethod
 from if_circuits.probes.folds import grouped_folds
-from if_circuits.probes.linear import LinearProbe
 from if_circuits.probes.scoring import auroc, balanced_accuracy
 
 
@@ -21,6 +21,8 @@ class OutOfFold:
 
     scores: Float[np.ndarray, " n"]
     """NaN for rows that were left out or whose fold could not be fitted."""
+    prior: Float[np.ndarray, " n"]
+    """Log-odds in the training rows behind each score."""
     folds: Int[np.ndarray, " n"]
     C: Float[np.ndarray, " folds"]
     """Chosen inverse penalties; NaN for methods without one."""
@@ -58,14 +60,14 @@ def out_of_fold(
     folds = grouped_folds(groups, n_folds=n_folds, seed=seed)
     fitted = fit_across_folds(X, y, fold_of_row=folds, train=used[:, None], Cs=Cs, standardise=standardise)
     scores = np.where(used, fitted.scores[:, 0], np.nan)
-    return summarise(
+    return _summarise(
         scores, y, folds, prior=fitted.prior[:, 0], C=fitted.C[0], converged=fitted.converged[0],
         d=X.shape[1], n=int(used.sum()), reasons=fitted.reasons(0),
     )  # fmt: skip
 
 
 def out_of_fold_by(
-    fit: Callable[[Float[np.ndarray, "n d"], Bool[np.ndarray, " n"]], LinearProbe],
+    method: ProbeMethod,
     X: Float[np.ndarray, "n d"],
     y: Bool[np.ndarray, " n"],
     groups: Shaped[np.ndarray, " n"] | Sequence[str],
@@ -74,31 +76,46 @@ def out_of_fold_by(
     seed: int,
     keep: Bool[np.ndarray, " n"] | None = None,
 ) -> OutOfFold:
-    """`out_of_fold` for a method without a penalty to choose: mean difference, LDA.
+    """`out_of_fold` for any method by name, such as `probes.get("lda")`, which makes its own inner choices.
 
-    A fold on whose training rows `fit` raises InputError is recorded with the reason and scores NaN.
+    A fold on whose training rows `method` raises InputError is recorded with the reason and scores NaN.
     """
-    used = _usable(X, keep)
+    used, groups = _usable(X, keep), np.asarray(groups)
     folds = grouped_folds(groups, n_folds=n_folds, seed=seed)
+    return fit_by_fold(method, X, y, groups, fold_of_row=folds, seed=seed, used=used)
+
+
+def fit_by_fold(
+    method: ProbeMethod,
+    X: Float[np.ndarray, "n d"],
+    y: Bool[np.ndarray, " n"],
+    groups: Shaped[np.ndarray, " n"],
+    *,
+    fold_of_row: Int[np.ndarray, " n"],
+    seed: int,
+    used: Bool[np.ndarray, " n"],
+) -> OutOfFold:
+    """`out_of_fold_by` on folds that were dealt elsewhere, over more groups than have a row here."""
+    folds, n_folds = fold_of_row, int(fold_of_row.max()) + 1
     scores, prior = np.full(len(y), np.nan), np.full(len(y), np.nan)
     converged, reasons = np.zeros(n_folds, dtype=bool), list[str]()
     for fold in range(n_folds):
         train, test = used & (folds != fold), used & (folds == fold)
         try:
-            probe = fit(X[train], y[train])
+            probe = method(X[train], y[train], groups=groups[train], seed=seed)
         except InputError as error:
             reasons.append(f"fold {fold}: {error}")
             continue
         scores[test], converged[fold] = probe.scores(X[test]), probe.converged
         share = y[train].mean()
         prior[test] = np.log(share) - np.log1p(-share)
-    return summarise(
+    return _summarise(
         scores, y, folds, prior=prior, C=np.full(n_folds, np.nan), converged=converged,
         d=X.shape[1], n=int(used.sum()), reasons=tuple(reasons),
     )  # fmt: skip
 
 
-def summarise(
+def _summarise(
     scores: Float[np.ndarray, " n"],
     y: Bool[np.ndarray, " n"],
     folds: Int[np.ndarray, " n"],
@@ -114,6 +131,7 @@ def summarise(
     scored = np.isfinite(scores)
     return OutOfFold(
         scores=scores,
+        prior=prior,
         folds=folds,
         C=C,
         converged=converged,

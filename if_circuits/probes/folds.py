@@ -45,13 +45,21 @@ def grouped_folds(
 
 
 def folds_within_groups(
-    groups: Shaped[np.ndarray, " n"] | Sequence[str], *, n_folds: int, seed: int
+    groups: Shaped[np.ndarray, " n"] | Sequence[str],
+    *,
+    n_folds: int,
+    seed: int,
+    texts: Shaped[np.ndarray, " n"] | None = None,
 ) -> Int[np.ndarray, " n"]:
     """Folds that deal every group's rows over all folds: the opposite of `grouped_folds`, for control tasks.
 
-    Raises InputError when no group has two rows, so that nothing could be met again.
+    Rows of one of the `texts`, by default each row its own, stay in one fold: of a counterfactual pair one
+    row would tell the label of the other. Raises InputError when no group has two rows (or texts), so that
+    nothing could be met again.
     """
-    index = np.unique(np.asarray(groups).astype(str), return_inverse=True)[1]
+    texts = np.arange(len(groups)) if texts is None else texts
+    first, text = np.unique(np.asarray(texts), return_index=True, return_inverse=True)[1:]
+    index = np.unique(np.asarray(groups).astype(str)[first], return_inverse=True)[1]
     if n_folds < 2 or np.bincount(index).max(initial=0) < 2:
         raise InputError(f"{n_folds} folds within groups need 2 folds or more and groups of 2 rows or more")
     rng = np.random.default_rng(seed)
@@ -61,7 +69,7 @@ def folds_within_groups(
         rows = rng.permutation(np.flatnonzero(index == group))
         fold[rows] = (dealt + np.arange(len(rows))) % n_folds
         dealt += len(rows)
-    return fold
+    return fold[text]
 
 
 def _hash(seed: int, name: str) -> bytes:

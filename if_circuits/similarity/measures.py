@@ -10,7 +10,7 @@ Raw values are biased: use `compare`. Each measure also takes many orders of the
 rows at once, because a permutation null needs little more than one product of small matrices per order.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Literal
 
@@ -22,6 +22,9 @@ from if_circuits.similarity.reduction import Reduced, reduce
 Measure = Literal["svcca", "pwcca", "cka"]
 ReducedMeasure = Callable[[Reduced, Reduced, Int[np.ndarray, "orders n"]], Float[np.ndarray, " orders"]]
 """Measures x against y with the rows of y in each of the given orders."""
+
+_MAX_NUMBERS = 2_000_000
+"""Numbers of reordered rows held at a time (16 MB)."""
 
 
 def svcca(X: Float[np.ndarray, "n d"], Y: Float[np.ndarray, "n e"], *, k: int) -> float:
@@ -60,9 +63,8 @@ def reduced_svcca(
     """`svcca` of reduced activations under each order of y's rows."""
     if _is_empty(x, y):
         return np.full(len(orders), np.nan)
-    return np.array(
-        [_bounded(np.linalg.svd(x.basis.T @ y.basis[order], compute_uv=False)).mean() for order in orders]
-    )
+    values = [_bounded(np.linalg.svd(c, compute_uv=False)) for c in _products(x.basis, y.basis, orders)]
+    return np.concatenate(values).mean(axis=1)
 
 
 def reduced_pwcca(
@@ -71,13 +73,13 @@ def reduced_pwcca(
     """`pwcca` of reduced activations under each order of y's rows."""
     if _is_empty(x, y):
         return np.full(len(orders), np.nan)
-    values = np.empty(len(orders))
+    values: list[Float[np.ndarray, " block"]] = []
     coordinates = x.scale[:, None] * x.axes
-    for number, order in enumerate(orders):
-        directions, correlations, _ = np.linalg.svd(x.basis.T @ y.basis[order], full_matrices=False)
-        weights = np.abs(directions.T @ coordinates).sum(axis=1)
-        values[number] = _bounded(correlations) @ weights / weights.sum()
-    return values
+    for products in _products(x.basis, y.basis, orders):
+        directions, correlations, _ = np.linalg.svd(products, full_matrices=False)
+        weights = np.abs(directions.transpose(0, 2, 1) @ coordinates).sum(axis=2)
+        values.append((_bounded(correlations) * weights).sum(axis=1) / weights.sum(axis=1))
+    return np.concatenate(values)
 
 
 def reduced_cka(x: Reduced, y: Reduced, orders: Int[np.ndarray, "orders n"]) -> Float[np.ndarray, " orders"]:
@@ -86,9 +88,9 @@ def reduced_cka(x: Reduced, y: Reduced, orders: Int[np.ndarray, "orders n"]) -> 
     if _is_empty(x, y) or n < 4:
         return np.full(len(orders), np.nan)
     X, Y = x.scores, y.scores
-    own = _unbiased_hsic(X, X) * _unbiased_hsic(Y, Y)
-    cross = np.array([_unbiased_hsic(X, Y[order]) for order in orders])
-    return cross / np.sqrt(own) if own > 0 else np.full(len(orders), np.nan)
+    as_they_are = np.arange(n)[None]
+    own = float(_unbiased_hsic(X, X, as_they_are)[0] * _unbiased_hsic(Y, Y, as_they_are)[0])
+    return _unbiased_hsic(X, Y, orders) / np.sqrt(own) if own > 0 else np.full(len(orders), np.nan)
 
 
 MEASURES: Mapping[Measure, ReducedMeasure] = MappingProxyType(
@@ -96,18 +98,29 @@ MEASURES: Mapping[Measure, ReducedMeasure] = MappingProxyType(
 )
 
 
-def _unbiased_hsic(X: Float[np.ndarray, "n k"], Y: Float[np.ndarray, "n m"]) -> float:
-    """n (n - 3) times the unbiased HSIC of the linear kernels of centred rows.
+def _products(
+    X: Float[np.ndarray, "n k"], Y: Float[np.ndarray, "n m"], orders: Int[np.ndarray, "orders n"]
+) -> Iterator[Float[np.ndarray, "block k m"]]:
+    """X'Y with the rows of Y in each order, some orders at a time."""
+    block = max(1, _MAX_NUMBERS // Y.size)
+    for start in range(0, len(orders), block):
+        yield X.T @ Y[orders[start : start + block]]
+
+
+def _unbiased_hsic(
+    X: Float[np.ndarray, "n k"], Y: Float[np.ndarray, "n m"], orders: Int[np.ndarray, "orders n"]
+) -> Float[np.ndarray, " orders"]:
+    """n (n - 3) times the unbiased HSIC of the linear kernels of centred rows, for each order of Y's rows.
 
     Written with X'Y instead of the n x n kernels: for centred rows, each row of X X' without its diagonal
     sums to minus the row's squared length.
     """
     n = len(X)
     lengths_x, lengths_y = np.einsum("nk,nk->n", X, X), np.einsum("nk,nk->n", Y, Y)
-    paired = lengths_x @ lengths_y
-    trace = np.square(X.T @ Y).sum() - paired
+    paired = lengths_y[orders] @ lengths_x
+    trace = np.concatenate([np.square(c).sum(axis=(1, 2)) for c in _products(X, Y, orders)]) - paired
     sums = lengths_x.sum() * lengths_y.sum() / ((n - 1) * (n - 2))
-    return float(trace + sums - 2 / (n - 2) * paired)
+    return trace + sums - 2 / (n - 2) * paired
 
 
 def _as_they_are(
@@ -122,6 +135,6 @@ def _is_empty(x: Reduced, y: Reduced) -> bool:
     return min(len(x.scale), len(y.scale)) == 0
 
 
-def _bounded(correlations: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
+def _bounded(correlations: Float[np.ndarray, "*orders k"]) -> Float[np.ndarray, "*orders k"]:
     """Canonical correlations without the rounding error that lifts them above 1."""
     return np.minimum(correlations, 1.0)

@@ -106,7 +106,8 @@ def _rows(directory: StudyDirectory) -> Finding:
 
 def _verdicts(directory: StudyDirectory) -> Finding:
     responses = pd.read_parquet(directory.responses)
-    again = verify(responses.drop(columns=["verdict", "reason"]))["verdict"].to_numpy()
+    judges = [(task, judge) for task, judge in directory.ledger.read()["chosen_judges"]]
+    again = verify(responses.drop(columns=["verdict", "reason"]), chosen=judges)["verdict"].to_numpy()
     differ = responses["response_id"][again != responses["verdict"].to_numpy()].tolist()
     faults = (
         [f"{len(differ)} verdicts differ from the verifiers', such as that of {differ[0]}"] if differ else []

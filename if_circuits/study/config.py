@@ -32,6 +32,10 @@ class StudyConfig:
     layers: tuple[int, ...] | None = None
     """Layers to capture, -1 for the residual stream below block 0; None means all."""
     analyses: tuple[str, ...] = ANALYSES
+    judges: tuple[tuple[str, str], ...] = ()
+    """Judges that take the place of the preset's or the defaults, as ("sentiment", "vader") or
+    ("sentiment", "hf:NAME").
+    """
     seed: int = 0
     """Seed of prompts and sampling; the analyses' resampling has its own in `settings`."""
     device: str = "cpu"
@@ -53,6 +57,11 @@ class StudyConfig:
         if self.settings.n_folds < 2:
             raise InputError(
                 f"n_folds is {self.settings.n_folds}; probes are tested on held-out folds, at least 2"
+            )
+        if self.analyses and self.settings.n_folds > self.n_base_queries:
+            raise InputError(
+                f"n_folds is {self.settings.n_folds}, more than the {self.n_base_queries} base queries, which "
+                "are the groups of the folds: give fewer --folds or more --base-queries"
             )
         if not 0 < self.temperature < float("inf"):
             raise InputError(
@@ -81,6 +90,7 @@ class StudyConfig:
         restored: dict[str, Any] = dict(values)
         for name in ("tasks", "layers", "analyses"):
             restored[name] = None if values[name] is None else tuple(values[name])
+        restored["judges"] = tuple((name, judge) for name, judge in values["judges"])
         restored["settings"] = AnalysisSettings(**values["settings"])
         return cls(**restored)
 

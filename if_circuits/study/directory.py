@@ -43,6 +43,15 @@ class StudyDirectory:
     def activations(self) -> Path:
         return self.root / "activations"
 
+    @property
+    def counterfactual(self) -> Path:
+        """Texts of responses under prompts that they satisfy and that they break."""
+        return self.root / "counterfactual.parquet"
+
+    @property
+    def counterfactual_activations(self) -> Path:
+        return self.root / "activations-counterfactual"
+
     def table(self, analysis: str, extra: str | None = None) -> Path:
         """The table of an analysis, or one of its further tables."""
         return (

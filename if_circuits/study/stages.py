@@ -1,13 +1,10 @@
 """The stages of a study, in order. Each reads what those before it wrote, and is skipped when it was done.
 
-prompts, responses, verification, activations, then the analyses, their figures, the report and the summary.
+prompts, responses, verification, counterfactual pairs, activations, the analyses, and last the figures, the
+report and the summary.
 """
 
-import resource
-import time
-import warnings
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +15,8 @@ from if_circuits.activations.manifest import MANIFEST_FILE
 from if_circuits.activations.source import StudyActivations
 from if_circuits.activations.store import ActivationStore, discard_unreadable
 from if_circuits.analyses.base import load
+from if_circuits.analyses.probing import study_folds
+from if_circuits.errors import InputError
 from if_circuits.generation import GenerationConfig, generate
 from if_circuits.models.loading import LoadedModel
 from if_circuits.report.compliance import compliance_figure, compliance_table
@@ -26,15 +25,17 @@ from if_circuits.report.style import png_bytes
 from if_circuits.study.config import StudyConfig
 from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.files import json_text, write_bytes, write_parquet
+from if_circuits.study.stage import Progress, stage
+from if_circuits.tasks.counterfactual import counterfactual_pairs
 from if_circuits.tasks.prompts import build_prompts
 from if_circuits.tasks.registry import get_tasks
-from if_circuits.tasks.verification import verify
-
-Progress = Callable[[str, int, int], None]
-"""Told the stage, how much of it is done, and of how much."""
+from if_circuits.tasks.verification import judges_for, verify
 
 CLOSING = "closing"
 """The stage that writes figures, report and summary."""
+PAIRS_PER_TASK = 300
+"""Counterfactual pairs of a task at most: as many rows as a task has responses by default. More
+would cost time and gain little, since base queries are the units."""
 PART_PROMPTS = 256
 """Prompts whose responses are written together: what an interruption of generation can cost."""
 
@@ -59,8 +60,8 @@ def make_prompts(
     directory: StudyDirectory, config: StudyConfig, model: LoadedModel, progress: Progress
 ) -> None:
     """Write the constrained prompts and their unconstrained twins."""
-    with _stage("prompts", directory, (), progress) as stage:
-        if stage is None:
+    with stage("prompts", directory, inputs=(), progress=progress) as work:
+        if work is None:
             return
         prompts = build_prompts(
             get_tasks(config.tasks),
@@ -70,7 +71,7 @@ def make_prompts(
             held_out_only=model.preset.held_out_only,
         )
         write_parquet(directory.prompts, prompts)
-        stage.wrote(directory.prompts)
+        work.wrote(directory.prompts)
 
 
 def make_responses(
@@ -82,8 +83,9 @@ def make_responses(
     """
     prompts = pd.read_parquet(directory.prompts)
     for each in _passes(config):
-        with _stage(f"responses.{each.name}", directory, (directory.prompts,), progress) as stage:
-            if stage is None:
+        name, inputs = f"responses.{each.name}", (directory.prompts,)
+        with stage(name, directory, inputs=inputs, progress=progress, model=model) as work:
+            if work is None:
                 continue
             settings = GenerationConfig(
                 max_new_tokens=model.preset.max_new_tokens,
@@ -98,43 +100,80 @@ def make_responses(
                 if directory.ledger.fault(path):
                     part = asked.iloc[start : start + PART_PROMPTS].reset_index(drop=True)
                     responses = generate(
-                        model, part, settings, progress=stage.part(start / len(asked), len(part) / len(asked))
+                        model, part, settings, progress=work.part(start / len(asked), len(part) / len(asked))
                     )
                     if each.greedy:  # else the first sample of the same prompt would have the same name
                         responses["response_id"] = responses["prompt_id"] + "/greedy"
                     write_parquet(path, responses)
                     directory.ledger.keep(path)
-                stage.wrote(path)
+                work.wrote(path)
 
 
-def verify_responses(directory: StudyDirectory, config: StudyConfig, progress: Progress) -> None:
+def verify_responses(
+    directory: StudyDirectory, config: StudyConfig, model: LoadedModel, progress: Progress
+) -> None:
     """Write all responses with the verdicts of their tasks' verifiers."""
     generated = _generated(directory, config)
-    with _stage("verification", directory, generated, progress) as stage:
-        if stage is None:
+    with stage("verification", directory, inputs=generated, progress=progress) as work:
+        if work is None:
             return
-        passes = [pd.read_parquet(path) for path in generated]
-        write_parquet(directory.responses, verify(pd.concat(passes, ignore_index=True)))
-        stage.wrote(directory.responses)
+        responses = pd.concat([pd.read_parquet(path) for path in generated], ignore_index=True)
+        write_parquet(directory.responses, verify(responses, chosen=model.preset.judges))
+        work.wrote(directory.responses)
+
+
+def pair_counterfactuals(
+    directory: StudyDirectory, config: StudyConfig, model: LoadedModel, progress: Progress
+) -> None:
+    """Write the sampled responses that comply under a prompt that they satisfy and one that they break.
+
+    Labels are balanced within each fold of the probes, which is what keeps a prompt's words at chance.
+    """
+    inputs = (directory.responses,)
+    with stage("counterfactual", directory, inputs=inputs, progress=progress, model=model) as work:
+        if work is None:
+            return
+        responses = sampled(pd.read_parquet(directory.responses))
+        queries = sorted(set(responses["base_query"]))
+        probed = len(queries) >= config.settings.n_folds
+        folds = study_folds(queries, config.settings).tolist() if probed else [0] * len(queries)
+        pairs = counterfactual_pairs(
+            responses,
+            judges_for(map(str, responses["task"].unique()), model.preset.judges),
+            seed=config.seed,
+            block_of=dict(zip(queries, folds, strict=True)),
+            pairs_per_task=PAIRS_PER_TASK,
+        )
+        encoded = model.chat.encode([str(prompt) for prompt in pairs["prompt"]])
+        write_parquet(directory.counterfactual, pairs.assign(prompt_tokens=pd.Series(encoded, dtype=object)))
+        work.wrote(directory.counterfactual)
 
 
 def capture_activations(
     directory: StudyDirectory, config: StudyConfig, model: LoadedModel, progress: Progress
 ) -> None:
-    """Capture the sampled responses, the twins' included, since specificity compares the two."""
-    with _stage("activations", directory, (directory.responses,), progress) as stage:
-        if stage is None:
-            return
-        discard_unreadable(directory.activations)
-        store = capture(
-            model,
-            sampled(pd.read_parquet(directory.responses)),
-            directory=directory.activations,
-            layers=config.layers,
-            batch_size=model.preset.batch_size,
-            progress=stage.report,
-        )
-        stage.wrote(*store.files)
+    """Capture the sampled responses, twins included, since specificity compares the two; and the pairs."""
+    for name, table, path in (
+        ("activations", directory.responses, directory.activations),
+        ("activations.counterfactual", directory.counterfactual, directory.counterfactual_activations),
+    ):
+        with stage(name, directory, inputs=(table,), progress=progress, model=model) as work:
+            if work is None:
+                continue
+            rows = pd.read_parquet(table)
+            rows = sampled(rows) if name == "activations" else rows
+            if rows.empty:
+                continue
+            discard_unreadable(path)
+            store = capture(
+                model,
+                rows,
+                directory=path,
+                layers=config.layers,
+                batch_size=model.preset.batch_size,
+                progress=work.report,
+            )
+            work.wrote(*store.files)
 
 
 def run_analyses(
@@ -142,14 +181,16 @@ def run_analyses(
 ) -> None:
     """Write the table and the verdict of each analysis; `model` is called only for one that uses a model."""
     settings = directory.config.settings
-    inputs = (directory.responses, directory.activations / MANIFEST_FILE)
+    captured = (directory.activations, directory.counterfactual_activations)
+    manifests = [path / MANIFEST_FILE for path in captured if path.is_dir()]
+    inputs = (directory.responses, directory.counterfactual, *manifests)
     for name in names:
-        with _stage(f"analyses.{name}", directory, inputs, progress) as stage:
-            if stage is None:
+        needed = model() if name == "causal_ablation" else None
+        with stage(f"analyses.{name}", directory, inputs=inputs, progress=progress, model=needed) as work:
+            if work is None:
                 continue
-            needed = model() if name == "causal_ablation" else None
             result = load(name).run(open_activations(directory), settings, model=needed)
-            stage.wrote(*directory.write_result(result))
+            work.wrote(*directory.write_result(result))
 
 
 def close_study(directory: StudyDirectory, config: StudyConfig, progress: Progress) -> None:
@@ -157,8 +198,8 @@ def close_study(directory: StudyDirectory, config: StudyConfig, progress: Progre
     done = directory.ledger.read()["stages"]
     results = [name for each in config.analyses for name in done[f"analyses.{each}"]["outputs"]]
     inputs = (directory.responses, *(directory.root / name for name in results))
-    with _stage(CLOSING, directory, inputs, progress) as stage:
-        if stage is None:
+    with stage(CLOSING, directory, inputs=inputs, progress=progress) as work:
+        if work is None:
             return
         responses = pd.read_parquet(directory.responses)
         compliance = compliance_table(
@@ -169,18 +210,30 @@ def close_study(directory: StudyDirectory, config: StudyConfig, progress: Progre
         figures["compliance"] = png_bytes(compliance_figure(compliance))
         for name, png in figures.items():
             write_bytes(directory.figure(name), png)
-            stage.wrote(directory.figure(name))
+            work.wrote(directory.figure(name))
         content = ReportContent(directory.ledger.read(), responses, compliance, results, figures)
         write_bytes(directory.report, render_report(content).encode())
         write_bytes(directory.summary, summary_text(directory).encode())
-        stage.wrote(directory.report, directory.summary)
+        work.wrote(directory.report, directory.summary)
 
 
 def open_activations(directory: StudyDirectory) -> StudyActivations:
-    """The captured responses with their activations."""
-    return StudyActivations(
-        sampled(pd.read_parquet(directory.responses)), ActivationStore.open(directory.activations)
-    )
+    """The captured responses with their activations, and the counterfactual pairs with theirs.
+
+    Raises InputError when something is not captured yet.
+    """
+    if not directory.counterfactual.is_file():
+        raise InputError(
+            f"{directory.root} has no counterfactual pairs yet; "
+            f"go on with `if-circuits run {directory.config.model} --out {directory.root}`"
+        )
+    responses = sampled(pd.read_parquet(directory.responses))
+    rows = pd.read_parquet(directory.counterfactual)
+    pairs = None
+    if len(rows):
+        store = ActivationStore.open(directory.counterfactual_activations)
+        pairs = StudyActivations(rows, store, base_queries=responses["base_query"].tolist())
+    return StudyActivations(responses, ActivationStore.open(directory.activations), counterfactual=pairs)
 
 
 def sampled(responses: pd.DataFrame) -> pd.DataFrame:
@@ -228,57 +281,9 @@ def names(config: StudyConfig) -> list[str]:
         "prompts",
         *(f"responses.{each.name}" for each in _passes(config)),
         "verification",
+        "counterfactual",
         "activations",
+        "activations.counterfactual",
         *(f"analyses.{name}" for name in config.analyses),
         CLOSING,
     ]
-
-
-class _Stage:
-    """A stage at work: tells how far it is, and keeps a list of what it wrote."""
-
-    def __init__(self, name: str, progress: Progress) -> None:
-        self.outputs: list[Path] = []
-        self._name, self._progress = name, progress
-
-    def wrote(self, *paths: Path) -> None:
-        """Name files that are finished; the stage is done when it ends with all of them in place."""
-        self.outputs.extend(paths)
-
-    def report(self, done: int, total: int) -> None:
-        """Tell how much of the stage is done."""
-        self._progress(self._name, done, total)
-
-    def part(self, before: float, share: float) -> Callable[[int, int], None]:
-        """What reports the progress of a part, which begins at `before` and is `share` of the stage."""
-        return lambda done, total: self.report(round(_FINE * (before + share * done / total)), _FINE)
-
-
-_FINE = 1000
-
-
-@contextmanager
-def _stage(
-    name: str, directory: StudyDirectory, inputs: Sequence[Path], progress: Progress
-) -> Generator[_Stage | None]:
-    """Time a stage, and record it when it ends well; yields None when it was done before."""
-    why = directory.ledger.pending(name, inputs)
-    if why is None:
-        yield None
-        return
-    if why:
-        warnings.warn(f"{directory.root}: {why}; {name} is done again", stacklevel=4)
-    stage = _Stage(name, progress)
-    progress(name, 0, 1)
-    started = time.perf_counter()
-    yield stage
-    # The highest resident memory of the process so far, in kilobytes on Linux.
-    peak_memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    directory.ledger.finish(
-        name,
-        inputs=inputs,
-        outputs=stage.outputs,
-        seconds=time.perf_counter() - started,
-        peak_memory_mb=peak_memory_mb,
-    )
-    progress(name, 1, 1)

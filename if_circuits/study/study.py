@@ -10,6 +10,7 @@ import pandas as pd
 
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import AnalysisResult
+from if_circuits.erasure.rehearsal import rehearse
 from if_circuits.errors import InputError
 from if_circuits.models.loading import LoadedModel, load_model
 from if_circuits.models.presets import DType
@@ -19,9 +20,11 @@ from if_circuits.study.config import StudyConfig
 from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.lock import locked
 from if_circuits.study.space import check_space
-from if_circuits.study.stages import Progress
+from if_circuits.study.stage import Progress
 from if_circuits.study.versions import versions
+from if_circuits.tasks.judges import judge_names
 from if_circuits.tasks.registry import get_tasks
+from if_circuits.tasks.verification import check_judges, judged_properties
 
 
 def _silent(stage: str, done: int, total: int) -> None:
@@ -40,7 +43,9 @@ class Study:
 
         Raises InputError when the configuration cannot be run, or when `out` holds anything but this study.
         """
-        get_tasks(config.tasks)
+        check_judges([task.name for task in get_tasks(config.tasks)], config.judges)
+        if "causal_ablation" in config.analyses:
+            rehearse(config.settings.erasure)
         out = Path(out)
         cls._find(out, config)
         model = _load(config)
@@ -50,7 +55,8 @@ class Study:
             _check_fingerprint(directory, model)
             stages.make_prompts(directory, config, model, progress)
             stages.make_responses(directory, config, model, progress)
-            stages.verify_responses(directory, config, progress)
+            stages.verify_responses(directory, config, model, progress)
+            stages.pair_counterfactuals(directory, config, model, progress)
             stages.capture_activations(directory, config, model, progress)
             stages.run_analyses(directory, config.analyses, lambda: model, progress)
             stages.close_study(directory, config, progress)
@@ -150,6 +156,7 @@ def _load(config: StudyConfig) -> LoadedModel:
         model.preset,
         max_new_tokens=config.max_new_tokens or model.preset.max_new_tokens,
         batch_size=config.batch_size or model.preset.batch_size,
+        judges=tuple({**dict(model.preset.judges), **dict(config.judges)}.items()),
     )
     # Whatever generates for this study, an ablation included, does it in the same way.
     return replace(model, preset=preset)
@@ -167,6 +174,10 @@ def _record(config: StudyConfig, model: LoadedModel) -> dict[str, object]:
             "device": model.device,
             "dtype": model.dtype,
         },
+        "judges": judge_names(
+            judged_properties(task.name for task in get_tasks(config.tasks)), model.preset.judges
+        ),
+        "chosen_judges": [list(chosen) for chosen in model.preset.judges],
         "versions": versions(),
     }
 

@@ -2,6 +2,13 @@
 
 The text is held fixed within a pair, and over all pairs of a task both labels see the same parameters, in
 another assignment. So neither the response nor the prompt alone can carry the label, only their relation.
+They see the same parameters within each block of base queries, too. A block is a fold of the probes: were
+labels balanced over all folds only, a parameter that is mostly satisfied in the training folds would be
+mostly violated in the held-out one, and a probe of the prompt would fall below chance.
+
+One difference remains: most satisfied rows have the prompt that the response was written to, and most
+violated ones a prompt that it was not. A probe that reads the model's surprise would tell some of them apart
+(term_exclusion excepted, where neither prompt is the response's own).
 
 An upper bound (character_count) cannot be balanced so: a text breaks only smaller bounds than it satisfies.
 Its pairs take the nearest bounds on both sides of the text's length, and what the bound alone still tells is
@@ -18,7 +25,7 @@ from typing import cast
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Int, Shaped
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
@@ -32,40 +39,57 @@ _BOUND_STEP = 10
 
 
 def counterfactual_pairs(
-    responses: pd.DataFrame, judges: Mapping[str, Judge] | None = None, *, seed: int = 0
+    responses: pd.DataFrame,
+    judges: Mapping[str, Judge] | None = None,
+    *,
+    seed: int = 0,
+    block_of: Mapping[str, int] | None = None,
+    pairs_per_task: int | None = None,
 ) -> pd.DataFrame:
     """Two rows a pair, of equal `pair` and response: one satisfied, one violated.
 
     `responses` are verified (columns as in a study's responses.parquet); the constrained ones that comply are
-    used. Each row has a prompt and parameters of its own; `prompt_tokens` is left to the caller, who has the
-    tokenizer. A task without parameters has no counterfactual and no rows.
+    used, at most `pairs_per_task` of each task, spread evenly over base queries. Parameters are exchanged
+    between base queries of one block, by default all. Each row has a prompt and parameters of its own;
+    `prompt_tokens` is left to the caller, who has the tokenizer. A task without parameters has no
+    counterfactual and no rows.
     """
     judges = default_judges() if judges is None else judges
     usable = responses[responses["constrained"] & (responses["verdict"] == Verdict.SATISFIED.value)]
     usable = usable.drop(columns=["prompt_tokens", "prompt_id", "reason"], errors="ignore")
-    parts = [
-        _pairs_of(get_task(str(name)), rows.reset_index(drop=True), judges, seed=seed)
-        for name, rows in usable.groupby("task", sort=False)
-    ]
-    columns = [*usable.columns, "pair", "labels"]
-    return (
-        pd.concat([pd.DataFrame(columns=columns), *parts], ignore_index=True)
-        if parts
-        else pd.DataFrame(columns=columns)
-    )
+    parts: list[pd.DataFrame] = []
+    for name, rows in usable.groupby("task", sort=False):
+        task = get_task(str(name))
+        anchors = _anchors(task, rows, seed=seed)
+        rows = _spread(rows[anchors.notna()], pairs_per_task, seed=seed)
+        if task.name == "character_count":
+            parts.append(_nearest_bounds(task, rows))
+            continue
+        blocks = rows["base_query"].map(block_of or {}).fillna(-1).to_numpy()
+        parts.append(_exchanged(task, rows, anchors[rows.index].tolist(), blocks, judges))
+    return pd.concat([usable.iloc[:0].assign(pair="", labels=""), *parts], ignore_index=True)
 
 
-def _pairs_of(task: Task, rows: pd.DataFrame, judges: Mapping[str, Judge], *, seed: int) -> pd.DataFrame:
-    if task.name == "character_count":
-        return _nearest_bounds(task, rows)
-    rows = rows.sample(frac=1.0, random_state=np.random.default_rng(seed)).reset_index(drop=True)
-    anchors = _anchors(task, rows, seed=seed)
-    rows, anchors = rows[anchors.notna()].reset_index(drop=True), anchors[anchors.notna()].tolist()
+def _spread(rows: pd.DataFrame, limit: int | None, *, seed: int) -> pd.DataFrame:
+    """Up to `limit` of the rows, in random order, as evenly over base queries as they allow."""
+    rows = rows.sample(frac=1.0, random_state=np.random.default_rng(seed))
+    turn = rows.groupby("base_query").cumcount().to_numpy()
+    return rows if limit is None else rows.iloc[np.argsort(turn, kind="stable")[:limit]]
+
+
+def _exchanged(
+    task: Task,
+    rows: pd.DataFrame,
+    anchors: list[str],
+    blocks: Shaped[np.ndarray, " n"],
+    judges: Mapping[str, Judge],
+) -> pd.DataFrame:
+    """Every row under its anchor and under another row's anchor of the same block."""
     satisfied, violated = _verdicts(task, rows, anchors, judges)
     # An anchor's own verdict is known; its partner must have the other one.
     anchored_satisfied = np.diag(satisfied)
     opposite = np.where(anchored_satisfied[:, None], violated, satisfied)
-    partner = _permutation(opposite)
+    partner = _permutation(opposite & (blocks[:, None] == blocks))
     kept = np.flatnonzero(partner >= 0)
     pairs: list[pd.DataFrame] = []
     for own in (True, False):

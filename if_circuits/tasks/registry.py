@@ -1,48 +1,68 @@
-"""The registry of tasks: the nine of the study, and those that others add."""
+"""The registries of tasks and judges: the nine tasks of the study, their judges, and those that others add.
+
+A judge is registered as a factory, such as its class: it may be costly to make, and a study makes only those
+that its tasks consult.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from importlib import import_module
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from if_circuits.errors import InputError
+from if_circuits.extensions import Registry, calling_module
 
 if TYPE_CHECKING:
     from if_circuits.tasks.base import Task
+    from if_circuits.tasks.judges import Judge
 
 FAMILIES = ("structural", "lexical", "semantic", "stylistic")
 """Order of the families, and the modules that hold their tasks."""
-_tasks: dict[str, Task] = {}
+
+
+def _is_task(value: object) -> bool:
+    from if_circuits.tasks.base import Task
+
+    return isinstance(value, Task)
+
+
+tasks: Registry[Task] = Registry(
+    "task",
+    group="if_circuits.tasks",
+    modules=[f"if_circuits.tasks.{family}" for family in FAMILIES],
+    expects="an if_circuits.tasks.base.Task",
+    accepts=_is_task,
+)
+
+judges: Registry[Callable[[], Judge]] = Registry(
+    "judge",
+    group="if_circuits.judges",
+    modules=["if_circuits.tasks.judges.lexicons", "if_circuits.tasks.judges.weighted"],
+    expects="a factory of judges, such as a class with `name` and `judge(texts)`",
+    accepts=callable,
+)
 
 
 def register_task(task: Task) -> Task:
-    """Add `task` to the registry and return it.
+    """Add `task` to the registry under its own name and return it.
 
     Raises InputError if another task has its name.
     """
-    if task.name in _tasks:
-        raise InputError(f"a task named {task.name!r} is registered already; choose another name")
-    _tasks[task.name] = task
+    tasks.add(task.name, task, origin=calling_module())
     return task
 
 
 def get_tasks(names: Iterable[str] | None = None) -> tuple[Task, ...]:
-    """The tasks with the given names, in that order; all of them by default.
+    """The tasks with the given names, in that order; the study's own nine by default.
 
-    Raises InputError for a name that no task has.
+    Others' tasks are named: what is installed beside this library must not change a study. Raises InputError
+    for a name that no task has.
     """
-    for family in FAMILIES:
-        import_module(f"if_circuits.tasks.{family}")
     if names is None:
-        return tuple(sorted(_tasks.values(), key=lambda task: FAMILIES.index(task.family)))
-    wanted = list(names)
-    unknown = [name for name in wanted if name not in _tasks]
-    if unknown:
-        raise InputError(f"unknown task {unknown[0]!r}; expected one of {', '.join(_tasks)}")
-    return tuple(_tasks[name] for name in dict.fromkeys(wanted))
+        own = [tasks.get(name) for name in tasks.built_in()]
+        return tuple(sorted(own, key=lambda task: FAMILIES.index(task.family)))
+    return tuple(tasks.get(name) for name in dict.fromkeys(names))
 
 
 def get_task(name: str) -> Task:
     """The task with this name. Raises InputError if there is none."""
-    return get_tasks([name])[0]
+    return tasks.get(name)

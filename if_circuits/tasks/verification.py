@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
 from if_circuits.tasks.base import Parameters, Task, Verdict, Verification
-from if_circuits.tasks.judges import Judge, default_judges
+from if_circuits.tasks.judges import Judge, check_choice, choose_judges
 from if_circuits.tasks.registry import get_task
 
 
-def verify(responses: pd.DataFrame, judges: Mapping[str, Judge] | None = None) -> pd.DataFrame:
-    """`responses` with the columns `verdict` and `reason` added; the offline judges by default.
+def verify(
+    responses: pd.DataFrame,
+    judges: Mapping[str, Judge] | None = None,
+    *,
+    chosen: Iterable[tuple[str, str]] = (),
+) -> pd.DataFrame:
+    """`responses` with the columns `verdict` and `reason` added.
 
+    `judges` are by default those that `judges_for` makes of `chosen`: pass a model's `preset.judges`.
     Needs the columns task, parameters (JSON) and response. An empty response violates every constraint, as in
     IFEval (Zhou et al. 2023); a verifier that fails leaves its response undecided, with the error as reason.
     """
-    judges = default_judges() if judges is None else judges
+    if judges is None:
+        judges = judges_for(map(str, responses["task"].unique()), chosen)
     verifications: dict[int, Verification] = {}
     rows_of_task = responses.reset_index(drop=True).groupby("task", sort=False).indices
     texts = responses["response"].tolist()
@@ -33,6 +40,27 @@ def verify(responses: pd.DataFrame, judges: Mapping[str, Judge] | None = None) -
         verdict=[verification.verdict.value for verification in ordered],
         reason=[verification.reason for verification in ordered],
     )
+
+
+def judges_for(tasks: Iterable[str], chosen: Iterable[tuple[str, str]] = ()) -> Mapping[str, Judge]:
+    """The judges that the tasks of these names consult, by property; `chosen` are (property, judge).
+
+    Raises InputError for a judge that cannot be had.
+    """
+    return choose_judges(judged_properties(tasks), chosen)
+
+
+def judged_properties(tasks: Iterable[str]) -> tuple[str, ...]:
+    """What the tasks of these names have judged."""
+    properties = (task.judge for task in map(get_task, tasks))
+    return tuple(dict.fromkeys(name for name in properties if name is not None))
+
+
+def check_judges(tasks: Iterable[str], chosen: Iterable[tuple[str, str]]) -> None:
+    """Raise InputError for a choice that no task can use, or a judge that cannot be had."""
+    properties, chosen = judged_properties(tasks), list(chosen)
+    check_choice(properties, chosen)
+    choose_judges(properties, chosen)
 
 
 def _verify_task(

@@ -19,7 +19,7 @@ from if_circuits.interventions.operations import ProjectOut
 from if_circuits.interventions.scope import Scope
 from if_circuits.models.loading import LoadedModel
 from tests.activations.sequences import make_sequences
-from tests.checkpoints import ARCHITECTURES
+from tests.checkpoints import PAPER
 
 SMALL_SHARD = 2 * 4 * 12 * 32 * 4  # two rows of four layers, twelve positions, d_model 32, float32
 
@@ -28,7 +28,7 @@ def files_of(directory: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(directory.iterdir())}
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", PAPER)
 def test_equals_hugging_face_at_every_layer_and_position(
     architecture: str,
     load: Callable[[str], LoadedModel],

@@ -19,7 +19,7 @@ def store(llama: LoadedModel, tmp_path: Path) -> ActivationStore:
 
 
 def test_features_follow_the_responses_in_any_order(store: ActivationStore) -> None:
-    responses = make_sequences().assign(verdict="satisfied")
+    responses = make_sequences().assign(verdict="satisfied", base_query="river")
     source: ActivationSource = StudyActivations(responses, store)
     assert (source.layers, source.positions, source.n_layers) == (store.layers, store.positions, 3)
     np.testing.assert_array_equal(source.features(1, "last"), store.read(1, "last"))
@@ -30,6 +30,15 @@ def test_features_follow_the_responses_in_any_order(store: ActivationStore) -> N
 
 
 def test_responses_that_were_not_captured_are_named(store: ActivationStore) -> None:
-    responses = make_sequences(13)
+    responses = make_sequences(13).assign(base_query="river")
     with pytest.raises(InputError, match="no activations of 2 of 13 responses, such as 'r11'"):
         StudyActivations(responses, store)
+
+
+def test_base_queries_are_those_of_the_study_whichever_have_a_row(store: ActivationStore) -> None:
+    responses = make_sequences().assign(base_query="river")
+    assert StudyActivations(responses, store).base_queries == ("river",)
+    pairs = StudyActivations(responses, store, base_queries=("river", "lake"))
+    assert pairs.base_queries == ("lake", "river")
+    assert pairs.counterfactual is None
+    assert StudyActivations(responses, store, counterfactual=pairs).counterfactual is pairs

@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from if_circuits.analyses import calibration_runs
+from if_circuits.analyses import calibration, calibration_plan, calibration_runs
 from if_circuits.analyses.base import ANALYSES
-from if_circuits.analyses.calibration import calibrate, main, rates, summarise
+from if_circuits.analyses.calibration import calibrate, costs, main, rates, summarise
 from if_circuits.analyses.calibration_plan import CLAIMS, SMALL, Claim, PlannedRun, plan
 from if_circuits.errors import InputError
 
@@ -18,7 +18,7 @@ CLAIM = {
         {"nothing": replace(TINY, mechanism="null"), "universal": replace(TINY, mechanism="universal")},
         TINY,
         signals=(3.0,),
-        base_queries=(12,),
+        sizes=((12, 12),),
     )
 }
 
@@ -36,16 +36,20 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def table(out: Path) -> pd.DataFrame:
-    return pd.read_parquet(out / "runs.parquet").drop(columns="seconds")
+    return pd.read_parquet(out / "runs.parquet").drop(columns="cpu_seconds")
 
 
 def test_the_summary_has_rates_with_intervals_and_power_by_signal_and_size(finished: Path):
-    claim = json.loads((finished / "summary.json").read_text())["claims"][FAST]
+    summary = json.loads((finished / "summary.json").read_text())
+    claim = summary["claims"][FAST]
     false_positive, (power,) = claim["false_positive"], claim["power"]
+    assert set(false_positive) == {"rate", "low", "high", "runs"}
+    assert set(power) == {"signal", "n_over_d", "rate", "runs"}
     assert false_positive["runs"] == 3
-    assert {null["planted"] for null in claim["nulls"]} == {"nothing", "universal"}
-    assert false_positive["rate"] == max(null["rate"] for null in claim["nulls"])
-    for entry in (*claim["nulls"], power):
+    nulls = [row for row in summary["rates"] if row["kind"] == "null"]
+    assert {null["planted"] for null in nulls} == {"nothing", "universal"}
+    assert false_positive["rate"] == max(null["rate"] for null in nulls)
+    for entry in summary["rates"]:
         assert 0 <= entry["low"] <= entry["rate"] <= entry["high"] <= 1
         assert entry["low"] < entry["high"]
     assert (power["signal"], power["n_over_d"], power["runs"]) == (3.0, 12 * 4 / 12, 2)
@@ -57,9 +61,8 @@ def test_the_table_has_a_row_for_each_run_with_its_own_seeds(finished: Path):
     assert len(found) == 2 * 3 + 2
     assert found["truth_seed"].is_unique
     supported = found.groupby("planted")["verdict"].apply(lambda verdicts: (verdicts == "supported").mean())
-    claim = json.loads((finished / "summary.json").read_text())["claims"][FAST]
-    assert claim["power"][0]["rate"] == supported["claim"]
-    assert {null["planted"]: null["rate"] for null in claim["nulls"]} == supported.drop("claim").to_dict()
+    rows = json.loads((finished / "summary.json").read_text())["rates"]
+    assert {row["planted"]: row["rate"] for row in rows} == supported.to_dict()
 
 
 def test_two_workers_find_what_one_finds(finished: Path, tmp_path: Path):
@@ -100,6 +103,34 @@ def test_a_longer_plan_contains_the_shorter_one():
     assert {run.analysis for run in short} == set(ANALYSES)
 
 
+def test_other_code_plans_other_runs(monkeypatch: pytest.MonkeyPatch):
+    before = plan(runs=1, power_runs=1, analyses=[FAST], claims=CLAIM)
+    monkeypatch.setattr(calibration_plan, "code_digest", lambda: "edited")
+    after = plan(runs=1, power_runs=1, analyses=[FAST], claims=CLAIM)
+    assert {run.run_id for run in before}.isdisjoint({run.run_id for run in after})
+    # On the same planted studies, so that the two can be compared.
+    assert [run.truth for run in before] == [run.truth for run in after]
+
+
+def test_every_null_gets_the_runs_and_power_reaches_below_one_response_per_dimension():
+    planned = plan(runs=calibration.RUNS, power_runs=calibration.POWER_RUNS)
+    for name, claim in CLAIMS.items():
+        own = [run for run in planned if run.analysis == name]
+        for planted in claim.nulls:
+            assert sum(run.planted == planted for run in own) >= 200
+        ratios = {run.n_over_d for run in own if run.kind == "power"}
+        assert min(ratios) < 2 < 10 < max(ratios)
+        assert len({run.truth.signal for run in own if run.kind == "power"}) == 3
+
+
+def test_costs_are_the_cpu_seconds_of_each_analysis(finished: Path):
+    table = pd.read_parquet(finished / "runs.parquet")
+    (row,) = costs(table).to_dict("records")
+    assert (row["analysis"], row["runs"]) == (FAST, len(table))
+    assert row["all_runs"] == pytest.approx(table["cpu_seconds"].sum())
+    assert row["one_null_run"] > 0
+
+
 def test_every_claim_is_planted_both_ways():
     assert tuple(CLAIMS) == ANALYSES
     for claim in CLAIMS.values():
@@ -126,11 +157,10 @@ def test_the_highest_of_the_nulls_counts():
         )
     ]
     claim = summarise(rates(pd.DataFrame(rows)))["claims"]["a"]
-    assert claim["false_positive"]["planted"] == "loud"
     assert claim["false_positive"]["rate"] == 0.5
     # Wilson's interval of 1 in 2: 0.5 -+ z sqrt(1 / 8 + z^2 / 16) / (1 + z^2 / 2), at z = 1.96.
     assert claim["false_positive"]["low"] == pytest.approx(0.0945, abs=1e-3)
-    assert claim["power"][0]["rate"] == claim["power"][0]["high"] == 1.0
+    assert claim["power"][0]["rate"] == 1.0
 
 
 def test_a_run_that_fails_does_not_lose_the_others(tmp_path: Path):

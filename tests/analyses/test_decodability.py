@@ -5,11 +5,10 @@ from sklearn.linear_model import Ridge
 from if_circuits.analyses.decodability import (
     SHRINKAGE,
     exchange_labels,
-    fold_aurocs,
+    flip_labels,
     layer_p_values,
     ridge_smoother,
 )
-from if_circuits.probes.scoring import auroc
 from if_circuits.simulation import PlantedTruth, simulate
 
 
@@ -47,11 +46,13 @@ def test_a_query_with_more_rows_than_its_donor_reuses_the_donors_labels() -> Non
     assert all(row == [True, True, True, False] for row in swapped)
 
 
-def test_fold_aurocs_agree_with_stratified_auroc() -> None:
-    rng = np.random.default_rng(1)
-    scores, labels, folds = rng.normal(size=(40, 3)).round(1), rng.random((40, 3)) < 0.5, np.arange(40) % 3
-    expected = [auroc(labels[:, k], scores[:, k], strata=folds) for k in range(3)]
-    np.testing.assert_allclose(fold_aurocs(scores, labels, folds), expected)
+def test_pairs_change_places_in_whole_base_queries() -> None:
+    queries, labels = np.repeat([4, 8, 2], 4), np.tile([True, True, False, False], 3)
+    found = flip_labels(labels, queries, n_permutations=60, seed=0)
+    for query in (4, 8, 2):
+        same = (found[:, queries == query] == labels[queries == query]).mean(axis=1)
+        assert set(same) == {0.0, 1.0}
+    assert len({tuple(row) for row in found.tolist()}) == 8
 
 
 def test_only_layers_with_signal_are_readable_and_the_null_is_kept() -> None:

@@ -56,4 +56,4 @@ def test_figure_shows_every_task_and_the_trend() -> None:
     source = small_study("separate", emergence="by_family", n_layers=4, positions=("last",))
     drawing = figure(run(source, SETTINGS))
     assert "tau" in drawing.get_suptitle()
-    assert len(drawing.axes[1].get_yticklabels()) == 9
+    assert len(drawing.axes[2].get_yticklabels()) == 9

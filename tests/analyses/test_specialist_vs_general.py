@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from if_circuits.analyses.base import AnalysisResult
+from if_circuits.analyses.both_labels import NATURAL, of_labels
 from if_circuits.analyses.specialist_vs_general import figure, run
 from if_circuits.simulation import TASKS
 from tests.analyses.planted import SETTINGS, judge_again, small_study
@@ -64,7 +65,8 @@ def test_a_task_without_violations_is_named_with_its_reason_and_not_averaged() -
     source = small_study("separate")
     judge_again(source, "register", np.array(["violated"] * 4 + ["satisfied"] * 116))
     result = run(source, SETTINGS)
-    left_out = result.table[result.table["task"] == "register"]
+    table = of_labels(result.table, NATURAL)
+    left_out = table[table["task"] == "register"]
     assert left_out["reason"].str.contains("4 violated").all()
     assert left_out["auroc"].isna().all()
     assert any("register left out" in note for note in result.verdict.notes)
@@ -77,7 +79,7 @@ def test_with_a_single_task_nothing_is_concluded() -> None:
         judge_again(source, task, np.array(["undecided"] * 120))
     result = run(source, SETTINGS)
     assert result.verdict.verdict == "inconclusive"
-    assert set(result.table["task"]) == set(TASKS[1:])
+    assert set(of_labels(result.table, NATURAL)["task"]) == set(TASKS[1:])
     figure(result)
 
 
@@ -86,6 +88,28 @@ def test_figure_names_effect_interval_and_sample_size() -> None:
     drawing = figure(result)
     assert f"{result.verdict.effect:+.3f}" in drawing.get_suptitle()
     assert "30 base queries" in drawing.get_suptitle()
-    curves, tasks = drawing.axes
+    curves, _, tasks = drawing.axes
     assert [tick.get_text() for tick in curves.get_xticklabels()] == ["embed", "0", "1"]
     assert len(tasks.get_yticklabels()) == 9
+
+
+def test_other_methods_and_control_tasks_stand_beside_the_specialist() -> None:
+    result = found("separate")
+    last = result.table[(result.table["position"] == "last") & (result.table["labels"] == NATURAL)]
+    counts = last.groupby("probe").size()
+    assert counts["mean_difference"] == counts["lda"] == counts["recurring"] == 9
+    assert counts["control_task"] == 9 * 5
+    aurocs = (
+        last[last["layer"] == last[last["probe"] == "lda"]["layer"].iloc[0]].groupby("probe")["auroc"].mean()
+    )
+    assert aurocs["lda"] == pytest.approx(aurocs["specialist"], abs=0.03)
+    assert aurocs["mean_difference"] == pytest.approx(aurocs["specialist"], abs=0.06)
+    assert (last.loc[last["probe"] != "majority", "n_over_d"] > 0).all()
+
+    selective = result.tables["selectivity"]
+    assert (selective["low"] > 0).all()
+    assert (selective["p_permutation"] <= 0.05).all()
+    # Activations always show the base query, so that without a signal the control tasks are the easier ones.
+    nothing = found("null").tables["selectivity"]
+    assert (nothing["selectivity"] < 0).all()
+    assert (nothing["p_permutation"] <= 0.05).sum() <= 2

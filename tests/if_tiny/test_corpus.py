@@ -9,14 +9,13 @@ from random import Random
 import pytest
 
 from if_circuits.if_tiny import vocabulary
-from if_circuits.if_tiny.corpus import compliant, examples, training_words
+from if_circuits.if_tiny.corpus import compliant, corpus_judges, examples, training_words
 from if_circuits.if_tiny.grammar import compose, free_style
 from if_circuits.tasks.base import HELD_OUT_PARAPHRASES, Task, Verdict
-from if_circuits.tasks.judges import default_judges
 from if_circuits.tasks.queries import subjects
 from if_circuits.tasks.registry import get_tasks
 
-JUDGES = default_judges()
+JUDGES = corpus_judges()
 NOUNS = subjects(held_out_only=False)
 
 

@@ -15,7 +15,7 @@ from if_circuits.interventions.operations import Add, ProjectOut, Zero
 from if_circuits.interventions.scope import Scope
 from if_circuits.models.layers import EMBED
 from if_circuits.models.loading import LoadedModel
-from tests.checkpoints import load_plain
+from tests.interventions.plain import by_plain_hook
 
 TEXTS = ["Write.", "Write a note about the river and the coach.", "Never use the word river, please! " * 3]
 N_NEW = 16
@@ -40,39 +40,6 @@ def run(model: LoadedModel, *interventions: Intervention, texts: list[str] = TEX
         return decode(model, prompts, range(len(prompts)), max_new_tokens=N_NEW)
 
 
-def touched(scope: Scope, position: int, prompt_length: int) -> bool:
-    """The documented meaning of a scope, for one token."""
-    chosen = (scope.prompt and position < prompt_length) or (
-        scope.generated and position >= prompt_length - 1
-    )
-    start, stop = scope.positions or (0, position + 1)
-    return bool(chosen and start <= position < stop)
-
-
-def by_plain_hook(model: LoadedModel, prompt: list[int], layer: int, scope: Scope, s: Subspace) -> list[int]:
-    """Greedy text of the plain model, one prompt, no cache, the projection in a hook on the block."""
-    plain = load_plain(model.name)
-
-    def change(x: Tensor) -> Tensor:
-        keep = [not touched(scope, position, len(prompt)) for position in range(x.shape[1])]
-        removed = torch.from_numpy(s.remove(x.double().numpy())).float()
-        return torch.where(torch.tensor(keep)[:, None], x, removed)
-
-    if layer == EMBED:
-        plain.model.layers[0].register_forward_pre_hook(lambda _module, args: (change(args[0]), *args[1:]))
-    else:
-        plain.model.layers[layer].register_forward_hook(
-            lambda _module, _args, out: (change(out[0]), *out[1:]) if isinstance(out, tuple) else change(out)
-        )
-    ids = list(prompt)
-    with torch.no_grad():
-        for _ in range(N_NEW):
-            ids.append(int(plain(torch.tensor([ids]), use_cache=False).logits[0, -1].argmax()))
-            if ids[-1] in model.chat.eos_ids:
-                break
-    return ids[len(prompt) :]
-
-
 @pytest.mark.parametrize("layer", [EMBED, 1, 2])
 @pytest.mark.parametrize("scope", SCOPES, ids=str)
 def test_batched_and_cached_equals_a_plain_hook_without_batch_and_cache(
@@ -80,7 +47,10 @@ def test_batched_and_cached_equals_a_plain_hook_without_batch_and_cache(
 ) -> None:
     s = subspace()
     ours = run(model, Intervention(ProjectOut(s), (layer,), scope))
-    expected = [by_plain_hook(model, prompt, layer, scope, s) for prompt in model.chat.encode(TEXTS)]
+    expected = [
+        by_plain_hook(model, prompt, N_NEW, layer=layer, scope=scope, change=lambda x, _: s.remove(x))
+        for prompt in model.chat.encode(TEXTS)
+    ]
     assert ours == expected
 
 
@@ -169,12 +139,13 @@ def state(model: LoadedModel) -> tuple[Any, ...]:
     ]
     with torch.no_grad():
         logits = model.bridge(ids)
-    return logits.numpy().tobytes(), hooks, len(model.hf._forward_pre_hooks)
+    weights = [parameter.numpy().tobytes() for parameter in model.hf.parameters()]
+    return logits.numpy().tobytes(), weights, hooks, len(model.hf._forward_pre_hooks)
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_after_an_exception_only_the_strangers_hook_is_left(
-    llama: LoadedModel, error: type[BaseException]
+    model: LoadedModel, error: type[BaseException]
 ) -> None:
     calls: list[str] = []
 
@@ -186,17 +157,45 @@ def test_after_an_exception_only_the_strangers_hook_is_left(
         del x, hook
         raise error("in the middle of a pass")
 
-    before = state(llama)
-    with llama.bridge.hooks(fwd_hooks=[("blocks.1.hook_out", stranger)]):
-        watched = state(llama)
+    before = state(model)
+    with model.bridge.hooks(fwd_hooks=[("blocks.1.hook_out", stranger)]):
+        watched = state(model)
         with pytest.raises(error, match="in the middle"):  # noqa: SIM117
-            with intervene(llama, [Intervention(Zero(subspace()), (EMBED, 1))]):
-                with llama.bridge.hooks(fwd_hooks=[("blocks.2.hook_out", failing)]):
-                    decode(llama, llama.chat.encode(TEXTS), range(3), max_new_tokens=2)
+            with intervene(model, [Intervention(Zero(subspace()), (EMBED, 1))]):
+                with model.bridge.hooks(fwd_hooks=[("blocks.2.hook_out", failing)]):
+                    decode(model, model.chat.encode(TEXTS), range(3), max_new_tokens=2)
         calls.clear()
-        assert state(llama) == watched
+        assert state(model) == watched
         assert calls == ["blocks.1.hook_out"]
+    assert state(model) == before
+
+
+def test_a_reset_of_all_hooks_in_between_ends_the_interventions_and_nothing_else(llama: LoadedModel) -> None:
+    before = state(llama)
+    with intervene(llama, [Intervention(Zero(subspace()), (0, 1))]):
+        llama.bridge.reset_hooks()
+        assert run(llama) == run(llama, Intervention(ProjectOut(subspace(), alpha=0.0), (1,)))
     assert state(llama) == before
+
+
+def test_the_bridges_own_runs_with_cache_leave_the_interventions_in_place(llama: LoadedModel) -> None:
+    """Twice: what the first run installs and removes must not take ours away."""
+    s, ids = subspace(), torch.tensor(llama.chat.encode(TEXTS[:1]))
+    with torch.no_grad(), intervene(llama, [Intervention(ProjectOut(s), (1,), Scope(prompt=True))]):
+        for _ in range(2):
+            _, seen = llama.bridge.run_with_cache(ids, names_filter=["blocks.1.hook_out"])
+            assert np.abs(s.coordinates(seen["blocks.1.hook_out"].double().numpy())).max() < 1e-4
+
+
+def test_of_nested_contexts_the_inner_one_acts_first(llama: LoadedModel) -> None:
+    s = subspace()
+    add, remove = Intervention(Add(s.basis[0] * 50, 1.0), (1,)), Intervention(ProjectOut(s), (1,))
+    with intervene(llama, [remove]):
+        added_first = run(llama, add)
+    with intervene(llama, [add]):
+        removed_first = run(llama, remove)
+    assert added_first == run(llama, add, remove)
+    assert removed_first == run(llama, remove, add) != added_first
 
 
 def test_hooks_that_cannot_all_be_installed_leave_none(

@@ -6,12 +6,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from if_circuits.erasure.base import Subspace
+from if_circuits.erasure.leace import AffineErasure, Leace
 from if_circuits.errors import InputError
-from if_circuits.interventions.operations import Add, MeanReplace, Operation, ProjectOut, Zero
+from if_circuits.interventions.operations import Add, Erase, MeanReplace, Operation, ProjectOut, Zero
 from if_circuits.interventions.scope import Window
 
 D = 12
-WINDOW = Window(torch.arange(5).repeat(3, 1), torch.tensor([2, 2, 2]))
+WINDOW = Window(torch.arange(5).repeat(3, 1), torch.tensor([2, 2, 2]), torch.arange(3))
 seeds = st.integers(0, 2**32 - 1)
 
 
@@ -28,7 +29,7 @@ def stream(seed: int) -> Tensor:
 
 def run(operation: Operation, x: Tensor) -> Tensor:
     before = x.clone()
-    y = operation.transform(torch.device("cpu"))(x, WINDOW)
+    y = operation.transform(1, torch.device("cpu"))(x, WINDOW)
     assert torch.equal(x, before), "an operation must not write into its input"
     assert (y.dtype, y.shape) == (x.dtype, x.shape)
     return y
@@ -84,6 +85,29 @@ def test_adding_and_taking_away_is_nothing(seed: int, multiple: float) -> None:
     assert near(run(Add(direction, -multiple), moved), x)
 
 
+@given(seeds)
+def test_erasing_is_the_erasures_own_removal_and_twice_is_once(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    y = np.arange(60) % 2 == 0
+    X = generator.normal(size=(60, D)) + y[:, None] * generator.normal(size=D)
+    leace, x = Leace().fit(X, y, groups=np.arange(60), seed=0), stream(seed)
+    once = run(Erase(leace), x)
+    assert near(once, torch.from_numpy(leace.remove(x.numpy())).float())
+    assert torch.allclose(run(Erase(leace), once), once, atol=1e-4)
+
+
+@given(seeds, st.floats(-3, 3))
+def test_steering_in_deviations_moves_by_as_many(seed: int, multiple: float) -> None:
+    """Along the direction, by that multiple of the spread of the activations; across it not at all."""
+    generator = np.random.default_rng(seed)
+    X, direction, x = generator.normal(size=(40, D)) * 7, generator.normal(size=D), stream(seed)
+    with_gaps = np.vstack([X, np.full(D, np.nan)])
+    move = (run(Add.in_deviations(direction, with_gaps, multiple=multiple), x) - x)[0, 0].double().numpy()
+    unit = direction / np.linalg.norm(direction)
+    assert move @ unit == pytest.approx(multiple * (X @ unit).std(ddof=1), abs=1e-4)
+    assert np.allclose(move, (move @ unit) * unit, atol=1e-4)
+
+
 def test_precision_of_the_model_is_kept_but_not_computed_in() -> None:
     s, x = subspace(0), stream(0).bfloat16()
     exact = run(ProjectOut(s), x.float()).bfloat16()
@@ -97,6 +121,11 @@ def test_operations_print_what_they_do() -> None:
     assert str(Zero(s)) == "Zero(river, rank 3)"
     assert str(MeanReplace(s, s.mean)) == "MeanReplace(river, rank 3)"
     assert str(Add(s.mean, -1.5, name="formal")) == "Add(formal, multiple=-1.5)"
+    erasure = AffineErasure(s.mean, s.mean, s.mean, "LEACE")
+    deviations = Add.in_deviations(s.mean, np.eye(D), multiple=2.0, name="formal")
+    assert repr([Erase(erasure), deviations]) == (
+        "[Erase(LEACE), Add(formal in standard deviations, multiple=2)]"
+    )
 
 
 def test_values_that_cannot_work_are_refused() -> None:
@@ -107,3 +136,7 @@ def test_values_that_cannot_work_are_refused() -> None:
         MeanReplace(s, np.zeros(D + 1))
     with pytest.raises(InputError, match="finite"):
         Add(np.full(D, np.nan), 1.0)
+    with pytest.raises(InputError, match="other than zero"):
+        Add.in_deviations(np.zeros(D), np.eye(D), multiple=1.0)
+    with pytest.raises(InputError, match="1 rows without NaN"):
+        Add.in_deviations(s.mean, np.eye(D)[:1], multiple=1.0)

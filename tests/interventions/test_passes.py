@@ -66,8 +66,19 @@ def test_right_padding_has_no_position() -> None:
 def test_rows_of_a_condition() -> None:
     reader = PassReader()
     assert reader.rows(0) is None
-    reader.assign(torch.tensor([2, 0, 2]))
+    reader.assign(prompts=torch.tensor([5, 5, 5]))
+    assert reader.rows(0) is None
+    reader.assign(prompts=torch.tensor([5, 5, 5]), conditions=torch.tensor([2, 0, 2]))
     assert [rows.tolist() for c in range(3) if (rows := reader.rows(c)) is not None] == [[1], [], [0, 2]]
+
+
+def test_rows_continue_the_prompts_that_they_are_said_to() -> None:
+    reader = read(PassReader(), (2, 3))
+    assert reader.window.prompts.tolist() == [0, 1]
+    reader.assign(prompts=torch.tensor([4, 4]))
+    window = read(reader, (2, 1), past_key_values=Cache(3)).window
+    assert window.prompts.tolist() == [4, 4]
+    assert window.take(torch.tensor([1])).prompts.tolist() == [4]
 
 
 def test_lengths_for_another_batch_are_an_error() -> None:

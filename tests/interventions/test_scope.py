@@ -7,6 +7,7 @@ from if_circuits.interventions.scope import PADDING, Scope, Window
 WHOLE = Window(
     positions=torch.tensor([[0, 1, 2, 3, 4], [PADDING, PADDING, 0, 1, 2]]),
     prompt_lengths=torch.tensor([3, 2]),
+    prompts=torch.tensor([0, 1]),
 )
 
 
@@ -30,7 +31,7 @@ def test_a_token_read_alone_on_top_of_the_cache_is_touched_as_in_its_sequence() 
     for scope in (Scope(), Scope(prompt=True, generated=False), Scope(positions=(4, 9))):
         whole = scope.mask(WHOLE)
         for column in range(WHOLE.positions.shape[1]):
-            step = Window(WHOLE.positions[:, column : column + 1], WHOLE.prompt_lengths)
+            step = Window(WHOLE.positions[:, column : column + 1], WHOLE.prompt_lengths, WHOLE.prompts)
             assert scope.mask(step).flatten().tolist() == whole[:, column].tolist()
 
 

@@ -42,11 +42,16 @@ def test_a_prompt_is_one_user_turn_and_the_opening_of_the_models_own(llama: Load
     assert llama.chat.decode(row) == "Hello."
 
 
-def test_architectures_with_a_bos_get_exactly_one_and_qwen2_gets_none(model: LoadedModel) -> None:
-    for row in model.chat.encode(["Hello.", "Write about the river."]):
-        expected = 0 if model.chat.tokenizer.bos_token is None else 1
-        assert row.count(BOS) == expected
-        assert row[0] == BOS or expected == 0
+@pytest.mark.parametrize(
+    ("architecture", "bos"),
+    [("llama", BOS), ("qwen2", None), ("gemma2", BOS), ("gpt2", 1), ("gpt_neox", 1), ("gpt_neo", None)],
+)
+def test_a_prompt_opens_with_one_bos_unless_neither_template_nor_tokenizer_writes_one(
+    load: Callable[[str], LoadedModel], architecture: str, bos: int | None
+) -> None:
+    for row in load(architecture).chat.encode(["Hello.", "Write about the river."]):
+        assert row.count(0) + row.count(1) == (0 if bos is None else 1)
+        assert row[0] == bos or bos is None
 
 
 @pytest.mark.parametrize("template", ["{{ bos_token }}{{ bos_token }}", "{{ bos_token }}", ""])

@@ -1,7 +1,9 @@
 import subprocess
 import sys
 
-from if_circuits.models.presets import PRESETS, find_preset
+from if_circuits.models.presets import find_preset, presets
+
+PRESETS = [presets.get(name) for name in presets.built_in()]
 
 
 def test_presets_are_found_by_their_own_name_and_by_their_hub_name() -> None:

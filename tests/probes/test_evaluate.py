@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 
 from if_circuits.errors import InputError
+from if_circuits.probes.base import probes
 from if_circuits.probes.evaluate import out_of_fold, out_of_fold_by, subsample
-from if_circuits.probes.lda import fit_lda
-from if_circuits.probes.mean_difference import fit_mean_difference
 from tests.probes.planted import planted
 
 
@@ -26,10 +25,10 @@ def test_a_planted_direction_reaches_the_auroc_of_theory():
     assert found.converged.all()
 
 
-@pytest.mark.parametrize("fit", [fit_lda, fit_mean_difference])
-def test_methods_without_a_penalty_reach_it_too(fit):
+@pytest.mark.parametrize("name", ["lda", "mean_difference", "logistic"])
+def test_probes_by_name_reach_it_too(name):
     X, y, groups = clusters(3000, gap=1.0)
-    found = out_of_fold_by(fit, X, y, groups, n_folds=5, seed=0)
+    found = out_of_fold_by(probes.get(name), X, y, groups, n_folds=5, seed=0)
     assert found.auroc == pytest.approx(0.760, abs=0.02)
     assert found.balanced_accuracy == pytest.approx(0.691, abs=0.02)
     assert np.isnan(found.C).all()
@@ -75,7 +74,7 @@ def test_a_fold_that_cannot_be_fitted_is_recorded():
     folds = out_of_fold(X, y, groups, n_folds=5, seed=0).folds
     for found in (
         out_of_fold(X, folds == 3, groups, n_folds=5, seed=0),
-        out_of_fold_by(fit_lda, X, folds == 3, groups, n_folds=5, seed=0),
+        out_of_fold_by(probes.get("lda"), X, folds == 3, groups, n_folds=5, seed=0),
     ):
         assert len(found.reasons) == 1
         assert found.reasons[0].startswith("fold 3:")

@@ -62,3 +62,10 @@ def test_folds_within_groups_put_every_group_on_both_sides():
 def test_folds_within_groups_of_one_row_are_refused():
     with pytest.raises(InputError, match="2 rows"):
         folds_within_groups(np.arange(9), n_folds=3, seed=0)
+
+
+def test_folds_within_groups_keep_a_text_in_one_fold():
+    groups, texts = np.repeat(np.arange(10), 8), np.arange(80) // 2
+    folds = folds_within_groups(groups, n_folds=3, seed=0, texts=texts)
+    np.testing.assert_array_equal(folds[::2], folds[1::2])
+    assert all(len(set(folds[groups == group])) == 3 for group in range(10))

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from if_circuits.probes.scoring import auroc, balanced_accuracy, resampled_auroc
+from if_circuits.probes.scoring import auroc, balanced_accuracy, column_aurocs, resampled_auroc
 
 rows = st.lists(st.tuples(st.booleans(), st.integers(0, 6), st.integers(0, 3)), min_size=2, max_size=40)
 
@@ -53,3 +53,10 @@ def test_rows_without_a_score_are_left_out():
     labels = np.array([True, True, False])
     assert auroc(labels, np.array([1.0, np.nan, 0.0])) == 1.0
     assert np.isnan(balanced_accuracy(labels[:2], labels[:2]))
+
+
+def test_columns_are_ranked_at_once_and_agree_with_one_at_a_time():
+    rng = np.random.default_rng(1)
+    scores, labels, folds = rng.normal(size=(40, 3)).round(1), rng.random((40, 3)) < 0.5, np.arange(40) % 3
+    expected = [auroc(labels[:, k], scores[:, k], strata=folds) for k in range(3)]
+    np.testing.assert_allclose(column_aurocs(labels, scores, strata=folds), expected)

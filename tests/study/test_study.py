@@ -6,10 +6,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from if_circuits import cli
+from if_circuits.activations.store import ActivationStore
 from if_circuits.analyses.base import ANALYSES
 from if_circuits.errors import InputError
 from if_circuits.study import Study, StudyConfig, stages
@@ -43,6 +45,7 @@ def content(root: Path) -> dict[str, bytes]:
 def test_every_file_of_a_study_is_there(finished: tuple[Path, Path]):
     _, out = finished
     expected = {"study.json", "prompts.parquet", "responses.parquet", "report.html", "summary.json"}
+    expected |= {"counterfactual.parquet"}
     expected |= {f"results/{name}.parquet" for name in ANALYSES}
     expected |= {f"figures/{name}.png" for name in (*ANALYSES, "compliance")}
     files = set(content(out))
@@ -228,3 +231,55 @@ def test_what_cannot_be_run_leaves_no_directory(
     with pytest.raises(InputError, match=match):
         Study.run(StudyConfig(**values), tmp_path / "study")  # pyright: ignore[reportArgumentType]
     assert not (tmp_path / "study").exists()
+
+
+def test_pairs_are_captured_responses_under_other_prompts(finished: tuple[Path, Path]):
+    """The same response tokens at the same positions, on the same folds as the natural labels."""
+    study = Study.open(finished[1])
+    natural, pairs = study.activations, study.activations.counterfactual
+    assert pairs is not None
+    assert (pairs.layers, pairs.positions) == (natural.layers, natural.positions)
+    assert pairs.base_queries == natural.base_queries
+    responses = natural.responses.set_index("response_id")
+    prompts = natural.responses[natural.responses["constrained"]].drop_duplicates("prompt")
+    template = prompts.set_index("prompt")["prompt_tokens"].map(tuple).to_dict()
+    known = 0
+    stores = [
+        ActivationStore.open(finished[1] / name) for name in ("activations", "activations-counterfactual")
+    ]
+    places = [store.index.set_index("response_id") for store in stores]
+    for row in pairs.responses.to_dict("records"):
+        own = responses.loc[row["pair"]]
+        assert own["verdict"] == "satisfied"
+        for column in ("response", "n_tokens", "truncated", "base_query", "task"):
+            assert row[column] == own[column]
+        assert list(row["response_tokens"]) == list(own["response_tokens"])
+        if row["prompt"] in template:  # a constrained prompt that was generated from has the same tokens here
+            assert tuple(row["prompt_tokens"]) == template[row["prompt"]]
+            known += 1
+        longer = len(row["prompt_tokens"]) - len(own["prompt_tokens"])
+        here, there = places[1].loc[row["response_id"]], places[0].loc[row["pair"]]
+        for position in pairs.positions:
+            assert here[position] == (there[position] + longer if there[position] >= 0 else there[position])
+    assert known
+
+
+def test_the_prompt_of_a_pair_makes_the_difference(finished: tuple[Path, Path]):
+    pairs = Study.open(finished[1]).activations.counterfactual
+    assert pairs is not None
+    X, rows = pairs.features(2, "last"), pairs.responses
+    assert np.isfinite(X[(rows["n_tokens"] > 0).to_numpy()]).all()
+    for _, two in rows[rows["n_tokens"] > 0].groupby("pair"):
+        first, second = X[two.index]
+        assert not np.allclose(first, second)
+        assert np.array_equal(
+            pairs.features(-1, "last")[two.index[0]], pairs.features(-1, "last")[two.index[1]]
+        )
+
+
+def test_probing_tables_hold_both_kinds_of_labels(finished: tuple[Path, Path]):
+    results = Study.open(finished[1]).results
+    for name in ("specialist_vs_general", "cross_task_transfer", "layer_stratification", "temporal_dynamics"):
+        for table in (results[name].table, results[name].tables.get("labels")):
+            assert table is None or {"natural", "counterfactual"} & set(table["labels"])
+        assert set(results[name].table.query("labels == 'counterfactual'")["task"]) == set(TASKS)

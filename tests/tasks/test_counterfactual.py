@@ -92,3 +92,22 @@ def test_pairs_are_seeded(responses: pd.DataFrame) -> None:
 
 def test_without_compliant_responses_there_are_no_pairs(responses: pd.DataFrame) -> None:
     assert len(counterfactual_pairs(responses.assign(verdict="violated"), JUDGES)) == 0
+
+
+def test_both_labels_see_the_same_parameters_within_every_block(responses: pd.DataFrame) -> None:
+    """Else a parameter mostly satisfied in some folds is mostly violated in the others."""
+    block_of = {name: index % 3 for index, name in enumerate(sorted(responses.base_query.unique()))}
+    pairs = counterfactual_pairs(responses, JUDGES, block_of=block_of)
+    pairs = pairs[pairs.task != "character_count"]
+    assert pairs.pair.nunique() > 200
+    for _, rows in pairs.groupby([pairs.task, pairs.base_query.map(block_of)]):
+        by_label = {label: sorted(part.parameters) for label, part in rows.groupby("verdict")}
+        assert by_label["satisfied"] == by_label["violated"]
+
+
+def test_fewer_pairs_are_spread_over_the_base_queries(responses: pd.DataFrame) -> None:
+    few = counterfactual_pairs(responses, JUDGES, pairs_per_task=50)
+    assert few.groupby("task").pair.nunique().max() == 50
+    counts = few[few.task == "character_count"].groupby("base_query").pair.nunique()
+    assert len(counts) == 25
+    assert set(counts) == {2}

@@ -1,45 +1,17 @@
-"""Judges: classifiers that say what a text is about, how it feels, whether it insults, how formal it is.
+"""Judges that count words of small lexicons, and VADER (Hutto and Gilbert 2014) as it is.
 
-The defaults work offline: three small lexicons of this project's own, and VADER (Hutto and Gilbert 2014) for
-sentiment. They are shallow on purpose and by name: the topic judge counts topic words, the toxicity judge
-knows insults only.
+They are shallow on purpose and by name: the topic judge counts topic words, the insult judge knows a list of
+insults and nothing else of toxicity.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib import resources
-from typing import Any, Protocol, cast
+from collections.abc import Callable, Sequence
+from typing import cast
 
-
-@dataclass(frozen=True)
-class Judgement:
-    """What a judge says of one text."""
-
-    label: str | None
-    """The class that the text belongs to; None when the judge cannot tell."""
-    score: float
-    """How strongly, on the judge's own scale; larger means more of its first class."""
-    reason: str
-
-
-class Judge(Protocol):
-    """A classifier of texts. `name` says what it is, for the record."""
-
-    @property
-    def name(self) -> str: ...
-
-    def judge(self, texts: Sequence[str]) -> list[Judgement]: ...
-
-
-def load_lexicon(name: str) -> Any:
-    """The lexicon `name` that ships with the package, as parsed JSON."""
-    return json.loads(
-        resources.files("if_circuits.tasks").joinpath("lexicons", f"{name}.json").read_text("utf-8")
-    )
+from if_circuits.tasks.judges.base import Judgement, load_lexicon
+from if_circuits.tasks.registry import judges
 
 
 def phrase_counter(phrases: Sequence[str]) -> Callable[[str], int]:
@@ -49,6 +21,7 @@ def phrase_counter(phrases: Sequence[str]) -> Callable[[str], int]:
     return lambda text: len(pattern.findall(text))
 
 
+@judges.register("topic-lexicon")
 class TopicLexicon:
     """Names the topic whose words occur most often; undecided without any, or on a tie."""
 
@@ -72,6 +45,7 @@ class TopicLexicon:
         return Judgement(leaders[0], float(most), f"{most} words of {leaders[0]}")
 
 
+@judges.register("vader")
 class VaderSentiment:
     """VADER's compound score with its authors' thresholds: positive from 0.05, negative from -0.05, else
     neutral.
@@ -94,6 +68,7 @@ class VaderSentiment:
         return Judgement(label, score, f"compound {score:+.2f}")
 
 
+@judges.register("insult-lexicon")
 class InsultLexicon:
     """Calls a text toxic when it holds an insult or a swear word. It knows a list of words, not toxicity."""
 
@@ -107,6 +82,7 @@ class InsultLexicon:
         return [Judgement("toxic" if n else "clean", float(n), f"{n} insults") for n in counts]
 
 
+@judges.register("register-lexicon")
 class RegisterLexicon:
     """Compares formal with informal markers; undecided without any, or on a tie."""
 
@@ -124,13 +100,3 @@ class RegisterLexicon:
         formal, informal = self._formal(text), self._informal(text)
         label = None if formal == informal else "formal" if formal > informal else "informal"
         return Judgement(label, float(formal - informal), f"{formal} formal, {informal} informal markers")
-
-
-def default_judges() -> Mapping[str, Judge]:
-    """The offline judges, by the property that they judge."""
-    return {
-        "topic": TopicLexicon(),
-        "sentiment": VaderSentiment(),
-        "toxicity": InsultLexicon(),
-        "register": RegisterLexicon(),
-    }

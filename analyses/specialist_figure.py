@@ -1,0 +1,106 @@
+"""The figure of specialist against general probes: layer curves, and both probes task by task."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from if_circuits.analyses.base import AnalysisResult
+from if_circuits.analyses.both_labels import COUNTERFACTUAL, NATURAL, of_labels
+from if_circuits.report.style import (
+    CONTRAST,
+    CONTROL,
+    EFFECT,
+    OKABE_ITO,
+    layer_label,
+    new_figure,
+    ordered_tasks,
+    task_label,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_LOOKS = {
+    "specialist": (EFFECT, "-", "o", "specialist"),
+    "general": (CONTRAST, "-", "s", "general, equal total"),
+    "general_all": (CONTRAST, "--", "D", "general, all examples"),
+    "leave_one_out": (OKABE_ITO["orange"], ":", "^", "general, task left out"),
+    "text": (CONTROL, "-.", "", "words only"),
+}
+_TITLES = {NATURAL: "Natural labels, last token", COUNTERFACTUAL: "Counterfactual labels, last token"}
+
+
+def draw(result: AnalysisResult) -> Figure:
+    """Layer curves at `last` on both kinds of labels, and both probes task by task."""
+    drawing, (natural, counterfactual, tasks) = new_figure(1, 3, width=12.0, height=4.2)
+    if "means" not in result.tables:
+        return drawing
+    natural.sharey(counterfactual)
+    for axes, labels in ((natural, NATURAL), (counterfactual, COUNTERFACTUAL)):
+        _curves(axes, result, labels)
+    natural.set_ylabel("AUROC, mean over tasks (95 % band)")
+    _task_by_task(tasks, result)
+    drawing.legend(*natural.get_legend_handles_labels(), loc="outside lower center", ncols=len(_LOOKS))
+    verdict = result.verdict
+    low, high = verdict.interval
+    reported = of_labels(result.tables["cross_fitted"], NATURAL)
+    responses = int(reported.loc[reported["probe"] == "specialist", "n"].sum())
+    drawing.suptitle(
+        f"Specialist minus general {verdict.effect:+.3f} [{low:+.3f}, {high:+.3f}]: {verdict.verdict} "
+        f"(natural labels, {verdict.n} base queries, {responses} responses)",
+        fontsize=9,
+    )
+    return drawing
+
+
+def _curves(axes: Axes, result: AnalysisResult, labels: str) -> None:
+    means = of_labels(result.tables["means"], labels)
+    last = means[means["position"] == "last"]
+    for probe, (colour, line, marker, label) in _LOOKS.items():
+        found = last[last["probe"] == probe].sort_values("layer")
+        if found.empty:
+            continue
+        if probe == "text":
+            axes.axhline(found["auroc"].iloc[0], color=colour, linestyle=line, label=label)
+            continue
+        axes.plot(found["layer"], found["auroc"], color=colour, linestyle=line, marker=marker, label=label)
+        axes.fill_between(found["layer"].astype(float), found["low"], found["high"], color=colour, alpha=0.15)
+    layers = sorted(last["layer"].dropna().unique())
+    axes.set_xticks(layers, [layer_label(int(layer)) for layer in layers])
+    axes.axhline(0.5, color="black", linewidth=0.6)
+    # The words are on no layer; the tasks and responses are those of any line.
+    n_tasks, n = last[["n_tasks", "n"]].max() if len(last) else (0, 0)
+    axes.set(xlabel=f"layer (residual stream); {n_tasks:.0f} tasks, n = {n:.0f}", title=_TITLES[labels])
+
+
+def _task_by_task(axes: Axes, result: AnalysisResult) -> None:
+    reported = result.tables["cross_fitted"]
+    names = ordered_tasks(reported["task"].tolist())
+    rows = (
+        (NATURAL, "specialist", -0.24, None),
+        (NATURAL, "general", -0.08, None),
+        (COUNTERFACTUAL, "specialist", 0.08, "white"),
+        (COUNTERFACTUAL, "general", 0.24, "white"),
+    )
+    for labels, probe, shift, face in rows:
+        colour, _, marker, _ = _LOOKS[probe]
+        found = of_labels(reported, labels)
+        found = found[found["probe"] == probe].set_index("task").reindex(names)
+        axes.errorbar(
+            found["auroc"],
+            np.arange(len(names)) + shift,
+            xerr=[found["auroc"] - found["low"], found["high"] - found["auroc"]],
+            fmt=marker,
+            color=colour,
+            markerfacecolor=face or colour,
+            linewidth=0.9,
+        )
+    axes.set_yticks(range(len(names)), [task_label(name) for name in names])
+    axes.invert_yaxis()
+    axes.axvline(0.5, color="black", linewidth=0.6)
+    axes.set(
+        xlabel="AUROC at the chosen layers (95 % interval)", title="Task by task (hollow: counterfactual)"
+    )

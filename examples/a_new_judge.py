@@ -1,0 +1,38 @@
+"""A judge of your own: register by the length of words, beside the lexicon that judges it by default.
+
+Offered as an entry point of the group `if_circuits.judges`, `--judge register=word-length` would find it.
+"""
+
+import re
+
+import pandas as pd
+
+from if_circuits.generation import GenerationConfig, generate
+from if_circuits.models.loading import load_model
+from if_circuits.tasks.judges import Judgement
+from if_circuits.tasks.prompts import build_prompts
+from if_circuits.tasks.registry import get_tasks, judges
+from if_circuits.tasks.verification import verify
+
+
+@judges.register("word-length")
+class WordLength:
+    """Formal from 4.2 letters a word on."""
+
+    name = "word-length"
+
+    def judge(self, texts):
+        words = [re.findall(r"\w+", text) for text in texts]
+        means = [sum(map(len, each)) / max(len(each), 1) for each in words]
+        return [Judgement("formal" if m > 4.2 else "informal", m, f"{m:.1f} letters a word") for m in means]
+
+
+prompts = build_prompts(get_tasks(["register"]), n_base_queries=60, held_out_only=True).query("constrained")
+rows = generate(load_model("if-tiny"), prompts, GenerationConfig(max_new_tokens=64, temperature=0.0))
+names = ("register-lexicon", "word-length")
+judged = pd.DataFrame({name: verify(rows, {"register": judges.get(name)()})["verdict"] for name in names})
+print(judged.value_counts().to_string())
+print(f"they agree on {(judged[names[0]] == judged[names[1]]).mean():.0%} of {len(rows)} responses, such as")
+print(
+    rows.assign(verdict=judged[names[1]])[["response", "verdict"]].head(4).to_csv(index=False, header=False)
+)

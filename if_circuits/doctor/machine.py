@@ -1,0 +1,116 @@
+"""What the machine has, and what a study would take of it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from if_circuits.activations.positions import POSITIONS
+from if_circuits.decoding import Batch
+from if_circuits.doctor.base import Check
+from if_circuits.doctor.probe_prompts import STUDY, longest_prompt, study_prompts
+from if_circuits.models.loading import LoadedModel
+
+GIB = 2**30
+_FLOAT32 = 4
+_CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Bytes that a study takes beyond the libraries."""
+
+    weights: int
+    cache: int
+    """Keys and values of one full batch."""
+    scores: int
+    """Attention scores of one layer and the logits of one batch, which are computed explicitly."""
+    disk: int
+    """Activations of all sampled responses."""
+
+
+def estimate(model: LoadedModel) -> Estimate:
+    """What a study with default options takes on this model, at its preset's batch size and lengths."""
+    config = model.hf.config
+    length = min(longest_prompt(model) + model.preset.max_new_tokens, model.context_length)
+    batch = model.preset.batch_size
+    scores = batch * int(model.bridge.cfg.n_heads) * length**2 * _FLOAT32
+    # Float32 shares, their float64 sums, and the logits themselves.
+    logits = batch * int(config.get_text_config().vocab_size) * (2 * _FLOAT32 + 8)
+    n_responses = 2 * len(study_prompts(model)) * STUDY.samples_per_prompt
+    return Estimate(
+        weights=weight_bytes(model),
+        cache=batch * length * _cache_bytes_per_token(model),
+        scores=2 * scores + logits,
+        disk=n_responses * (model.n_layers + 1) * len(POSITIONS) * model.d_model * _FLOAT32,
+    )
+
+
+def check_memory(model: LoadedModel) -> Check:
+    """Whether a study fits into memory, and its activations onto the disk."""
+    needs, free, disk = estimate(model), free_memory(model.device), shutil.disk_usage(Path.cwd()).free
+    working = needs.cache + needs.scores
+    seen = (
+        f"{_size(needs.weights)} of weights, which are loaded; a batch of {model.preset.batch_size} takes "
+        f"{_size(needs.cache)} of keys and values and {_size(needs.scores)} of scores and logits "
+        f"({'unknown' if free is None else _size(free)} free); activations take {_size(needs.disk)} on disk "
+        f"({_size(disk)} free here)"
+    )
+    advice: list[str] = []
+    if free is not None and working > 0.8 * free:
+        advice.append("use a smaller --batch-size, or --dtype bfloat16")
+    if needs.disk > 0.9 * disk:
+        advice.append("choose --out on a larger disk, or fewer --layers or --base-queries")
+    over = (free is not None and working > free) or needs.disk > disk
+    status = "fail" if over else "warn" if advice else "pass"
+    return Check("memory", status, "; ".join([seen, *advice]))
+
+
+def weight_bytes(model: LoadedModel) -> int:
+    """Bytes of the weights as they are loaded."""
+    return sum(weight.numel() * weight.element_size() for weight in model.hf.parameters())
+
+
+def free_memory(device: str) -> int | None:
+    """Bytes that can still be had on a device; None where that cannot be known."""
+    kind = torch.device(device).type
+    if kind == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    if kind != "cpu":
+        return None
+    free = [value for value in (_available(), _left_in_cgroup()) if value is not None]
+    return min(free, default=None)
+
+
+def _available() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+    except OSError:
+        return None
+    found = [line.split() for line in lines if line.startswith("MemAvailable:")]
+    return int(found[0][1]) * 1024 if found else None
+
+
+def _left_in_cgroup() -> int | None:
+    """What a container's limit leaves; None without one."""
+    try:
+        limit, used = (Path(path).read_text("ascii").strip() for path in _CGROUPS)
+    except OSError:
+        return None
+    return max(0, int(limit) - int(used)) if limit.isdigit() else None
+
+
+def _cache_bytes_per_token(model: LoadedModel) -> int:
+    """Measured on one prompt: grouped queries, sliding windows and the like differ."""
+    (row,) = model.chat.encode(["Write a short note."])
+    with torch.no_grad():
+        batch = Batch(model, [row], torch.zeros(1, dtype=torch.long, device=model.device), 1, None)
+        batch.read_prompts()
+    return batch.cache_bytes() // len(row)
+
+
+def _size(n: int) -> str:
+    return f"{n / GIB:.1f} GiB" if n >= GIB else f"{n / 2**20:.0f} MiB"

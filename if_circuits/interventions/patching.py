@@ -1,0 +1,174 @@
+"""Patching: the residual stream of a token becomes that of another run, the donor.
+
+A run is one prompt with the response that follows it. Tokens of the two runs are paired by their distance
+from the end of the prompt: the prompts' last tokens, the tokens before them, the first generated tokens,
+the second ones. Prompts and responses may differ in length; a token without a counterpart in the donor's
+run is left as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from if_circuits.erasure.base import Subspace
+from if_circuits.errors import InputError
+from if_circuits.interventions.operations import Transform
+from if_circuits.interventions.scope import Window
+from if_circuits.models.layers import EMBED, hook_name
+
+if TYPE_CHECKING:
+    from if_circuits.models.loading import LoadedModel
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Donor:
+    """The residual stream of one or several runs, as `record_donor` found it."""
+
+    activations: Mapping[int, Float[Tensor, "runs length d_model"]]
+    """By layer; each run begins at 0 and is padded at its end."""
+    prompt_lengths: Int[Tensor, " runs"]
+    lengths: Int[Tensor, " runs"]
+    """Tokens of each run, prompt and response together."""
+    name: str
+    """What the runs stand for."""
+
+    @property
+    def n_runs(self) -> int:
+        """The number of runs: one for all prompts, or one for each prompt."""
+        return len(self.lengths)
+
+    @property
+    def d_model(self) -> int:
+        """The width of the residual stream."""
+        return next(iter(self.activations.values())).shape[-1]
+
+    def __repr__(self) -> str:
+        return f"{self.name}, {self.n_runs} run{'s' * (self.n_runs > 1)}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PatchFrom:
+    """x + (donor - x) P: the component in the subspace becomes the donor's; without a subspace, all of x.
+
+    A donor of one run serves every row. Of a donor of several, run i serves prompt i of what is generated, or
+    row i of a batch that you run yourself.
+    """
+
+    donor: Donor
+    subspace: Subspace | None = None
+
+    def __post_init__(self) -> None:
+        if self.subspace is not None and len(self.subspace.mean) != self.donor.d_model:
+            raise InputError(
+                f"subspace {self.subspace.name!r} has d = {len(self.subspace.mean)}, "
+                f"donor {self.donor.name!r} d_model = {self.donor.d_model}"
+            )
+
+    @property
+    def d_model(self) -> int:
+        """The width of residual stream that it is made for."""
+        return self.donor.d_model
+
+    def transform(self, layer: int, device: torch.device) -> Transform:
+        """The operation at a layer, its arrays laid out on the device.
+
+        Raises InputError for a layer that was not recorded.
+        """
+        donor = self.donor
+        if layer not in donor.activations:
+            raise InputError(
+                f"donor {donor.name!r} has layers {', '.join(map(str, donor.activations))}, not {layer}: "
+                "name it in record_donor"
+            )
+        source = donor.activations[layer].to(device)
+        prompt_lengths, lengths = donor.prompt_lengths.to(device), donor.lengths.to(device)
+        basis = None
+        if self.subspace is not None:
+            basis = torch.tensor(self.subspace.basis, dtype=torch.float32, device=device)
+
+        def patch(
+            x: Float[Tensor, "batch length d_model"], window: Window
+        ) -> Float[Tensor, "batch length d_model"]:
+            run = self._runs(window)[:, None]
+            place = window.positions - window.prompt_lengths[:, None] + prompt_lengths[run]
+            there = (window.positions >= 0) & (place >= 0) & (place < lengths[run])
+            given = source[run, place.clamp(0, source.shape[1] - 1)]
+            if basis is not None:
+                change = (given.float() - x.float()) @ basis.T @ basis
+                given = x.float() + change
+            return torch.where(there[..., None], given.to(x.dtype), x)
+
+        return patch
+
+    def _runs(self, window: Window) -> Int[Tensor, " batch"]:
+        if self.donor.n_runs == 1:
+            return torch.zeros_like(window.prompts)
+        if int(window.prompts.max()) >= self.donor.n_runs:
+            raise InputError(
+                f"donor {self.donor.name!r} has {self.donor.n_runs} runs, and there is a prompt number "
+                f"{int(window.prompts.max()) + 1}; give it one run for all prompts, or one for each"
+            )
+        return window.prompts
+
+    def __repr__(self) -> str:
+        what = "all" if self.subspace is None else f"{self.subspace.name}, rank {self.subspace.rank}"
+        return f"PatchFrom({self.donor}; {what})"
+
+
+def record_donor(
+    model: LoadedModel, runs: pd.DataFrame, *, layers: Sequence[int], name: str = "donor"
+) -> Donor:
+    """Run the model over prompts with their responses and keep the residual stream of every token.
+
+    `runs` needs the columns prompt_tokens and response_tokens (ids), as the responses of `generate` have
+    them; without a response, give an empty list. To patch each of several prompts with its own run, order
+    the rows as the prompts. Layers: -1 is `embed`, i the stream after block i.
+
+    Raises InputError for missing columns, no rows, an empty prompt and layers that the model lacks.
+    """
+    missing = [column for column in ("prompt_tokens", "response_tokens") if column not in runs.columns]
+    if missing or runs.empty:
+        raise InputError(
+            "a donor needs at least one row and the columns prompt_tokens and response_tokens, "
+            f"got {len(runs)} rows with {', '.join(map(str, runs.columns)) or 'no columns'}"
+        )
+    if not layers or not all(EMBED <= layer < model.n_layers for layer in layers):
+        raise InputError(f"a donor needs layers from {EMBED} (embed) to {model.n_layers - 1}, got {layers}")
+    prompts: list[Sequence[int]] = runs["prompt_tokens"].tolist()
+    if not all(len(prompt) for prompt in prompts):
+        raise InputError("a donor's prompt has at least one token, got an empty one")
+    tokens = [
+        torch.tensor([*prompt, *response])
+        for prompt, response in zip(prompts, runs["response_tokens"], strict=True)
+    ]
+    kept: dict[int, list[Tensor]] = {layer: [] for layer in sorted(set(layers))}
+
+    def keeper(layer: int) -> Callable[..., None]:
+        def keep(x: Float[Tensor, "batch length d_model"], hook: Any) -> None:
+            del hook
+            kept[layer].extend(x.cpu())
+
+        return keep
+
+    hooks = [(hook_name(layer), keeper(layer)) for layer in kept]
+    batch_size = model.preset.batch_size
+    with torch.no_grad(), model.bridge.hooks(fwd_hooks=hooks):
+        for start in range(0, len(tokens), batch_size):
+            batch = tokens[start : start + batch_size]
+            ids = pad_sequence(batch, batch_first=True, padding_value=model.chat.pad_id)
+            mask = pad_sequence([torch.ones_like(row) for row in batch], batch_first=True)
+            model.bridge(ids.to(model.device), attention_mask=mask.to(model.device), use_cache=False)
+    return Donor(
+        activations={layer: pad_sequence(rows, batch_first=True) for layer, rows in kept.items()},
+        prompt_lengths=torch.tensor([len(prompt) for prompt in prompts]),
+        lengths=torch.tensor([len(row) for row in tokens]),
+        name=name,
+    )

@@ -1,0 +1,75 @@
+"""What interventions cost while a model generates, and what many conditions in one run save, on if-tiny."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from if_circuits.erasure.random_subspace import random_subspace
+from if_circuits.generation import GenerationConfig, generate, generate_conditions
+from if_circuits.interventions import Intervention, ProjectOut
+from if_circuits.models.loading import load_model
+from if_circuits.tasks.prompts import build_prompts
+from if_circuits.tasks.registry import get_tasks
+from tests.benchmarks.table import Row, interleaved
+
+REPEATS = 9
+RANK, LAYER = 6, 3
+CONFIG = GenerationConfig(max_new_tokens=64, temperature=0.0, batch_size=256)
+
+
+def rows() -> list[Row]:
+    """A projection hook against none, and nine ablations with their controls against one at a time."""
+    model = load_model("if-tiny")
+    prompts = build_prompts(get_tasks(), n_base_queries=30, prompts_per_query=1, held_out_only=True)
+    prompts = prompts[prompts["constrained"]]
+    few = prompts.groupby("task", sort=False).head(2)
+    ablations = {f"condition {seed}": [project_out(seed)] for seed in range(18)}
+    one = ablations["condition 0"]
+
+    # Removed directions change the text and so its length: the same tokens have to be written on both sides.
+    endless = [Intervention(ProjectOut(one[0].operation.subspace, alpha=0.0), (LAYER,))]
+    hooked, plain = interleaved(
+        lambda: generate(model, prompts, CONFIG, interventions=endless),
+        lambda: generate(model, prompts, CONFIG),
+        repeats=REPEATS,
+    )
+    together, apart = interleaved(
+        lambda: generate_conditions(model, few, CONFIG, ablations),
+        lambda: one_at_a_time(lambda c: generate(model, few, CONFIG, interventions=c), ablations),
+        repeats=REPEATS,
+    )
+    ours = generate_conditions(model, few, CONFIG, ablations)["response_tokens"].tolist()
+    theirs = one_at_a_time(lambda c: generate(model, few, CONFIG, interventions=c), ablations)
+    if ours != theirs["response_tokens"].tolist():
+        raise AssertionError("conditions in one run differ from one condition at a time")
+    return [
+        Row.of(
+            f"generation under a projection hook, {len(prompts)} prompts",
+            "the same without a hook; time / time",
+            hooked / plain,
+            reach="<= 1.03",
+        ),
+        Row.of(
+            f"nine ablations and nine controls in one run, {len(few)} prompts, equal tokens",
+            "one condition at a time; its time / ours",
+            apart / together,
+            reach=">= 4",
+        ),
+    ]
+
+
+def project_out(seed: int) -> Intervention:
+    """The removal of a random subspace."""
+    subspace = random_subspace(RANK, mean=np.zeros(128), seed=seed, name=f"random {seed}")
+    return Intervention(ProjectOut(subspace), (LAYER,))
+
+
+def one_at_a_time(
+    generate_under: Callable[[Sequence[Intervention]], pd.DataFrame],
+    conditions: Mapping[str, Sequence[Intervention]],
+) -> pd.DataFrame:
+    """The responses under each condition, in a run of its own."""
+    return pd.concat([generate_under(condition) for condition in conditions.values()], ignore_index=True)
