@@ -13,15 +13,15 @@ from if_circuits.study.versions import versions
 ROOT = Path(__file__).parents[1]
 SOURCES = [*ROOT.glob("if_circuits/**/*.py"), *ROOT.glob("analyses/**/*.py"), *ROOT.glob("examples/*.py")]
 CODE_FROM_FILES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
-NETWORK = {"requests", "urllib", "http", "socket", "huggingface_hub", "ftplib", "aiohttp", "httpx"}
+NETWORK = {"requests", "urllib.request", "http", "socket", "huggingface_hub", "ftplib", "aiohttp", "httpx"}
 
 
 def imported(tree: ast.AST) -> set[str]:
-    """The top-level packages that a module imports anywhere."""
+    """The modules that a module imports anywhere, and their top-level packages."""
     nodes = list(ast.walk(tree))
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
-    return {name.split(".")[0] for name in names}
+    return names | {name.split(".")[0] for name in names}
 
 
 def calls(tree: ast.AST) -> list[ast.Call]:
