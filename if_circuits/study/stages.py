@@ -138,9 +138,7 @@ def pair_counterfactuals(
         write_parquet(directory.counterfactual, pairs.assign(prompt_tokens=pd.Series(encoded, dtype=object)))
 
 
-def capture_activations(
-    directory: StudyDirectory, config: StudyConfig, model: LoadedModel, progress: Progress
-) -> None:
+def capture_activations(directory: StudyDirectory, model: LoadedModel, progress: Progress) -> None:
     """Capture the sampled responses, twins included, since specificity compares the two; and the pairs."""
     responses, pairs = pd.read_parquet(directory.responses), pd.read_parquet(directory.counterfactual)
     for stage, path, sequences in (
@@ -154,7 +152,7 @@ def capture_activations(
                 model,
                 sequences,
                 directory=path,
-                layers=config.layers,
+                layers=model.preset.layers,
                 batch_size=model.preset.batch_size,
                 progress=report,
             )
