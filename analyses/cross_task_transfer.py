@@ -193,7 +193,7 @@ def _family_test(cells: ScoreTable, settings: AnalysisSettings) -> pd.DataFrame:
 
 def figure(result: AnalysisResult) -> Figure:
     """The matrix on each kind of labels, in the order that natural ones cluster; and its cells by kind."""
-    drawing, (matrix, counterfactual, kinds) = new_figure(1, 3, width=14.5, height=4.8)
+    drawing, (matrix, counterfactual, kinds) = new_figure(1, 3, width=15.5, height=4.8)
     if "families" not in result.tables:
         return drawing
     scored = result.table[result.table["reason"] == ""]
@@ -221,7 +221,7 @@ def figure(result: AnalysisResult) -> Figure:
     families = of_labels(result.tables["families"], NATURAL).iloc[0]
     kinds.set(
         ylabel="AUROC of a cell (bar: mean)",
-        title=f"Natural: same minus other family {families['difference']:+.3f}\n"
+        title=f"Same minus other family {families['difference']:+.3f}\n"
         f"[{families['low']:+.3f}, {families['high']:+.3f}], p = {families['p']:.2g}",
     )
     verdict = result.verdict

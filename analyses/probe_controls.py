@@ -109,8 +109,15 @@ def selectivity_table(
     records: list[dict[str, object]] = []
     for labelled, own in zip(rows.tasks, rows.of_task, strict=True):
         here = names == labelled.name
-        real, control = (table.average(here & (probe == kind)) for kind in ("recurring", "control_task"))
-        found = table.interval(real - control)
+        real, controls = (
+            np.flatnonzero(here & (probe == kind)).tolist() for kind in ("recurring", "control_task")
+        )
+        estimate, draws = table.aurocs.estimate, table.draws
+        # A resample may leave a control task one class; the others then stand for it.
+        found = table.interval_from(
+            float(estimate[real].mean() - estimate[controls].mean()),
+            draws[:, real].mean(axis=1) - _mean_of_known(draws[:, controls]),
+        )
         p = layer_p_values(
             [X[own]],
             rows.labels[own],
@@ -124,8 +131,8 @@ def selectivity_table(
             {
                 "task": labelled.name,
                 "position": rows.position,
-                "recurring": table.interval(real).estimate,
-                "control_task": table.interval(control).estimate,
+                "recurring": float(estimate[real].mean()),
+                "control_task": float(estimate[controls].mean()),
                 "selectivity": found.estimate,
                 "low": found.low,
                 "high": found.high,
@@ -136,3 +143,9 @@ def selectivity_table(
             }
         )
     return pd.DataFrame(records)
+
+
+def _mean_of_known(draws: Float[np.ndarray, "resamples controls"]) -> Float[np.ndarray, " resamples"]:
+    known = ~np.isnan(draws)
+    total, count = np.where(known, draws, 0.0).sum(axis=1), known.sum(axis=1)
+    return np.divide(total, count, out=np.full(len(draws), np.nan), where=count > 0)

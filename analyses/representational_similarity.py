@@ -49,7 +49,9 @@ from if_circuits.similarity.angles import principal_angles, subspace_overlap
 from if_circuits.similarity.compare import compare_all
 from if_circuits.similarity.halves import PairedHalves, pair_halves
 from if_circuits.similarity.measures import Measure
+from if_circuits.similarity.reduction import default_components
 from if_circuits.statistics.bootstrap import interval_of
+from if_circuits.statistics.correction import benjamini_hochberg
 from if_circuits.statistics.permutation import permutation_p
 from if_circuits.statistics.verdicts import decide
 
@@ -101,7 +103,11 @@ def run(
     paired = _paired_activations(source, features, folds > 0, seed=settings.seed)
     for measure in MEASURES:
         table = table.merge(_paired(paired, measure, settings=settings), on=["task_a", "task_b"], how="left")
-    table = table.assign(layer=layer)
+    table = table.assign(
+        layer=layer,
+        components=np.nan if paired is None else default_components(len(paired.groups)),
+        paired_queries=0 if paired is None else len(paired.groups),
+    )
 
     kept = (agreement["reason"] == "").to_numpy()
     notes = [f"layer {layer_label(layer)}, {int(kept.sum())} of {len(tasks)} tasks compared"]
@@ -250,13 +256,17 @@ def _paired_activations(
 
 
 def _paired(paired: PairedHalves | None, measure: Measure, *, settings: AnalysisSettings) -> pd.DataFrame:
-    """A paired similarity of every pair of tasks."""
-    columns = ["task_a", "task_b", *(f"{measure}{name}" for name in ("", "_ceiling", "_ratio", "_p"))]
+    """A paired similarity of every pair of tasks; p adjusted over the pairs (Benjamini-Hochberg)."""
+    columns = [
+        "task_a",
+        "task_b",
+        *(f"{measure}{name}" for name in ("", "_ceiling", "_ratio", "_p", "_p_adjusted")),
+    ]
     if paired is None:
         return pd.DataFrame(columns=columns)
     n_permutations = min(settings.n_permutations, MAX_PERMUTATIONS)
     found = compare_all(paired, measure=measure, n_permutations=n_permutations, seed=settings.seed)
-    return pd.DataFrame(
-        [(*pair, value.debiased, value.ceiling, value.ratio, value.p) for pair, value in found.items()],
-        columns=columns,
+    rows = [(*pair, value.debiased, value.ceiling, value.ratio, value.p) for pair, value in found.items()]
+    return pd.DataFrame(rows, columns=columns[:-1]).assign(
+        **{columns[-1]: benjamini_hochberg(np.array([row[-1] for row in rows]))}
     )

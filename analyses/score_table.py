@@ -116,7 +116,9 @@ class ScoreTable:
 
     def interval(self, weights: Float[np.ndarray, " scores"]) -> Interval:
         """A weighted sum of scores, such as a difference of means."""
-        return self.interval_from(float(self.aurocs.estimate @ weights), self.draws @ weights)
+        used = weights != 0  # a score that is undefined on a resample concerns no sum without it
+        estimate = float(self.aurocs.estimate[used] @ weights[used])
+        return self.interval_from(estimate, self.draws[:, used] @ weights[used])
 
     def interval_from(self, estimate: float, draws: Float[np.ndarray, " resamples"]) -> Interval:
         """Any statistic of the scores, from its value and its draws."""
@@ -124,7 +126,8 @@ class ScoreTable:
 
     def p(self, weights: Float[np.ndarray, " scores"], *, threshold: float = 0.0) -> float:
         """Two-sided p of a weighted sum of scores being `threshold`, by inverting its percentile interval."""
-        return bootstrap_p(self.draws @ weights, threshold=threshold)
+        used = weights != 0
+        return bootstrap_p(self.draws[:, used] @ weights[used], threshold=threshold)
 
     def average(self, chosen: Bool[np.ndarray, " scores"] | pd.Series) -> Float[np.ndarray, " scores"]:
         """Weights of the mean over the chosen scores."""

@@ -13,7 +13,7 @@ def add_parser(commands: Any) -> None:
     doctor: argparse.ArgumentParser = commands.add_parser(
         "doctor",
         help="say whether a model is fit for the study",
-        description="Examine a model, and say what to do where it is not fit for the study. Exits with 0 if it "
+        description="Examine a model, and say what to do where it is not fit. Exits with 0 if it "
         "is fit, 1 if not, 2 for a bad argument.",
     )
     doctor.add_argument("model", metavar="MODEL", help=MODEL_HELP)

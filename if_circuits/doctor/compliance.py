@@ -34,7 +34,10 @@ def check_compliance(model: LoadedModel) -> Iterator[Check]:
     responses = generate(model, pd.DataFrame({"prompt_id": texts, "prompt": texts}), config)
     response_to = responses.set_index("prompt")["response"]
     satisfied, by_chance = (
-        verify(each.assign(response=response_to[each["prompt"]].to_numpy()))["verdict"] == "satisfied"
+        verify(each.assign(response=response_to[each["prompt"]].to_numpy()), chosen=model.preset.judges)[
+            "verdict"
+        ]
+        == "satisfied"
         for each in (asked, unasked)
     )
     yield _endings(int(responses["truncated"].sum()), len(responses), config.max_new_tokens)

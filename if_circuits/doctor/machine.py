@@ -13,6 +13,8 @@ from if_circuits.decoding import Batch
 from if_circuits.doctor.base import Check
 from if_circuits.doctor.probe_prompts import STUDY, longest_prompt, study_prompts
 from if_circuits.models.loading import LoadedModel
+from if_circuits.study.stages import PAIRS_PER_TASK
+from if_circuits.tasks.registry import get_tasks
 
 GIB = 2**30
 _FLOAT32 = 4
@@ -40,12 +42,16 @@ def estimate(model: LoadedModel) -> Estimate:
     scores = batch * int(model.bridge.cfg.n_heads) * length**2 * _FLOAT32
     # Float32 shares, their float64 sums, and the logits themselves.
     logits = batch * int(config.get_text_config().vocab_size) * (2 * _FLOAT32 + 8)
+    layers = model.preset.layers
+    n_layers = model.n_layers + 1 if layers is None else len(layers)
+    # Prompts with their twins, sampled, and the counterfactual pairs.
     n_responses = 2 * len(study_prompts(model)) * STUDY.samples_per_prompt
+    n_responses += 2 * PAIRS_PER_TASK * len(get_tasks())
     return Estimate(
         weights=weight_bytes(model),
         cache=batch * length * _cache_bytes_per_token(model),
         scores=2 * scores + logits,
-        disk=n_responses * (model.n_layers + 1) * len(POSITIONS) * model.d_model * _FLOAT32,
+        disk=n_responses * n_layers * len(POSITIONS) * model.d_model * _FLOAT32,
     )
 
 

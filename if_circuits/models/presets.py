@@ -30,6 +30,10 @@ class ModelPreset:
     """Responses that are generated side by side."""
     dtype: DType = "float32"
     """Precision of weights and activations, unless the user asks for another."""
+    layers: tuple[int, ...] | None = None
+    """Layers that a study captures, -1 for embed, unless the user names others; None means all. Of large
+    models some, since the activations of a study take gigabytes a layer.
+    """
     system_role: bool = True
     """Whether the chat template has a system role; without one, system text goes in front of the user's."""
     held_out_only: bool = False
@@ -100,6 +104,7 @@ register_preset(
         max_new_tokens=128,
         batch_size=16,
         dtype="bfloat16",
+        layers=(-1, *range(1, 26, 3)),
         system_role=False,
     )
 )
@@ -112,5 +117,6 @@ register_preset(
         max_new_tokens=128,
         batch_size=16,
         dtype="bfloat16",
+        layers=(-1, *range(3, 32, 4)),
     )
 )

@@ -12,7 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from if_circuits.analyses.base import AnalysisResult
+from if_circuits.report.checklist import checklist
 from if_circuits.report.examples import choose_examples
+from if_circuits.report.study_facts import StudyFacts
 from if_circuits.report.style import layer_label, task_label
 from if_circuits.report.wording import wording
 
@@ -32,6 +34,8 @@ class ReportContent:
     results: Mapping[str, AnalysisResult]
     figures: Mapping[str, bytes]
     """PNG by name: one named after each analysis, and `compliance`."""
+    calibration: Mapping[str, Any] | None = None
+    """`summary.json` of a calibration (`make calibrate`), where there is one."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,11 @@ def render_report(content: ReportContent) -> str:
         compliance=content.compliance.to_dict("records"),
         compliance_figure=figures.get("compliance"),
         sections=sections,
+        checklist=checklist(
+            StudyFacts(
+                content.record, content.responses, content.compliance, content.results, content.calibration
+            )
+        ),
         examples=choose_examples(content.responses).to_dict("records"),
         n_responses=len(content.responses),
         n_base_queries=content.responses["base_query"].nunique(),

@@ -39,6 +39,8 @@ class StudyConfig:
     seed: int = 0
     """Seed of prompts and sampling; the analyses' resampling has its own in `settings`."""
     device: str = "cpu"
+    device_map: str | None = None
+    """How accelerate chooses the device (`models.devices.DEVICE_MAPS`); None means `device` itself."""
     dtype: str | None = None
     """float32, bfloat16 or float16; None means the preset's."""
     settings: AnalysisSettings = field(default_factory=AnalysisSettings)

@@ -18,7 +18,7 @@ def bytes_needed(config: StudyConfig, model: LoadedModel) -> int:
     """Bytes of the largest possible study of this configuration: every response as long as can be."""
     prompts = len(get_tasks(config.tasks)) * config.n_base_queries * config.prompts_per_query
     captured = 3 * prompts * config.samples_per_prompt  # constrained, twins and counterfactual pairs
-    layers = model.n_layers + 1 if config.layers is None else len(set(config.layers))
+    layers = len(set(model.preset.layers or range(-1, model.n_layers)))
     activations = captured * layers * len(POSITIONS) * model.d_model * _FLOAT32_BYTES
     return activations + (captured + prompts) * model.preset.max_new_tokens * _BYTES_PER_TOKEN
 

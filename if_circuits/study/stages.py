@@ -149,9 +149,7 @@ def pair_counterfactuals(
         work.wrote(directory.counterfactual)
 
 
-def capture_activations(
-    directory: StudyDirectory, config: StudyConfig, model: LoadedModel, progress: Progress
-) -> None:
+def capture_activations(directory: StudyDirectory, model: LoadedModel, progress: Progress) -> None:
     """Capture the sampled responses, twins included, since specificity compares the two; and the pairs."""
     for name, table, path in (
         ("activations", directory.responses, directory.activations),
@@ -169,7 +167,7 @@ def capture_activations(
                 model,
                 rows,
                 directory=path,
-                layers=config.layers,
+                layers=model.preset.layers,
                 batch_size=model.preset.batch_size,
                 progress=work.report,
             )

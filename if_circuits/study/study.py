@@ -57,7 +57,7 @@ class Study:
             stages.make_responses(directory, config, model, progress)
             stages.verify_responses(directory, config, model, progress)
             stages.pair_counterfactuals(directory, config, model, progress)
-            stages.capture_activations(directory, config, model, progress)
+            stages.capture_activations(directory, model, progress)
             stages.run_analyses(directory, config.analyses, lambda: model, progress)
             stages.close_study(directory, config, progress)
         return cls(directory)
@@ -146,8 +146,14 @@ class Study:
 
 
 def _load(config: StudyConfig) -> LoadedModel:
-    model = load_model(config.model, device=config.device, dtype=cast(DType | None, config.dtype))
-    unknown = [layer for layer in config.layers or () if not -1 <= layer < model.n_layers]
+    model = load_model(
+        config.model,
+        device=config.device,
+        dtype=cast(DType | None, config.dtype),
+        device_map=config.device_map,
+    )
+    layers = config.layers or model.preset.layers
+    unknown = [layer for layer in layers or () if not -1 <= layer < model.n_layers]
     if unknown:
         raise InputError(
             f"{config.model} has no layer {unknown[0]}; layers go from -1 (embed) to {model.n_layers - 1}"
@@ -156,6 +162,7 @@ def _load(config: StudyConfig) -> LoadedModel:
         model.preset,
         max_new_tokens=config.max_new_tokens or model.preset.max_new_tokens,
         batch_size=config.batch_size or model.preset.batch_size,
+        layers=layers,
         judges=tuple({**dict(model.preset.judges), **dict(config.judges)}.items()),
     )
     # Whatever generates for this study, an ablation included, does it in the same way.
@@ -172,6 +179,7 @@ def _record(config: StudyConfig, model: LoadedModel) -> dict[str, object]:
             "n_layers": model.n_layers,
             "d_model": model.d_model,
             "device": model.device,
+            "device_map": model.device_map,
             "dtype": model.dtype,
         },
         "judges": judge_names(

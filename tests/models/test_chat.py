@@ -98,6 +98,12 @@ def test_a_template_that_drops_or_refuses_the_system_turn_has_no_system_role(tok
         assert has_system_role(tokenizer) is expected
 
 
+def test_a_template_that_fails_on_a_users_turn_is_named(tokenizer: Any) -> None:
+    chat = chat_with(tokenizer, template="{{ raise_exception('not today') }}")
+    with pytest.raises(InputError, match="chat template fails.*not today"):
+        chat.encode(["Hello."])
+
+
 def test_an_empty_prompt_without_bos_is_refused(load: Callable[[str], LoadedModel]) -> None:
     qwen2 = load("qwen2").chat
     bare = replace(

@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerFast
 
 from if_circuits.errors import InputError
 from if_circuits.models import loading
+from if_circuits.models.devices import only_device
 from if_circuits.models.layers import EMBED, hook_name
 from if_circuits.models.loading import LoadedModel, load_model
 from tests.checkpoints import ARCHITECTURES, load_plain
@@ -152,3 +153,50 @@ def test_a_pad_token_is_chosen_where_the_tokenizer_has_none(directory: Path) -> 
     del config["pad_token"]
     (directory / "tokenizer_config.json").write_text(json.dumps(config))
     assert load_model(str(directory)).chat.pad_id == 1
+
+
+def test_accelerate_may_choose_the_device(llama: LoadedModel) -> None:
+    """Without a GPU the choice is the CPU, and the model the same."""
+    chosen = load_model(llama.name, device_map="auto")
+    assert chosen.device_map == "auto" and llama.device_map is None
+    assert chosen.device == ("cuda:0" if torch.cuda.is_available() else "cpu")
+    assert chosen.fingerprint == llama.fingerprint
+    row = torch.tensor(llama.chat.encode(["Hello."]))
+    logits = chosen.hf(input_ids=row.to(chosen.device)).logits.cpu()
+    torch.testing.assert_close(logits, llama.hf(input_ids=row).logits)
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"device_map": "everywhere"}, "everywhere.*not one of auto"),
+        ({"device_map": "auto", "device": "meta"}, "exclude each other"),
+    ],
+)
+def test_a_device_map_is_one_that_is_known_and_stands_alone(
+    llama: LoadedModel, options: dict[str, str], complaint: str
+) -> None:
+    with pytest.raises(InputError, match=complaint):
+        load_model(llama.name, **options)  # type: ignore[arg-type]
+
+
+def test_a_model_on_several_devices_or_on_disk_is_refused(llama: LoadedModel) -> None:
+    plain = load_plain(llama.name)
+    plain.model.layers[1].to("meta")
+    with pytest.raises(InputError, match="left weights on disk"):
+        only_device(plain)
+    assert only_device(llama.hf) == "cpu"
+
+
+@pytest.mark.parametrize("n_ctx", [64, 100, 256])
+def test_without_a_preset_a_response_takes_at_most_half_of_the_context(directory: Path, n_ctx: int) -> None:
+    config = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(json.dumps(config | {"max_position_embeddings": n_ctx}))
+    assert load_model(str(directory)).preset.max_new_tokens == min(64, n_ctx // 2)
+
+
+def test_a_plain_copy_has_no_hooks_and_says_the_same(llama: LoadedModel) -> None:
+    row = torch.tensor(llama.chat.encode(["Hello."]))
+    plain = loading.load_plain(llama)
+    assert torch.equal(plain(input_ids=row).logits, llama.hf(input_ids=row).logits)
+    assert not any("bridge" in type(module).__module__ for module in plain.modules())

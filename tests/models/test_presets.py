@@ -1,6 +1,15 @@
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
+import pandas as pd
+import pytest
+
+from if_circuits.generation import GenerationConfig, generate
+from if_circuits.models import loading
+from if_circuits.models.chat import has_system_role
 from if_circuits.models.presets import find_preset, presets
 
 PRESETS = [presets.get(name) for name in presets.built_in()]
@@ -28,3 +37,30 @@ def test_listing_presets_imports_no_heavy_library() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("name", "architecture", "n_blocks"),
+    [("qwen2.5-0.5b", "qwen2", 24), ("gemma-2-2b", "gemma2", 26), ("llama-3.1-8b", "llama", 32)],
+)
+def test_a_preset_of_the_paper_runs_its_architecture(
+    checkpoint: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    architecture: str,
+    n_blocks: int,
+) -> None:
+    """The hub's weights in place of which a small checkpoint of the same architecture stands."""
+    preset = find_preset(name)
+    assert preset is not None and f"{n_blocks} blocks" in preset.description
+    assert preset.layers is None or preset.layers[0] == -1 and preset.layers[-1] == n_blocks - 1
+    local = replace(preset, source=str(checkpoint(architecture)))
+    monkeypatch.setattr(loading, "find_preset", lambda _: local)
+    model = loading.load_model(name)
+    assert model.preset is local
+    assert model.dtype == preset.dtype
+    # What the preset says of the template is so.
+    assert model.chat.system_role == has_system_role(model.chat.tokenizer)
+    prompts = pd.DataFrame({"prompt_id": ["a"], "prompt": ["Write about the river."]})
+    config = GenerationConfig(max_new_tokens=preset.max_new_tokens, batch_size=preset.batch_size)
+    assert 0 < generate(model, prompts, config)["n_tokens"].iloc[0] <= preset.max_new_tokens

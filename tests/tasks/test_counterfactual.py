@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from random import Random
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from if_circuits.if_tiny.corpus import compliant
+from if_circuits.probes.across_folds import fit_across_folds
+from if_circuits.probes.baselines import token_counts
+from if_circuits.probes.folds import grouped_folds
+from if_circuits.probes.scoring import auroc
 from if_circuits.tasks.counterfactual import counterfactual_pairs
 from if_circuits.tasks.judges import default_judges
 from if_circuits.tasks.prompts import build_prompts
@@ -111,3 +117,25 @@ def test_fewer_pairs_are_spread_over_the_base_queries(responses: pd.DataFrame) -
     counts = few[few.task == "character_count"].groupby("base_query").pair.nunique()
     assert len(counts) == 25
     assert set(counts) == {2}
+
+
+def test_neither_the_words_of_the_prompt_nor_of_the_response_predict_the_label(
+    responses: pd.DataFrame,
+) -> None:
+    names = sorted(responses.base_query.unique())
+    folds = grouped_folds(names, n_folds=5, seed=0)
+    pairs = counterfactual_pairs(responses, JUDGES, block_of=dict(zip(names, folds.tolist(), strict=True)))
+    for task, rows in pairs[pairs.task != "character_count"].groupby("task"):
+        labels = (rows.verdict == "satisfied").to_numpy()
+        fold_of_row = folds[np.searchsorted(names, rows.base_query.tolist())]
+        for column in ("prompt", "response"):
+            texts = [re.findall(r"\w+", text) for text in rows[column]]
+            number = {
+                word: index for index, word in enumerate(sorted({word for text in texts for word in text}))
+            }
+            assert len(number) > 5
+            X = token_counts([[[number[word] for word in text] for text in texts]])
+            everything = np.ones((len(X), 1), dtype=bool)
+            found = fit_across_folds(X, labels, fold_of_row=fold_of_row, train=everything, Cs=[0.1])
+            value = auroc(labels, found.scores[:, 0], strata=fold_of_row)
+            assert value == pytest.approx(0.5, abs=0.04), (task, column)
