@@ -62,8 +62,8 @@ class StudyConfig:
             )
         if self.analyses and self.settings.n_folds > self.n_base_queries:
             raise InputError(
-                f"n_folds is {self.settings.n_folds}, more than the {self.n_base_queries} base queries, which "
-                "are the groups of the folds: give fewer --folds or more --base-queries"
+                f"n_folds is {self.settings.n_folds}, more than the {self.n_base_queries} base queries, "
+                "which are the groups of the folds: give fewer --folds or more --base-queries"
             )
         if not 0 < self.temperature < float("inf"):
             raise InputError(
