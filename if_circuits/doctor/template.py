@@ -76,7 +76,7 @@ def check_system_role(model: LoadedModel) -> Check:
             "warn",
             f"the preset says {model.chat.system_role}, the template {found}; correct the preset",
         )
-    detail = "the template has one" if found else "none; system text opens the user's turn"
+    detail = "the template shows system text" if found else "none; system text opens the user's turn"
     return Check("system_role", "pass", detail)
 
 

@@ -19,14 +19,16 @@ WORDINGS = {
         "Does a probe trained for one task read its satisfaction better than one for all tasks?",
         "AUROC on base queries that the probe has not seen: a task's own probe (specialist), one for all "
         "tasks with the same total of examples (general) or with all of them, and one that never saw the "
-        "task (left out). The grey line reads words, not activations.",
+        "task (left out). The grey line reads words, not activations. Counterfactual labels put one text "
+        "under a prompt that it satisfies and one that it breaks, so that no word carries them.",
     ),
     "cross_task_transfer": Wording(
         "Cross-task transfer",
         "Does a probe for one task read the satisfaction of another, and do skills of one family share more?",
         "Rows: the task that the probe was trained on. Columns: the task that it was tested on. 0.5 is "
         "chance; the diagonal is the specialist. Everything is measured on base queries that the probe has"
-        " not seen. The coloured edges are the families; rows and columns are ordered by clustering.",
+        " not seen. The coloured edges are the families; rows and columns are ordered by clustering on "
+        "natural labels. Probes of the second matrix are trained and tested on counterfactual labels.",
     ),
     "causal_ablation": Wording(
         "Causal ablation",
@@ -39,7 +41,8 @@ WORDINGS = {
     "layer_stratification": Wording(
         "Layer stratification",
         "At which layer does each task become decodable, and do structural tasks come before semantic ones?",
-        "Left: AUROC by layer at the last response token. Right: the depth at which a task emerges, with "
+        "Left: AUROC by layer at the last response token, on both kinds of labels. Right: the "
+        "depth at which a task emerges, with "
         "its interval over base queries. A task that is readable at no layer has no depth and says nothing"
         " about order.",
     ),
@@ -50,7 +53,8 @@ WORDINGS = {
         "AUROC of the probe and of a classifier of the words of the same prefix, along the response. "
         "Relative positions know the final length, which no reader of a prefix does; under each stand the "
         "mean number of tokens read and the responses that have it. It is a matter of timing in what can "
-        "be decoded, not of what the model does with it.",
+        "be decoded, not of what the model does with it. Counterfactual labels are at chance at "
+        "`prompt_end` by design, since the text that decides them is still to come.",
     ),
     "representational_similarity": Wording(
         "Representational similarity",
