@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from if_circuits.doctor.base import Check
 from if_circuits.doctor.probe_prompts import some_rows
@@ -18,7 +20,7 @@ TOLERANCE = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}
 _FLOAT16_MAX = float(torch.finfo(torch.float16).max)
 
 
-def apart(found: torch.Tensor, expected: torch.Tensor) -> float:
+def apart(found: Float[Tensor, "*shape"], expected: Float[Tensor, "*shape"]) -> float:
     """Largest difference over the largest value expected; NaN where one of the two is."""
     scale = float(expected.abs().max())
     return float((found.float() - expected.float()).abs().max()) / (scale or 1.0)

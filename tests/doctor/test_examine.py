@@ -4,10 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
-from contextlib import nullcontext
-from functools import wraps
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -15,7 +12,6 @@ from safetensors.torch import load_file, save_file
 
 from if_circuits.doctor import Check, Diagnosis, examine
 from if_circuits.errors import InputError
-from if_circuits.models.loading import LoadedModel
 from tests.checkpoints import ARCHITECTURES
 
 Damage = Callable[[Path], object]
@@ -195,59 +191,6 @@ def test_a_check_that_raises_fails_with_its_reason(directory: Path, monkeypatch:
     assert found["context_length"].status == "fail"
     assert "ZeroDivisionError: over nothing" in found["context_length"].detail
     assert found["compliance"].status == "warn"
-
-
-def test_a_model_that_ignores_its_mask_fails_the_padding_check(llama: LoadedModel, monkeypatch: Any) -> None:
-    from if_circuits.doctor.parity import check_padding
-
-    forward = llama.hf.forward
-
-    @wraps(forward)
-    def without_mask(*args: Any, **kwargs: Any) -> Any:
-        return forward(*args, **{**kwargs, "attention_mask": None})
-
-    monkeypatch.setattr(llama.hf, "forward", without_mask)
-    assert check_padding(llama).status == "fail"
-
-
-def test_a_model_that_forgets_its_cache_fails_the_cache_check(llama: LoadedModel, monkeypatch: Any) -> None:
-    from if_circuits.doctor.parity import check_cache
-
-    forward = llama.hf.forward
-
-    @wraps(forward)
-    def forgetful(*args: Any, **kwargs: Any) -> Any:
-        ids = kwargs["input_ids"]
-        kept = {"past_key_values": None, "attention_mask": None, "position_ids": None}
-        return forward(*args, **{**kwargs, **(kept if ids.shape[1] == 1 else {})})
-
-    monkeypatch.setattr(llama.hf, "forward", forgetful)
-    assert check_cache(llama).status == "fail"
-
-
-def test_another_residual_stream_than_hugging_faces_fails(llama: LoadedModel, monkeypatch: Any) -> None:
-    from if_circuits.doctor import residuals
-
-    def altered(model: LoadedModel) -> Any:
-        plain = load(model)
-        with torch.no_grad():
-            plain.model.layers[1].mlp.down_proj.weight.mul_(1.01)
-        return plain
-
-    load = residuals.load_plain
-    monkeypatch.setattr(residuals, "load_plain", altered)
-    check = residuals.check_residuals(llama)
-    assert check.status == "fail"
-    assert check.detail.startswith(("layer 1 ", "layer 2 ", "layer logits "))
-
-
-def test_hooks_that_never_fire_fail(llama: LoadedModel, monkeypatch: Any) -> None:
-    from if_circuits.doctor.hooks import check_hooks
-
-    monkeypatch.setattr(type(llama.bridge), "hooks", lambda _, **__: nullcontext())
-    check = check_hooks(llama)
-    assert check.status == "fail"
-    assert "layer embed fires 0 times" in check.detail
 
 
 @pytest.mark.parametrize("name", ["./no-such-folder", "a/b/c", ""])
