@@ -9,19 +9,22 @@ CALIBRATION ?= runs/calibration
 BENCH ?= runs/bench
 # Where the embedded model is trained again; the shipped one is a copy, in if_circuits/assets/if-tiny.
 TRAINED ?= runs/train-if-tiny
+# Random moments at which `make soak` kills a study.
+KILLS ?= 300
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt $(PIP_EXTRA)
 PACKAGING := pyproject.toml setup.py constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install reproduce calibrate bench test lint train-if-tiny wheel clean
+.PHONY: help install reproduce calibrate bench test soak lint train-if-tiny wheel clean
 
 help:
 	@echo "make reproduce      install, then run the whole study on the embedded model into $(OUT)"
 	@echo "make calibrate      measure the error rates of the analyses on planted truth, into $(CALIBRATION)"
 	@echo "make bench          measure the speed against alternatives on the same work, into $(BENCH)"
 	@echo "make test           install with the development tools, then run the tests"
+	@echo "make soak           kill real studies at $(KILLS) random moments and damage their files in between"
 	@echo "make lint           ruff, and pyright in strict mode"
 	@echo "make train-if-tiny  train the embedded model again, into $(TRAINED)"
 	@echo "make wheel          build the wheel into dist/"
@@ -40,6 +43,9 @@ bench: $(VENV)/.installed-dev
 
 test: $(VENV)/.installed-dev
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+soak: $(VENV)/.installed-dev
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m tests.study.kill --kills $(KILLS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -1,11 +1,11 @@
 """Kills real runs of a study at random moments, and compares what survives with an uninterrupted run.
 
-    python -m tests.study.kill MODEL WORK --kills 24
+    python -m tests.study.kill --kills 24
 
-WORK is an empty directory. Each run is a forked child, so that the libraries are imported once; it dies by
-SIGKILL after a random time, and the next one goes on. A study that ends is compared with the reference, file
-by file, and a new one begins. Prints one JSON object: how many kills, in which stages, studies finished, and
-what differed or was lost.
+Each run is a forked child, so that the libraries are imported once; it dies by
+SIGKILL after a random time, and the next one goes on, now and then with a file damaged in between. A study
+that ends is compared with the reference, file by file, and a new one begins. Prints one JSON object: how many
+kills, in which stages, files damaged, studies finished, and what differed or was lost.
 """
 
 import argparse
@@ -18,9 +18,11 @@ from collections import Counter
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.study import Study, StudyConfig, stages
+from tests.checkpoints import save_checkpoint
 
 HEAVY = (
     "transformer_lens.model_bridge",
@@ -30,6 +32,8 @@ HEAVY = (
     "jinja2",
 )
 """What a run imports on its way. Imported and not used: what has started threads does not survive a fork."""
+DAMAGED = 0.3
+"""Share of kills after which a file is damaged as well."""
 TIMED = {"study.json", "report.html", ".lock"}
 """Files that state seconds or a process."""
 
@@ -86,33 +90,54 @@ def stage_at_work(out: Path) -> str:
     return f"after {stages[-1]}" if stages else "before the first"
 
 
+def damage(out: Path, rng: random.Random) -> bool:
+    """Flip a bit of some finished file, cut it short or remove it; not of the record, which is one of a kind."""
+    files = sorted(path for path in out.rglob("*") if path.is_file() and path.name not in TIMED)
+    if not files:
+        return False
+    path, content = (chosen := rng.choice(files)), bytearray(chosen.read_bytes())
+    kind = rng.choice(("flip", "cut", "remove"))
+    if kind == "remove" or not content:
+        path.unlink()
+        return True
+    if kind == "flip":
+        content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+    path.write_bytes(content if kind == "flip" else content[: len(content) // 2])
+    return True
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("model", type=Path)
-    parser.add_argument("work", type=Path)
     parser.add_argument("--kills", type=int, default=24)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
-    config, rng = configuration(options.model), random.Random(options.seed)
+    with TemporaryDirectory() as work:
+        found = soak(Path(work), kills=options.kills, rng=random.Random(options.seed))
+    print(json.dumps(found))  # noqa: T201
 
+
+def soak(work: Path, *, kills: int, rng: random.Random) -> dict[str, object]:
+    """Kill runs in the empty directory `work` until there were so many kills and a study was finished."""
+    config = configuration(save_checkpoint("llama", work / "model"))
     stages.PART_PROMPTS = 16
     for name in HEAVY:
         import_module(name)
-    assert ended(started(config, options.work / "reference"), 600) == 0
+    assert ended(started(config, work / "reference"), 600) == 0
     before = time.monotonic()
-    assert ended(started(config, options.work / "uninterrupted"), 600) == 0
+    assert ended(started(config, work / "uninterrupted"), 600) == 0
     whole = time.monotonic() - before
-    reference = content(options.work / "reference")
+    reference = content(work / "reference")
 
     moments: Counter[str] = Counter()
     lost: list[str] = []
-    finished = runs = 0
-    while sum(moments.values()) < options.kills or not finished:
-        out = options.work / f"study-{finished}"
+    finished = runs = damaged = 0
+    while sum(moments.values()) < kills or not finished:
+        out = work / f"study-{finished}"
         code = ended(started(config, out), whole * rng.uniform(0.05, 0.6))
         runs += 1
         if code is None:
             moments[stage_at_work(out)] += 1
+            damaged += rng.random() < DAMAGED and damage(out, rng)
             continue
         if code:
             lost.append(f"a run after {sum(moments.values())} kills failed")
@@ -121,8 +146,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         lost += [f"{name} differs" for name in reference if found.get(name) != reference[name]]
         lost += [f"{name} is left over" for name in found.keys() - reference.keys()]
         finished += 1
-    kills = {"kills": sum(moments.values()), "moments": dict(moments), "finished": finished, "lost": lost}
-    print(json.dumps({**kills, "runs": runs, "seconds_whole": round(whole, 2)}))  # noqa: T201
+    return {
+        "kills": sum(moments.values()),
+        "moments": dict(moments),
+        "damaged": damaged,
+        "runs": runs,
+        "finished": finished,
+        "lost": lost,
+        "seconds_whole": round(whole, 2),
+    }
 
 
 if __name__ == "__main__":
