@@ -5,8 +5,10 @@ the probe has not seen. All cells of a fold come from the layer at `last` at whi
 best in the other folds (`layer_choice`), so the diagonal is not flattered by the choice.
 
 Rule. Effect: (mean off the diagonal - 0.5) / (mean on the diagonal - 0.5). The claim that transfer is
-weak is supported when the interval of this ratio over base queries lies below 0.5, not supported when
-above, else inconclusive; p is two-sided, of the ratio being 0.5, from the same resamples. Inconclusive too
+weak is supported when the interval of this ratio over base queries lies below 0.5 and p <= alpha, not
+supported when above, else inconclusive. The interval takes the fitted probes as given; p does not: it flips
+the signs, over training tasks, of how far a probe's transfer lies from half of its own excess over 0.5
+(with fewer than six tasks it cannot fall to 0.05). Inconclusive too
 unless the diagonal beats 0.5, by its interval and by a sign-flip test over tasks: else there is nothing to
 transfer. That transfer is clustered by skill is a second finding, given in the notes and in the table
 `families`: the mean within families minus the mean between them, tested by permuting the families of the
@@ -86,7 +88,8 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings) -> AnalysisRe
     estimates, draws = cells.aurocs.estimate - 0.5, cells.draws - 0.5
     ratio = (draws @ other) / (draws @ own)
     interval = cells.interval_from(float(estimates @ other / (estimates @ own)), ratio)
-    decision = decide(interval, supported_when="below", threshold=WEAK, alpha=settings.alpha)
+    p = task_p(_beyond_weak(cells.frame), settings)
+    decision = decide(interval, supported_when="below", threshold=WEAK, p=p, alpha=settings.alpha)
     own_p = task_p(estimates[diagonal], settings)
     gate = (
         f"the diagonal beats 0.5 by its interval and by a sign-flip test over tasks (p <= {settings.alpha:g})"
@@ -105,11 +108,16 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings) -> AnalysisRe
         decision = replace(decision, verdict="inconclusive")
         note = f"the diagonal is not above chance: {within.low:.3f} to {within.high:.3f}, p = {own_p:.3g}"
         notes.insert(0, note)
-    verdict = make_verdict(
-        CLAIM, decision, interval, p=bootstrap_p(ratio, threshold=WEAK), notes=tuple(notes)
-    )
+    verdict = make_verdict(CLAIM, decision, interval, p=p, notes=tuple(notes))
     table = pd.concat([cells.frame, left_out], ignore_index=True)
     return AnalysisResult(NAME, table, verdict, {"families": families, "layer_choice": choice.frame()})
+
+
+def _beyond_weak(cells: pd.DataFrame) -> Float[np.ndarray, " tasks"]:
+    """For each training task: its mean excess over 0.5 on other tasks, less `WEAK` of that on its own."""
+    excess = _matrix(cells, list(dict.fromkeys(cells["train_task"]))) - 0.5
+    own = np.diag(excess)
+    return (excess.sum(axis=1) - own) / (len(excess) - 1) - WEAK * own
 
 
 def _transfer(source: ActivationSource, rows: ProbingRows, choice: LayerChoice) -> list[Score]:
