@@ -9,9 +9,8 @@ from tempfile import TemporaryDirectory
 from if_circuits.activations.capture import capture
 from if_circuits.erasure.mean_difference import MeanDifference
 from if_circuits.erasure.random_subspace import random_subspace
-from if_circuits.generation import GenerationConfig, generate, generate_conditions
-from if_circuits.interventions.hooks import Intervention
-from if_circuits.interventions.operations import ProjectOut
+from if_circuits.generation import GenerationConfig, generate
+from if_circuits.interventions import Intervention, ProjectOut, responses_under
 from if_circuits.models.loading import load_model
 from if_circuits.tasks.prompts import build_prompts
 from if_circuits.tasks.registry import get_tasks
@@ -29,9 +28,8 @@ with TemporaryDirectory() as directory:
 found = MeanDifference(name="ablated").fit(X, kept, groups=queries, seed=0)  # Inlp() removes more directions
 
 randoms = [random_subspace(found.rank, mean=found.mean, seed=i, name=f"random {i}") for i in range(3)]
-conditions = {it.name: [Intervention(ProjectOut(it), layers=(LAYER,))] for it in [found, *randoms]}
-greedy = GenerationConfig(max_new_tokens=64, temperature=0.0)
-answers = verify(generate_conditions(model, prompts[~fitting], greedy, {"intact": [], **conditions}))
+conditions = {it.name: Intervention(ProjectOut(it), layers=(LAYER,)) for it in [found, *randoms]}
+answers = responses_under(model, prompts[~fitting], {"intact": [], **conditions})
 compliance = answers["verdict"].eq("satisfied").groupby(answers["condition"], sort=False).mean()
 print(f"{TASK} satisfied, rank {found.rank} removed at layer {LAYER}")
 print(compliance.to_string(float_format="{:.0%}".format))

@@ -36,4 +36,6 @@ def responses_under(
         name: [given] if isinstance(given, Intervention) else given for name, given in conditions.items()
     }
     responses = generate_conditions(model, prompts, config, several)
-    return verify(responses) if {"task", "parameters"} <= set(responses.columns) else responses
+    if not {"task", "parameters"} <= set(responses.columns):
+        return responses
+    return verify(responses, chosen=model.preset.judges)

@@ -15,7 +15,7 @@ from if_circuits.tasks.prompts import build_prompts
 from if_circuits.tasks.registry import get_tasks
 from tests.benchmarks.table import Row, interleaved
 
-REPEATS = 9
+REPEATS = 5
 RANK, LAYER = 6, 3
 CONFIG = GenerationConfig(max_new_tokens=64, temperature=0.0, batch_size=256)
 
