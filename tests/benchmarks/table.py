@@ -45,7 +45,8 @@ def interleaved(
 
     CPU time is that of all threads of this process: run both sides with one thread.
     """
-    ours(), theirs()
+    ours()
+    theirs()
     seconds = np.array([(_cpu_seconds(ours), _cpu_seconds(theirs)) for _ in range(repeats)])
     return seconds[:, 0], seconds[:, 1]
 
