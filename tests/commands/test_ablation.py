@@ -1,9 +1,11 @@
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from if_circuits import cli
 from if_circuits.commands.ablation import Answer, Fitted, Target, find_study, prompt_task, target
 from if_circuits.commands.side_by_side import print_side_by_side
 from if_circuits.erasure.base import Subspace
@@ -72,3 +74,27 @@ def test_both_answers_are_shown_with_verdicts_and_readings(capsys: pytest.Captur
         "on 7 responses",
     ):
         assert part in out
+
+
+@pytest.mark.slow
+def test_a_prompt_is_answered_both_ways_from_a_finished_study(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, prompt = str(tmp_path / "study"), "Write a short note about the river. Use exactly 8 words."
+    small = ["--tasks", "word_count", "--base-queries", "20", "--analyses", "specificity", "--no-greedy"]
+    few = ["--bootstrap", "10", "--permutations", "10", "--random-subspaces", "1"]
+    assert cli.main(["run", "if-tiny", "--out", root, *small, *few]) == 0
+    capsys.readouterr()
+    ask = ["generate", "if-tiny", "--prompt", prompt, "--json"]
+    assert cli.main([*ask, "--ablate", "word_count@4", "--study", root]) == 0
+    both = json.loads(capsys.readouterr().out)
+    assert cli.main([*ask, "--greedy"]) == 0
+    alone = json.loads(capsys.readouterr().out)
+    assert set(both) == {"prompt", "baseline", "ablated"}
+    assert both["prompt"] == prompt
+    assert both["baseline"]["text"] == alone["response"]
+    for answer in (both["baseline"], both["ablated"]):
+        assert answer["satisfied"] is (len(answer["text"].split()) == 8)
+    assert both["ablated"]["text"] != both["baseline"]["text"]
+    assert cli.main([*ask, "--ablate", "topic@4", "--study", root]) == 2
+    assert "no task 'topic', only word_count" in capsys.readouterr().err
