@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
-from if_circuits.activations.source import ActivationSource
+from if_circuits.activations.source import NOT_FINITE, ActivationSource
 from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.labelled import LabelledTask, labelled_tasks, text_codes
 from if_circuits.probes.across_folds import AcrossFolds, fit_across_folds
@@ -34,6 +34,8 @@ class ProbingRows:
     """Tasks with enough of both verdicts, in the order in which their rows are stacked."""
     left_out: Mapping[str, str]
     """Why the other tasks are not probed, by name."""
+    not_finite: int
+    """Responses that the model overflowed on; they are among the undecided."""
     undecided: Mapping[str, int]
     """Constrained responses without a verdict, by task."""
     fold_of_query: Int[np.ndarray, " queries"]
@@ -90,6 +92,8 @@ class ProbingRows:
         notes = [f"{task} left out at {self.position}: {why}" for task, why in self.left_out.items()]
         if total := sum(self.undecided.values()):
             notes.append(f"{total} undecided responses left out")
+        if self.not_finite:
+            notes.append(f"{self.not_finite} of them, since their {NOT_FINITE}")
         return tuple(notes)
 
 
@@ -112,6 +116,7 @@ def probing_rows(source: ActivationSource, settings: AnalysisSettings, position:
         position=position,
         tasks=tasks,
         left_out={name: why for name, why in shortages.items() if why},
+        not_finite=int((responses["reason"] == NOT_FINITE).sum()) if "reason" in responses else 0,
         undecided={task.name: int((undecided == task.name).sum()) for task in everything},
         fold_of_query=folds,
         n_folds=settings.n_folds,

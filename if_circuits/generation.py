@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from if_circuits.batching import in_batches
 from if_circuits.decoding import decode
 from if_circuits.errors import InputError
 from if_circuits.interventions.hooks import Intervention, intervene_by_row
@@ -127,10 +128,9 @@ def _generate(
             several = len(conditions) > 1
             reader.assign(prompts=batch % n, conditions=batch // n if several else None)
 
-        for start in range(0, len(jobs), config.batch_size):
-            batch = jobs[start : start + config.batch_size]
+        def respond(batch: Sequence[tuple[int, int]]) -> list[list[int]]:
             noise = np.stack([_noise(config, prompt_ids[context % n], sample) for context, sample in batch])
-            responses = decode(
+            return decode(
                 model,
                 contexts,
                 [context for context, _ in batch],
@@ -139,6 +139,8 @@ def _generate(
                 noise=torch.from_numpy(noise).to(model.device),
                 on_batch=assign,
             )
+
+        for batch, responses in in_batches(jobs, config.batch_size, respond, what="generation"):
             generated.update(zip(batch, responses, strict=True))
             if progress is not None:
                 progress(len(generated), len(jobs))

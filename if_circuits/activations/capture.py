@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Int
 
 from if_circuits.activations.digest import file_sha256, value_sha256
 from if_circuits.activations.manifest import (
@@ -30,6 +31,7 @@ from if_circuits.activations.positions import POSITIONS
 from if_circuits.activations.replay import replay
 from if_circuits.activations.shards import write_shard
 from if_circuits.activations.store import ActivationStore, is_intact
+from if_circuits.batching import in_batches
 from if_circuits.durable import durable_file
 from if_circuits.errors import InputError
 from if_circuits.models.layers import EMBED
@@ -90,17 +92,25 @@ def capture(
         path = directory / shard_name(number)
         if path.name in finished:
             continue
+        not_finite: list[int] = []
         with write_shard(path, key, n_rows=len(rows)) as shard:
-            for start in range(0, len(rows), batch_size):
-                batch = rows[start : start + batch_size]
+
+            def read(places: Sequence[int], rows: Int[np.ndarray, " rows"] = rows) -> list[int]:
+                batch = rows[list(places)]
+                broken = np.zeros(len(batch), dtype=bool)
                 for layer, activations in replay(
                     model, plan, batch, layers=chosen, interventions=interventions
                 ):
-                    shard.write(activations, layer=layer, row=start)
-                done += len(batch)
+                    shard.write(activations, layer=layer, row=places[0])
+                    broken |= (~np.isfinite(activations).all(axis=2) & plan.has_position(batch)).any(axis=1)
+                return [place for place, bad in zip(places, broken, strict=True) if bad]
+
+            for places, broken in in_batches(range(len(rows)), batch_size, read, what="capture"):
+                not_finite += broken
+                done += len(places)
                 if progress is not None:
                     progress(done, manifest.n_rows)
-        finished[path.name] = ShardEntry(path.name, len(rows), file_sha256(path))
+        finished[path.name] = ShardEntry(path.name, len(rows), file_sha256(path), tuple(not_finite))
         write_manifest(directory, replace(manifest, shards=tuple(v for _, v in sorted(finished.items()))))
     return ActivationStore.open(directory)
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar, cast
 from if_circuits.durable import write_text
 from if_circuits.errors import InputError
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever a reader of the previous format would misread the files."""
 
 MANIFEST_FILE = "manifest.json"
@@ -53,6 +53,8 @@ class ShardEntry:
     file: str
     rows: int
     sha256: str
+    not_finite: tuple[int, ...] = ()
+    """Rows of the shard with an infinite or undefined number at a position that they have."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,12 @@ def _parse(raw: dict[str, Any]) -> Manifest:
         n_rows=_typed(raw["n_rows"], int),
         index_sha256=_typed(raw["index_sha256"], str),
         shards=tuple(
-            ShardEntry(_typed(s["file"], str), _typed(s["rows"], int), _typed(s["sha256"], str))
+            ShardEntry(
+                _typed(s["file"], str),
+                _typed(s["rows"], int),
+                _typed(s["sha256"], str),
+                tuple(_typed(row, int) for row in s["not_finite"]),
+            )
             for s in raw["shards"]
         ),
     )
@@ -161,6 +168,8 @@ def _check(manifest: Manifest, path: Path) -> None:
             raise InputError(f"{path} names {shard.file!r}, which is not the name of a shard beside it")
         number = int(name[1])
         rows = min(key.rows_per_shard, manifest.n_rows - number * key.rows_per_shard)
+        if not all(0 <= row < rows for row in shard.not_finite):
+            raise InputError(f"{path} lists rows of {shard.file} that it does not have")
         if number in numbers or shard_name(number) != shard.file or shard.rows != rows:
             raise InputError(f"{path} lists {shard.file} with {shard.rows} rows, which do not fit the others")
         numbers.add(number)

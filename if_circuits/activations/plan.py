@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
-from if_circuits.activations.positions import POSITIONS, token_indices
+from if_circuits.activations.positions import ABSENT, POSITIONS, token_indices
 from if_circuits.errors import InputError
 
 _COLUMNS = ("response_id", "prompt_tokens", "response_tokens", "n_tokens", "truncated")
@@ -34,6 +34,10 @@ class CapturePlan:
     def tokens(self, row: int) -> list[int]:
         """Prompt and response of a row, as the model reads them."""
         return [*self.prompts[row], *self.responses[row]]
+
+    def has_position(self, rows: Int[np.ndarray, " rows"]) -> Bool[np.ndarray, "rows position"]:
+        """Which positions each of the rows has."""
+        return self.indices[rows] != ABSENT
 
     def shards(self, rows_per_shard: int) -> Iterator[Int[np.ndarray, " rows"]]:
         """Row numbers of each shard, in the order in which the shard holds them."""

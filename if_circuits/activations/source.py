@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from if_circuits.activations.store import ActivationStore
 from if_circuits.errors import InputError
+from if_circuits.tasks.base import Verdict
 
 
 class ActivationSource(Protocol):
@@ -52,6 +53,10 @@ class ActivationSource(Protocol):
         ...
 
 
+NOT_FINITE = "activations are not finite"
+"""The reason of a verdict that an analysis cannot use, since the model overflowed on the response."""
+
+
 class StudyActivations:
     """Captured activations of verified responses: an `ActivationSource`."""
 
@@ -65,8 +70,9 @@ class StudyActivations:
     ) -> None:
         """`responses` may be any part of the captured responses, in any order.
 
-        `base_queries` are by default those of the responses. Raises InputError when the store lacks one of the
-        responses.
+        A response whose activations are not finite becomes undecided, with `NOT_FINITE` as the reason: it
+        trains and tests nothing, and is counted. `base_queries` are by default those of the responses. Raises
+        InputError when the store lacks one of the responses.
         """
         place = {name: row for row, name in enumerate(store.response_ids)}
         unknown = [name for name in responses["response_id"] if name not in place]
@@ -75,7 +81,7 @@ class StudyActivations:
                 f"{store.directory} has no activations of {len(unknown)} of {len(responses)} responses, "
                 f"such as {unknown[0]!r}: capture them first"
             )
-        self.responses = responses.reset_index(drop=True)
+        self.responses = _without_broken(responses.reset_index(drop=True), set(store.not_finite))
         self.base_queries = tuple(
             sorted(set(responses["base_query"] if base_queries is None else base_queries))
         )
@@ -106,3 +112,12 @@ class StudyActivations:
         activations = self._store.read(layer, position)
         everything = np.array_equal(self._rows, np.arange(len(activations)))
         return activations if everything else activations[self._rows]
+
+
+def _without_broken(responses: pd.DataFrame, broken: set[str]) -> pd.DataFrame:
+    where = responses["response_id"].isin(list(broken))
+    if not where.any():
+        return responses
+    verdict = responses["verdict"].where(~where, Verdict.UNDECIDED.value)
+    reasons = responses["reason"] if "reason" in responses else pd.Series("", index=responses.index)
+    return responses.assign(verdict=verdict, reason=reasons.where(~where, NOT_FINITE))

@@ -81,6 +81,14 @@ class ActivationStore:
         return self.index[position].to_numpy()
 
     @property
+    def not_finite(self) -> tuple[str, ...]:
+        """Ids of the responses with an infinite or undefined number at some layer and position."""
+        lists = [(number, shard.not_finite) for number, shard in enumerate(self.manifest.shards)]
+        broken = {(number, row) for number, rows in lists for row in rows}
+        places = zip(self.response_ids, self.index["shard"], self.index["row"], strict=True)
+        return tuple(name for name, shard, row in places if (shard, row) in broken)
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """Every file of the store."""
         names = (MANIFEST_FILE, INDEX_FILE, *(shard.file for shard in self.manifest.shards))

@@ -11,11 +11,12 @@ from transformers import AutoModelForCausalLM
 
 from if_circuits.activations.capture import capture
 from if_circuits.activations.positions import POSITIONS, token_indices
+from if_circuits.activations.source import NOT_FINITE, StudyActivations
 from if_circuits.activations.store import ActivationStore
 from if_circuits.erasure.base import Subspace
 from if_circuits.errors import InputError
 from if_circuits.interventions.hooks import Intervention
-from if_circuits.interventions.operations import ProjectOut
+from if_circuits.interventions.operations import Add, ProjectOut
 from if_circuits.interventions.scope import Scope
 from if_circuits.models.loading import LoadedModel
 from tests.activations.sequences import make_sequences
@@ -228,3 +229,30 @@ def test_replay_under_an_intervention_shows_the_intervened_stream(llama: LoadedM
     again = Intervention(ProjectOut(subspace, alpha=2.0), layers=(1,), scope=Scope(generated=True))
     with pytest.raises(InputError, match="interventions"):
         capture(llama, sequences, directory=tmp_path / "removed", batch_size=4, interventions=[again])
+
+
+def test_responses_that_overflow_are_named_and_undecided(llama: LoadedModel, tmp_path: Path) -> None:
+    sequences = make_sequences().assign(verdict="satisfied", reason="yes", base_query="river")
+    reaches = 12  # a token that only some of the sequences have
+    flood = Add(np.full(llama.d_model, 1e38), multiple=100.0, name="flood")
+    scope = Scope(prompt=True, generated=True, positions=(reaches, reaches + 1))
+    store = capture(
+        llama,
+        sequences,
+        directory=tmp_path,
+        batch_size=4,
+        interventions=[Intervention(flood, layers=(0,), scope=scope)],
+    )
+    tokens = zip(sequences.prompt_tokens, sequences.response_tokens, strict=True)
+    lengths = [len(prompt) + len(response) for prompt, response in tokens]
+        len(p) + len(r) for p, r in zip(sequences.prompt_tokens, sequences.response_tokens, strict=True)
+    ]
+    broken = [name for name, n in zip(sequences.response_id, lengths, strict=True) if n > reaches]
+    assert 0 < len(broken) < len(sequences)
+    assert sorted(store.not_finite) == sorted(broken)
+    assert ActivationStore.open(tmp_path).not_finite == store.not_finite
+
+    seen = StudyActivations(sequences, store).responses.set_index("response_id")
+    assert (seen.loc[broken, "verdict"] == "undecided").all()
+    assert set(seen.loc[broken, "reason"]) == {NOT_FINITE}
+    assert (seen.drop(broken)["verdict"] == "satisfied").all()
