@@ -42,7 +42,7 @@ class _Entry(Generic[Member]):
 
 
 class Registry(Generic[Member]):
-    """The members of one kind, by name, in the order in which they were registered."""
+    """The members of one kind, by name."""
 
     def __init__(
         self,
@@ -110,14 +110,16 @@ class Registry(Generic[Member]):
         return member
 
     def names(self) -> tuple[str, ...]:
-        """All names: registered ones, then those that installed packages offer, loaded or not."""
+        """All names: ours, others' that are registered, and those that packages offer, loaded or not."""
         offered = self._offered()
-        return tuple(dict.fromkeys([*self._registered, *sorted(offered)]))
+        return tuple(dict.fromkeys([*self.built_in(), *self._registered, *sorted(offered)]))
 
     def built_in(self) -> tuple[str, ...]:
-        """The names of this library's own members."""
+        """The names of this library's own members, in the order of its modules, whichever came first."""
         self._import_own()
-        return tuple(name for name, entry in self._registered.items() if entry.origin.startswith(_OURS))
+        own = [name for name, entry in self._registered.items() if entry.origin.startswith(_OURS)]
+        place = {module: index for index, module in enumerate(self._modules)}
+        return tuple(sorted(own, key=lambda name: place.get(self._registered[name].origin, len(place))))
 
     def _offered(self) -> dict[str, list[EntryPoint]]:
         """The entry points of each name, listed once."""

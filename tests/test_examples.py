@@ -54,3 +54,52 @@ def test_ablate_while_generating_breaks_what_random_directions_leave_whole(tmp_p
         assert "JSON" in prompt
         assert isinstance(json.loads(intact), dict)
         assert ablated != intact
+
+
+def test_a_new_task_shows_a_model_that_learned_exactly_and_not_fewer(tmp_path: Path):
+    out = run_example("a_new_task.py", tmp_path)
+    shares = dict(
+        re.findall(r"^(?:\w+ )? *((?:un)?constrained) +(\d\.\d\d) +90$", out, flags=re.MULTILINE)[2:]
+    )
+    assert float(shares["constrained"]) < 0.2 < 0.8 < float(shares["unconstrained"])
+    reasons = re.findall(r"(\d+) words, asked for fewer than (\d+)$", out, flags=re.MULTILINE)
+    assert len(reasons) == 3
+
+
+def test_a_new_judge_is_asked_in_place_of_the_default(tmp_path: Path):
+    out = run_example("a_new_judge.py", tmp_path)
+    agreement = re.search(r"they agree on (\d+)% of 180 responses", out)
+    assert agreement is not None
+    assert 5 < int(agreement[1]) < 95
+
+
+def test_a_new_erasure_method_leaves_what_ours_remove(tmp_path: Path):
+    out = run_example("a_new_erasure_method.py", tmp_path)
+    auroc = {
+        name: float(value) for name, value in re.findall(r"^(\w[\w ]*?) +(\d\.\d\d)$", out, re.MULTILINE)
+    }
+    assert set(auroc) == {"nothing erased", "inlp", "leace", "mean_difference", "random", "coordinate"}
+    assert max(auroc[name] for name in ("inlp", "leace", "mean_difference")) < 0.65
+    assert min(auroc[name] for name in ("nothing erased", "random", "coordinate")) > 0.9
+
+
+def test_a_new_probe_stands_beside_ours_and_reads_less(tmp_path: Path):
+    out = run_example("a_new_probe.py", tmp_path)
+    auroc = {name: float(value) for name, value in re.findall(r"^(\w+) +AUROC (\d\.\d\d)", out, re.MULTILINE)}
+    assert set(auroc) == {"logistic", "mean_difference", "lda", "coordinate"}
+    ours = min(value for name, value in auroc.items() if name != "coordinate")
+    assert 0.6 < auroc["coordinate"] < ours - 0.05
+
+
+def test_a_new_model_is_loaded_by_its_presets_name_and_follows_less_with_more_noise(tmp_path: Path):
+    out = run_example("a_new_model.py", tmp_path)
+    found = re.findall(r"^noise-(0\.\d): (\w+) (\d\.\d\d) \(n = 60\)$", out, flags=re.MULTILINE)
+    share = {(noise, task): float(value) for noise, task, value in found}
+    assert len(share) == 4
+    for task in ("json_format", "term_inclusion"):
+        assert share["0.3", task] < share["0.1", task] - 0.3
+
+
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_every_example_has_under_forty_lines(example: Path):
+    assert len(example.read_text().splitlines()) < 40

@@ -3,7 +3,12 @@ import pytest
 from scipy.stats import kstest
 
 from if_circuits.erasure.base import Subspace
-from if_circuits.erasure.random_subspace import captured_variance, random_subspace, variance_matched_subspaces
+from if_circuits.erasure.random_subspace import (
+    RandomDirections,
+    captured_variance,
+    random_subspace,
+    variance_matched_subspaces,
+)
 from if_circuits.errors import InputError
 
 
@@ -82,3 +87,13 @@ def test_rotating_the_activations_leaves_the_match():
 def test_a_variance_that_no_subspace_captures_is_refused():
     with pytest.raises(InputError, match="capture between"):
         variance_matched_subspaces(anisotropic(), rank=2, variance=100.0, n_subspaces=1, seed=0)
+
+
+def test_directions_by_name_repeat_and_are_others_for_other_labels():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 6)), rng.random(40) < 0.5
+    first, again, other = (
+        RandomDirections().fit(X, labels, groups=np.arange(40), seed=3) for labels in (y, y, ~y)
+    )
+    np.testing.assert_array_equal(first.basis, again.basis)
+    assert abs((first.basis @ other.basis.T).item()) < 0.999
