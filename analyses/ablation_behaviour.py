@@ -82,7 +82,7 @@ class Behaviour:
     p_mcnemar: Float[np.ndarray, "a b"]
     """Exact two-sided test of the removal against the intact model, the same prompts under both."""
     starts: pd.DataFrame
-    """What the choice of the start layers was made on: half, start, own_drop, control_drop, n, chosen."""
+    """What the choice of the start layers was made on: half, layer, own_drop, control_drop, n."""
     halves: tuple[HalfAnswers, ...]
 
 
@@ -103,12 +103,8 @@ def measure_behaviour(
         _answer(model, source, fit, tasks, start=_best(table), settings=settings)
         for fit, table in zip(fits, tried, strict=True)
     )
-    n_queries = len(source.base_queries)
     queries = np.array(source.base_queries)
-    drops = average(
-        tasks, [_scores(half, tasks, queries, settings=settings) for half in halves], floor=0.0
-    )
-    assert len(drops.influence) == n_queries
+    drops = average(tasks, [_scores(half, tasks, queries, settings=settings) for half in halves], floor=0.0)
     can_fall = drops.score >= FLOOR
     intact = pd.concat([half.responses for half in halves]).query("condition == @INTACT")
     return Behaviour(
@@ -203,9 +199,7 @@ def _scores(
     settings: AnalysisSettings,
 ) -> HalfScores:
     """Compliance under each condition; a task with fewer than `MIN_PROMPTS` prompts keeps NaN."""
-    scores = HalfScores.empty(
-        n_tasks=len(tasks), n_queries=len(queries), n_draws=settings.n_random_subspaces
-    )
+    scores = HalfScores.empty(n_tasks=len(tasks), n_queries=len(queries), n_draws=settings.n_random_subspaces)
     ablated = [a for a, task in enumerate(tasks) if task in half.conditions]
     order = [INTACT, *(name for a in ablated for name in half.names(tasks[a]))]
     for b, task in enumerate(tasks):
@@ -241,15 +235,19 @@ def _mcnemar(halves: Sequence[HalfAnswers], tasks: Sequence[str]) -> Float[np.nd
                 (pairs, change.size()),
             ):
                 total[a] += count.reindex(list(tasks), fill_value=0).to_numpy()
-    changed = lost + won
-    p = [binomtest(int(k), int(m)).pvalue if m else 1.0 for k, m in zip(lost.flat, changed.flat, strict=True)]
-    return np.where(pairs > 0, np.reshape(p, lost.shape), np.nan)
+    p = np.array(
+        [
+            [float(binomtest(int(k), int(m)).pvalue) if m else 1.0 for k, m in zip(*row, strict=True)]
+            for row in zip(lost, lost + won, strict=True)
+        ]
+    )
+    return np.where(pairs > 0, p, np.nan)
 
 
 def floor_notes(drops: DropMatrix, unasked: Mapping[str, float]) -> list[str]:
     """What floor and ceiling keep the matrix from showing.
 
-    `unasked` is the compliance of each task's unconstrained twins: a model that forgets the constraint falls
+    `unasked` is the compliance of greedy answers to each task's unconstrained twins: a model that forgets the constraint falls
     to it, and no further.
     """
     notes: list[str] = []
@@ -260,7 +258,7 @@ def floor_notes(drops: DropMatrix, unasked: Mapping[str, float]) -> list[str]:
             notes.append(f"{task} is at the ceiling (compliance {score:.0%}): few violations to fit on")
         elif np.isnan(score):
             notes.append(f"{task} has fewer than {MIN_PROMPTS} prompts in a half: behaviour not measured")
-        if unasked.get(task, 0.0) > score - FLOOR:
+        if task in unasked and unasked[task] > score - FLOOR:
             notes.append(
                 f"{task} is satisfied unasked as often ({unasked[task]:.0%}): forgetting it costs nothing"
             )

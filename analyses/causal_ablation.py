@@ -2,8 +2,8 @@
 
 In representation, task A's subspace (INLP's, unless the settings name another method) is removed from
 held-out activations and task B's probe fitted and measured again (`ablation_representation`). In behaviour,
-it is projected out while the model writes, and the new responses to B's prompts are verified
-(`ablation_behaviour`). Only the second speaks of cause.
+A's mean difference along the response is projected out of several layers while the model writes, and the
+new responses to B's prompts are verified (`ablation_behaviour`). Only the second speaks of cause.
 Both give a directed matrix, rows ablated and columns measured, against random subspaces of the same rank;
 `dependency_edges` says which cells are edges.
 
@@ -45,7 +45,9 @@ if TYPE_CHECKING:
 
 CLAIM = "dependencies are sparse and asymmetric"
 REFITTED, FIXED, MEAN_DIFFERENCE, BEHAVIOUR = "refitted probe", "fixed probe", "mean difference", "behaviour"
-"""The matrices, as the table names them; all but the third remove the subspaces of `settings.erasure`."""
+"""The matrices, as the table names them; the first two remove the subspaces of `settings.erasure`, the
+others mean differences.
+"""
 
 
 def run(
@@ -56,9 +58,10 @@ def run(
     `model` must be the one whose activations `source` holds; without it the behavioural half is left out.
     The table has one row per matrix and cell; further tables: `summary` (share and asymmetry of each
     matrix), `subspaces` (layer and rank of each fit, or the reason why there is none) and, with a model,
-    `damage`.
+    `damage`, `starts` (the choice of layers), `rebuilt` and `both_ways`.
     """
-    fits = fit_halves(source, erasure_methods.get(settings.erasure)(), seed=settings.seed)
+    method = erasure_methods.get(settings.erasure)()
+    fits = fit_halves(source, method, seed=settings.seed)
     tasks = labelled_tasks(source, POSITION)
     n = np.array([len(task.rows) for task in tasks])
     found = {}
@@ -71,13 +74,14 @@ def run(
     tables = {"subspaces": _subspaces([task.name for task in tasks], fits)}
     notes: list[str] = []
     if model is not None:
-        from if_circuits.analyses.ablation_behaviour import floor_notes, measure_behaviour
+        from if_circuits.analyses.causal_behaviour import measure_on_model
 
-        behaviour = measure_behaviour(model, source, fits, settings=settings)
+        measured = measure_on_model(model, source, method, settings=settings)
+        behaviour = measured.behaviour
         found[BEHAVIOUR], counts[BEHAVIOUR] = behaviour.drops, behaviour.n
         mcnemar[BEHAVIOUR] = behaviour.p_mcnemar
-        tables["damage"] = behaviour.damage
-        notes += floor_notes(behaviour.drops)
+        tables |= measured.tables
+        notes += measured.notes
 
     edges = {
         name: find_edges(drops, alpha=settings.alpha, n_bootstrap=settings.n_bootstrap, seed=settings.seed)

@@ -2,21 +2,18 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from if_circuits.analyses import ablation_behaviour, causal_ablation
-from if_circuits.analyses.ablation_behaviour import CONTROL_DRAWS, FLOOR, measure_behaviour
-from if_circuits.analyses.ablation_damage import INTACT
+from if_circuits.analyses import ablation_answers, ablation_behaviour
+from if_circuits.analyses.ablation_answers import INTACT
+from if_circuits.analyses.ablation_behaviour import FLOOR, measure_behaviour
 from if_circuits.analyses.dependency_edges import find_edges
 from if_circuits.analyses.labelled import query_halves
-from if_circuits.analyses.task_subspaces import HalfFit, fit_halves
-from if_circuits.erasure.mean_difference import MeanDifference
+from if_circuits.analyses.response_directions import ResponseDirections, fit_response_directions
 from if_circuits.errors import InputError
-from if_circuits.generation import generate_conditions
 from if_circuits.interventions.hooks import Intervention
 from if_circuits.models.loading import LoadedModel
 from if_circuits.simulation import TASKS, SimulatedActivations
@@ -44,15 +41,15 @@ def study() -> SimulatedActivations:
 
 
 @pytest.fixture(scope="module")
-def fits(study: SimulatedActivations) -> tuple[HalfFit, HalfFit]:
-    return fit_halves(study, MeanDifference(), seed=SETTINGS.seed)
+def fits(study: SimulatedActivations) -> tuple[ResponseDirections, ResponseDirections]:
+    return fit_response_directions(study, seed=SETTINGS.seed)
 
 
 class Answers:
     """Stands in for generating and verifying: an answer is satisfied unless its condition breaks the task."""
 
-    def __init__(self, *, compliance: Mapping[str, float]) -> None:
-        self.compliance = compliance
+    def __init__(self, *, compliance: Mapping[str, float], works: str = "own/0") -> None:
+        self.compliance, self.works = compliance, works
         self.prompts: list[pd.DataFrame] = []
         self.conditions: list[Mapping[str, Sequence[Intervention]]] = []
 
@@ -62,21 +59,20 @@ class Answers:
         answers = pd.concat([prompts.assign(condition=name) for name in conditions], ignore_index=True)
         return answers.assign(response="a short answer", n_tokens=3, truncated=False)
 
-    def verify(self, answers: pd.DataFrame) -> pd.DataFrame:
+    def verify(self, answers: pd.DataFrame, **_) -> pd.DataFrame:
         order = answers.groupby(["condition", "task"]).cumcount() + 0.5
         share = order / answers.groupby(["condition", "task"])["prompt_id"].transform("size")
         able = share < answers["task"].map(lambda task: self.compliance.get(task, 1.0))
-        removed = (
-            answers["condition"].str.removesuffix("/0").where(answers["condition"].str.endswith("/0"), "")
-        )
-        broken = [task in BREAKS.get(a, set()) for task, a in zip(answers["task"], removed, strict=True)]
+        pairs = zip(answers["task"], answers["condition"], strict=True)
+        # While the start is chosen, a task's own removals are called "own/<layer>"; one start works.
+        broken = [task in BREAKS.get(c, set()) or c == self.works for task, c in pairs]
         return answers.assign(verdict=np.where(able & ~np.array(broken), "satisfied", "violated"), reason="")
 
 
-def measure(monkeypatch: pytest.MonkeyPatch, study, fits, model, **compliance: float):
-    answers = Answers(compliance=compliance)
-    monkeypatch.setattr(ablation_behaviour, "generate_conditions", answers.generate)
-    monkeypatch.setattr(ablation_behaviour, "verify", answers.verify)
+def measure(monkeypatch: pytest.MonkeyPatch, study, fits, model, works: str = "own/0", **compliance: float):
+    answers = Answers(compliance=compliance, works=works)
+    monkeypatch.setattr(ablation_answers, "generate_conditions", answers.generate)
+    monkeypatch.setattr(ablation_answers, "verify", answers.verify)
     return measure_behaviour(model, study, fits, settings=SETTINGS), answers
 
 
@@ -91,27 +87,54 @@ def test_rows_are_removed_tasks_and_columns_those_that_break(monkeypatch, study,
     assert (behaviour.p_mcnemar[expected == 0] == 1).all()
 
 
-def test_no_prompt_is_answered_under_a_subspace_that_its_query_fitted(monkeypatch, study, fits, llama):
-    _, answers = measure(monkeypatch, study, fits, llama)
+def test_no_reported_prompt_chose_the_start_or_fitted_the_direction(monkeypatch, study, fits, llama):
+    behaviour, answers = measure(monkeypatch, study, fits, llama)
     halves = query_halves(study, seed=SETTINGS.seed)
-    names = np.unique(study.responses["base_query"].to_numpy().astype(str))
-    for fit, prompts in zip(fits, answers.prompts, strict=True):
-        asked = halves[np.searchsorted(names, prompts["base_query"].to_numpy().astype(str))]
-        assert (asked == 1 - fit.half).all()
-        assert prompts["constrained"].all()
-        assert not prompts["prompt_id"].duplicated().any()
+    for half in behaviour.halves:
+        asked = halves[np.searchsorted(study.base_queries, half.responses["base_query"].to_numpy(dtype=str))]
+        assert (asked == 1 - half.directions.half).all()
+        assert half.responses["constrained"].all()
+        intact = half.responses.query("condition == @INTACT")
+        assert not intact["prompt_id"].duplicated().any()
+    reported = {half.directions.half: set(half.responses["prompt_id"]) for half in behaviour.halves}
+    tried = [
+        (prompts, conditions)
+        for prompts, conditions in zip(answers.prompts, answers.conditions, strict=True)
+        if any(name.startswith("own/") for name in conditions)
+    ]
+    assert tried
+    for prompts, conditions in tried:
+        name, own = next((name, own) for name, own in conditions.items() if name.startswith("own/"))
+        fit = next(f for f in fits if any(_same(own, f.removal(t, start=int(name[4:]))) for t in f.gaps))
+        assert reported[fit.half].isdisjoint(prompts["prompt_id"])
 
 
-def test_controls_have_the_removal_s_rank_layer_and_centre(monkeypatch, study, fits, llama):
-    _, answers = measure(monkeypatch, study, fits, llama)
-    for fit, conditions in zip(fits, answers.conditions, strict=True):
-        assert conditions[INTACT] == ()
-        interventions = [value[0] for name, value in conditions.items() if name != INTACT]
-        assert {i.layers for i in interventions} == {(fit.layer,)}
-        assert {i.operation.subspace.rank for i in interventions} == {1}
-        assert len({i.operation.subspace.mean.tobytes() for i in interventions}) == 1
-        # Nine removals, their matched controls, and one set of Gaussian ones for all, of equal rank.
-        assert len(interventions) == 9 + 9 * CONTROL_DRAWS + CONTROL_DRAWS
+def _same(one: Sequence[Intervention], other: Sequence[Intervention]) -> bool:
+    return np.array_equal(one[0].operation.subspace.basis, other[0].operation.subspace.basis)
+
+
+@pytest.mark.parametrize("works", [0, 1])
+def test_the_start_is_where_removal_costs_most(monkeypatch, study, fits, llama, works: int):
+    behaviour, _ = measure(monkeypatch, study, fits, llama, works=f"own/{works}")
+    assert [half.start for half in behaviour.halves] == [works, works]
+    starts = behaviour.starts.set_index(["half", "layer"])["own_drop"]
+    assert (starts.xs(works, level="layer") == 1).all()
+    assert (starts.drop(works, level="layer") == 0).all()
+
+
+def test_controls_act_where_the_removal_does_with_its_rank_and_centre(monkeypatch, study, fits, llama):
+    behaviour, _ = measure(monkeypatch, study, fits, llama)
+    for half in behaviour.halves:
+        conditions = dict(half.conditions)
+        assert conditions.pop(INTACT) == ()
+        # Nine removals and one pool of controls of each kind for all of them.
+        assert len(conditions) == 9 + 2 * SETTINGS.n_random_subspaces
+        layers = [layer for layer in half.directions.layers if layer >= half.start]
+        for interventions in conditions.values():
+            assert [i.layers for i in interventions] == [(layer,) for layer in layers]
+            assert {i.operation.subspace.rank for i in interventions} == {1}
+        for i in range(len(layers)):
+            assert len({each[i].operation.subspace.mean.tobytes() for each in conditions.values()}) == 1
 
 
 def test_a_task_at_the_floor_is_marked_and_has_no_column(monkeypatch, study, fits, llama):
@@ -119,46 +142,15 @@ def test_a_task_at_the_floor_is_marked_and_has_no_column(monkeypatch, study, fit
     place = TASKS.index("word_count")
     assert np.isnan(behaviour.drops.excess[:, place]).all()
     assert np.isfinite(np.delete(behaviour.drops.excess, place, axis=1)).all()
-    notes = ablation_behaviour.floor_notes(behaviour.drops)
+    notes = ablation_behaviour.floor_notes(behaviour.drops, {"topic": 0.95})
     assert any(note.startswith("word_count is at the floor") for note in notes)
     assert any("at the ceiling" in note for note in notes)
-
-
-def test_damage_shows_what_a_removal_breaks_elsewhere(monkeypatch, study, fits, llama):
-    behaviour, _ = measure(monkeypatch, study, fits, llama)
-    damage = behaviour.damage.set_index(["ablated", "condition"])
-    assert damage.loc[("topic", "removed"), "compliance_off_task"] == pytest.approx(7 / 8)
-    assert damage.loc[("register", "removed"), "compliance_off_task"] == 1
-    assert damage.loc[("topic", "gaussian"), "compliance_off_task"] == 1
-    assert damage.loc[("", INTACT), "n"] == behaviour.n.sum()
+    assert [note for note in notes if "unasked" in note] == [
+        "topic is satisfied unasked as often (95%): forgetting it costs nothing"
+    ]
 
 
 def test_another_model_s_activations_are_refused(llama):
     narrow = small_study("separate", d_model=16, signal=3.0)
     with pytest.raises(InputError, match="d_model = 16.*captured from"):
-        measure_behaviour(llama, narrow, fit_halves(narrow, MeanDifference(), seed=0), settings=SETTINGS)
-
-
-@pytest.mark.slow
-def test_a_real_model_is_ablated_while_it_generates(monkeypatch, study, llama):
-    monkeypatch.setattr(ablation_behaviour, "PROMPTS_PER_TASK", 5)
-    monkeypatch.setattr(ablation_behaviour, "CONTROL_DRAWS", 2)
-    answers: list[pd.DataFrame] = []
-
-    def generate_and_keep(*arguments, **options) -> pd.DataFrame:
-        answers.append(generate_conditions(*arguments, **options))
-        return answers[-1]
-
-    monkeypatch.setattr(ablation_behaviour, "generate_conditions", generate_and_keep)
-    brief = replace(llama, preset=replace(llama.preset, max_new_tokens=6))
-    result = causal_ablation.run(study, SETTINGS, model=brief)
-    table = result.table[result.table["matrix"] == causal_ablation.BEHAVIOUR]
-    assert len(table) == 81
-    assert (table["n"] == 10).all()
-    for answered in answers:
-        texts = answered.pivot(index="prompt_id", columns="condition", values="response")
-        changed = texts.ne(texts[INTACT], axis=0).mean()
-        assert changed[INTACT] == 0
-        assert changed["topic/0"] > 0
-    assert not any(point.fwd_hooks for point in llama.bridge.hook_dict.values())
-    causal_ablation.figure(result).canvas.draw()
+        measure_behaviour(llama, narrow, fit_response_directions(narrow, seed=0), settings=SETTINGS)
