@@ -7,6 +7,7 @@ from typing import Any
 
 from if_circuits.analyses.base import ANALYSES, AnalysisSettings
 from if_circuits.commands.arguments import MODEL_HELP, add_generation_options, count, seed, temperature
+from if_circuits.errors import InputError
 from if_circuits.study import StudyConfig
 
 DEFAULTS = StudyConfig(model="")
@@ -17,6 +18,9 @@ _SETTINGS = {
     "--permutations": "n_permutations",
     "--random-subspaces": "n_random_subspaces",
 }
+
+
+_OWN_PROMPTS = {"n_base_queries": "--base-queries", "prompts_per_query": "--prompts-per-query"}
 
 
 def add_parser(commands: Any) -> None:
@@ -45,6 +49,20 @@ def add_parser(commands: Any) -> None:
         metavar="N",
         type=count,
         help=f"constrained prompts for each task and base query (default: {DEFAULTS.prompts_per_query})",
+    )
+    run.add_argument(
+        "--prompts",
+        metavar="FILE",
+        help="prompts in IFEval's format (JSON Lines) instead of ours: all that a task verifies",
+    )
+    run.add_argument(
+        "--judge",
+        dest="judges",
+        metavar="WHAT=JUDGE",
+        type=_judge,
+        action="append",
+        help="judge sentiment, toxicity, topic or register by another judge: sentiment=vader, or a "
+        "Hugging Face classifier, sentiment=hf:NAME or sentiment=hf:NAME?positive=LABEL_1; may be repeated",
     )
     run.add_argument(
         "--samples",
@@ -78,10 +96,21 @@ def add_parser(commands: Any) -> None:
     run.set_defaults(command=_run)
 
 
+def _judge(text: str) -> tuple[str, str]:
+    name, equals, judge = text.partition("=")
+    if not (name and equals and judge):
+        raise argparse.ArgumentTypeError(f"{text!r} is not WHAT=JUDGE, as in sentiment=hf:NAME")
+    return name, judge
+
+
 def _run(arguments: argparse.Namespace) -> int:
     given = {name: value for name, value in vars(arguments).items() if value is not None}
     chosen = {item.name: given[item.name] for item in fields(StudyConfig) if item.name in given}
-    chosen |= {name: tuple(chosen[name]) for name in ("tasks", "layers", "analyses") if name in chosen}
+    several = ("tasks", "layers", "analyses", "judges")
+    chosen |= {name: tuple(chosen[name]) for name in several if name in chosen}
+    if "prompts" in chosen and (unused := {"n_base_queries", "prompts_per_query"} & set(chosen)):
+        options = " and ".join(sorted(_OWN_PROMPTS[name] for name in unused))
+        raise InputError(f"{options} cannot go with --prompts, which takes all prompts of its file")
     settings = {item.name: given[item.name] for item in fields(AnalysisSettings) if item.name in given}
     config = StudyConfig(**chosen, settings=replace(DEFAULTS.settings, **settings))
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from if_circuits.analyses.base import ANALYSES, AnalysisSettings
@@ -32,6 +33,12 @@ class StudyConfig:
     layers: tuple[int, ...] | None = None
     """Layers to capture, -1 for the residual stream below block 0; None means all."""
     analyses: tuple[str, ...] = ANALYSES
+    prompts: str | None = None
+    """A file of prompts in IFEval's format that takes the place of this library's own: all of its prompts
+    with an instruction that a task verifies. `n_base_queries` and `prompts_per_query` then play no part.
+    """
+    prompts_sha256: str | None = None
+    """Hash of that file, by which studies are told apart, not by its path; read from it unless given."""
     judges: tuple[tuple[str, str], ...] = ()
     """Judges that take the place of the preset's or the defaults, as ("sentiment", "vader") or
     ("sentiment", "hf:NAME").
@@ -70,6 +77,10 @@ class StudyConfig:
                 f"temperature is {self.temperature}; it must be above 0, since samples need both labels "
                 "(the greedy pass is an option of its own)"
             )
+        if self.prompts is not None and self.prompts_sha256 is None:
+            from if_circuits.tasks.ifeval import prompts_digest  # heavy, and help must come at once
+
+            object.__setattr__(self, "prompts_sha256", prompts_digest(Path(self.prompts)))
         for name in self.analyses:
             if name not in ANALYSES:
                 raise InputError(f"unknown analysis {name!r}; expected one of {', '.join(ANALYSES)}")
@@ -102,7 +113,7 @@ class StudyConfig:
         return [
             f"{name} {mine[name]!r} against {theirs[name]!r}"
             for name in mine
-            if name != "batch_size" and mine[name] != theirs[name]
+            if name not in ("batch_size", "prompts") and mine[name] != theirs[name]
         ]
 
 

@@ -27,6 +27,7 @@ from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.files import json_text, write_bytes, write_parquet
 from if_circuits.study.stage import Progress, stage
 from if_circuits.tasks.counterfactual import counterfactual_pairs
+from if_circuits.tasks.ifeval import prompts_digest, read_ifeval
 from if_circuits.tasks.prompts import build_prompts
 from if_circuits.tasks.registry import get_tasks
 from if_circuits.tasks.verification import judges_for, verify
@@ -59,19 +60,29 @@ _PASSES = (
 def make_prompts(
     directory: StudyDirectory, config: StudyConfig, model: LoadedModel, progress: Progress
 ) -> None:
-    """Write the constrained prompts and their unconstrained twins."""
+    """Write the constrained prompts and their unconstrained twins; a file of prompts has no twins."""
     with stage("prompts", directory, inputs=(), progress=progress) as work:
         if work is None:
             return
-        prompts = build_prompts(
-            get_tasks(config.tasks),
-            n_base_queries=config.n_base_queries,
-            prompts_per_query=config.prompts_per_query,
-            seed=config.seed,
-            held_out_only=model.preset.held_out_only,
-        )
-        write_parquet(directory.prompts, prompts)
+        write_parquet(directory.prompts, _prompts(config, model))
         work.wrote(directory.prompts)
+
+
+def _prompts(config: StudyConfig, model: LoadedModel) -> pd.DataFrame:
+    if config.prompts is not None:
+        path = Path(config.prompts)
+        if prompts_digest(path) != config.prompts_sha256:
+            raise InputError(
+                f"{path} is not the file that this study began with; give that one, or start anew"
+            )
+        return read_ifeval(path, tasks=config.tasks)
+    return build_prompts(
+        get_tasks(config.tasks),
+        n_base_queries=config.n_base_queries,
+        prompts_per_query=config.prompts_per_query,
+        seed=config.seed,
+        held_out_only=model.preset.held_out_only,
+    )
 
 
 def make_responses(
@@ -134,6 +145,8 @@ def pair_counterfactuals(
         if work is None:
             return
         responses = sampled(pd.read_parquet(directory.responses))
+        if config.prompts is not None:  # another constraint cannot be put into a prompt of others' wording
+            responses = responses.iloc[:0]
         queries = sorted(set(responses["base_query"]))
         probed = len(queries) >= config.settings.n_folds
         folds = study_folds(queries, config.settings).tolist() if probed else [0] * len(queries)

@@ -22,6 +22,7 @@ from if_circuits.study.lock import locked
 from if_circuits.study.space import check_space
 from if_circuits.study.stage import Progress
 from if_circuits.study.versions import versions
+from if_circuits.tasks.ifeval import KINDS
 from if_circuits.tasks.judges import judge_names
 from if_circuits.tasks.registry import get_tasks
 from if_circuits.tasks.verification import check_judges, judged_properties
@@ -43,7 +44,7 @@ class Study:
 
         Raises InputError when the configuration cannot be run, or when `out` holds anything but this study.
         """
-        check_judges([task.name for task in get_tasks(config.tasks)], config.judges)
+        check_judges(_task_names(config), config.judges)
         if "causal_ablation" in config.analyses:
             rehearse(config.settings.erasure)
         out = Path(out)
@@ -169,6 +170,13 @@ def _load(config: StudyConfig) -> LoadedModel:
     return replace(model, preset=preset)
 
 
+def _task_names(config: StudyConfig) -> list[str]:
+    """The tasks of the study, which must all be known; of a file of prompts, those that it can have."""
+    if config.prompts is not None and config.tasks is None:
+        return [kind.task for kind in KINDS.values()]
+    return [task.name for task in get_tasks(config.tasks)]
+
+
 def _record(config: StudyConfig, model: LoadedModel) -> dict[str, object]:
     return {
         "config": config.to_json(),
@@ -182,9 +190,7 @@ def _record(config: StudyConfig, model: LoadedModel) -> dict[str, object]:
             "device_map": model.device_map,
             "dtype": model.dtype,
         },
-        "judges": judge_names(
-            judged_properties(task.name for task in get_tasks(config.tasks)), model.preset.judges
-        ),
+        "judges": judge_names(judged_properties(_task_names(config)), model.preset.judges),
         "chosen_judges": [list(chosen) for chosen in model.preset.judges],
         "versions": versions(),
     }

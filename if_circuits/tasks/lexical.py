@@ -15,14 +15,23 @@ def contains_word(text: str, word: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, flags=re.IGNORECASE) is not None
 
 
+def _words(parameters: Parameters) -> list[str]:
+    """The one word of this library's own prompts, or the several of an IFEval instruction."""
+    return parameters["words"] if "words" in parameters else [parameters["word"]]
+
+
+def _quoted(words: Sequence[str]) -> str:
+    return ", ".join(map(repr, words))
+
+
 def _verify_inclusion(response: str, parameters: Parameters) -> tuple[bool, str]:
-    found = contains_word(response, parameters["word"])
-    return found, f"{parameters['word']!r} {'found' if found else 'missing'}"
+    missing = [word for word in _words(parameters) if not contains_word(response, word)]
+    return not missing, f"{_quoted(missing)} missing" if missing else f"{_quoted(_words(parameters))} found"
 
 
 def _verify_exclusion(response: str, parameters: Parameters) -> tuple[bool, str]:
-    found = contains_word(response, parameters["word"])
-    return not found, f"{parameters['word']!r} {'found' if found else 'absent'}"
+    found = [word for word in _words(parameters) if contains_word(response, word)]
+    return not found, f"{_quoted(found)} found" if found else f"{_quoted(_words(parameters))} absent"
 
 
 def _draw_included_word(rng: Random, subject: str, words: Sequence[str]) -> Parameters:

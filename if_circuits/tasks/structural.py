@@ -19,8 +19,11 @@ def count_words(text: str) -> int:
 
 
 def _verify_word_count(response: str, parameters: Parameters) -> tuple[bool, str]:
-    words = count_words(response)
-    return words == parameters["n"], f"{words} words, asked for {parameters['n']}"
+    """Exactly `n` words, unless a relation says `at least` or `less than`, as IFEval's instructions do."""
+    words, n = count_words(response), parameters["n"]
+    relation = parameters.get("relation", "exactly")
+    satisfied = {"exactly": words == n, "at least": words >= n, "less than": words < n}[relation]
+    return satisfied, f"{words} words, asked for {'' if relation == 'exactly' else f'{relation} '}{n}"
 
 
 def _verify_character_count(response: str, parameters: Parameters) -> tuple[bool, str]:
@@ -29,10 +32,13 @@ def _verify_character_count(response: str, parameters: Parameters) -> tuple[bool
 
 
 def _verify_json(response: str, parameters: Parameters) -> tuple[bool, str]:
+    """An object with the one key that was asked for; any JSON value where none was, as in IFEval."""
     try:
         value = json.loads(_without_code_fence(response))
     except (json.JSONDecodeError, RecursionError) as error:
         return False, f"not JSON: {error}"
+    if "key" not in parameters:
+        return True, f"a JSON {type(value).__name__}"
     if not isinstance(value, dict):
         return False, f"a JSON {type(value).__name__}, not an object"
     keys = list(cast(dict[str, Any], value))
@@ -43,7 +49,8 @@ def _without_code_fence(response: str) -> str:
     """Chat models wrap JSON in a Markdown fence; the object inside is what was asked for."""
     text = response.strip()
     if text.startswith("```") and text.endswith("```") and len(text) > 6:
-        text = text[3:-3].removeprefix("json")
+        text = text[3:-3]
+        text = text[4:] if text[:4].lower() == "json" else text
     return text
 
 

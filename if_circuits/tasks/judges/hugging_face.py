@@ -135,10 +135,6 @@ def _named_labels(
                 f"judge {specification!r}: the classifier has no label {their!r}; it has {_listed(theirs)}"
             )
         found[their] = ours
-    if query and not found:
-        raise InputError(
-            f"judge {specification!r}: {query!r} is no mapping of labels; expected {wanted[0]}={theirs[0]}"
-        )
     return found
 
 
