@@ -247,8 +247,8 @@ def _mcnemar(halves: Sequence[HalfAnswers], tasks: Sequence[str]) -> Float[np.nd
 def floor_notes(drops: DropMatrix, unasked: Mapping[str, float]) -> list[str]:
     """What floor and ceiling keep the matrix from showing.
 
-    `unasked` is the compliance of greedy answers to each task's unconstrained twins: a model that forgets the constraint falls
-    to it, and no further.
+    `unasked` is the compliance of greedy answers to each task's unconstrained twins: a model that forgets
+    the constraint falls to it, and no further.
     """
     notes: list[str] = []
     for task, score in zip(drops.tasks, drops.score, strict=True):

@@ -1,4 +1,6 @@
-"""The figure of causal ablation: two directed matrices, the surviving edges as a graph and with intervals."""
+"""The figure of causal ablation: two directed matrices, the surviving edges as a graph and with intervals;
+below them, with a model, what `causal_effects_figure` draws.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ import pandas as pd
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
 from if_circuits.analyses.base import AnalysisResult
+from if_circuits.analyses.causal_effects_figure import draw_both_ways, draw_damage, draw_own, draw_rebuilt
 from if_circuits.report.style import (
     CONTROL,
     DIVERGING,
@@ -30,13 +33,22 @@ MOST_LISTED = 14
 
 
 def draw(result: AnalysisResult, *, matrices: tuple[str, str], edges_of: str) -> Figure:
-    """Both matrices above; below, the edges of `edges_of` among its measurable tasks."""
-    drawing, axes = new_figure(2, 2, width=11.0, height=9.0)
+    """Both matrices above; below, the edges of `edges_of` among its measurable tasks, and whatever was
+    measured on the model.
+    """
+    on_model = "both_ways" in result.tables
+    rows, width, height = (4, 14.0, 18.0) if on_model else (2, 11.0, 9.0)
+    drawing, axes = new_figure(rows, 2, width=width, height=height)
     for place, name in zip(axes, matrices, strict=False):
         _matrix(place, result.table[result.table["matrix"] == name], name)
     chosen = result.table[result.table["matrix"] == edges_of]
     _graph(axes[2], chosen)
     _intervals(axes[3], chosen)
+    if on_model:
+        draw_own(axes[4], result.table[result.table["matrix"] == matrices[1]])
+        draw_damage(axes[5], result.tables["damage"])
+        draw_rebuilt(axes[6], result.tables["rebuilt"])
+        draw_both_ways(axes[7], result.tables["both_ways"])
     verdict = result.verdict
     drawing.suptitle(
         f"Drop of task B when task A's subspace is removed, beyond random subspaces of its rank "

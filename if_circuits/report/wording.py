@@ -35,8 +35,10 @@ WORDINGS = {
         "Does removing one task's subspace cost other tasks anything, beyond what random subspaces of its "
         "rank cost?",
         "Rows: the task whose subspace was removed. Columns: the task that was measured, on base queries "
-        "that fitted nothing. Left: probes refitted after the removal. Right: compliance when a hook "
-        "removes the subspace while the model writes. Only the right one speaks of cause.",
+        "that fitted nothing. Left: probes refitted after the removal. Right: compliance when hooks at "
+        "several layers remove the task's mean difference while the model writes. Only the right one "
+        "speaks of cause. Below: what own removals cost, what they do to neutral text, whether later "
+        "layers can be read again, and whether adding a direction does the reverse of removing it.",
     ),
     "layer_stratification": Wording(
         "Layer stratification",
