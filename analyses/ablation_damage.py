@@ -63,7 +63,8 @@ def damage_table(
         describe(task, "removed", [task], where)
         by_name = texts[texts["half"].isin(where)].groupby("condition")[["kl", "tokens"]].sum()
         kl = by_name["kl"] / by_name["tokens"]
-        rows[-1]["p_kl"] = max(permutation_p(kl[task], kl[each].to_numpy()) for each in draws.values())
+        if len(kl):
+            rows[-1]["p_kl"] = max(permutation_p(kl[task], kl[each].to_numpy()) for each in draws.values())
         for kind, each in draws.items():
             describe(task, kind, each, where)
     return pd.DataFrame(rows)
@@ -82,7 +83,10 @@ def _written(responses: pd.DataFrame, ablated: str) -> dict[str, object]:
 
 
 def _divergence(texts: pd.DataFrame, *, settings: AnalysisSettings) -> dict[str, object]:
-    """Divergence per token with its interval over base queries, and perplexity."""
+    """Divergence per token with its interval over base queries, and perplexity; NaN without texts."""
+    if texts.empty:
+        nothing = dict.fromkeys(("kl", "low", "high", "p_kl", "perplexity"), np.nan)
+        return {**nothing, "n_texts": 0}
     sums = texts.groupby("base_query")[["kl", "nll", "tokens"]].sum()
     kl, nll, tokens = (sums[name].to_numpy(dtype=np.float64) for name in ("kl", "nll", "tokens"))
     draws = bootstrap_draws(

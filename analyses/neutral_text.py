@@ -45,12 +45,12 @@ def read_texts(
 
     kl is from the intact model's distribution of the next token to the condition's, in nats; nll is minus the
     log probability of the token that came. `texts` has the columns base_query, prompt_tokens and
-    response_tokens.
+    response_tokens; no texts, as where a study has no unconstrained prompts, give no rows.
     """
     size = max(1, model.preset.batch_size // _BATCHES)
     order = texts.assign(length=texts["prompt_tokens"].map(len) + texts["response_tokens"].map(len))
     order = order.sort_values("length", kind="stable")
-    rows: list[pd.DataFrame] = []
+    rows = [pd.DataFrame({name: [] for name in ("condition", "base_query", "tokens", "kl", "nll")})]
     for start in range(0, len(order), size):
         batch = order.iloc[start : start + size]
         prompts = [[int(token) for token in tokens] for tokens in batch["prompt_tokens"]]
@@ -74,7 +74,7 @@ def read_texts(
                     }
                 )
             )
-    return pd.concat(rows, ignore_index=True)
+    return pd.concat(rows if len(rows) == 1 else rows[1:], ignore_index=True)
 
 
 def _log_probabilities(

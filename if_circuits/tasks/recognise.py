@@ -17,8 +17,8 @@ _DRAWS = 200
 def recognise(prompt: str) -> tuple[Task, Parameters] | None:
     """The task whose constraint ends the prompt, and its parameters; None where no task's wording does.
 
-    Where several wordings fit, the one with the most words of its own counts. A judged task is recognised only
-    with a label that its judge gives.
+    Where several wordings fit, the one with the most words of its own counts. A judged task is recognised
+    only with a label that its judge gives.
     """
     found: list[tuple[int, Task, Parameters]] = []
     for task in get_tasks():

@@ -245,8 +245,6 @@ def test_responses_that_overflow_are_named_and_undecided(llama: LoadedModel, tmp
     )
     tokens = zip(sequences.prompt_tokens, sequences.response_tokens, strict=True)
     lengths = [len(prompt) + len(response) for prompt, response in tokens]
-        len(p) + len(r) for p, r in zip(sequences.prompt_tokens, sequences.response_tokens, strict=True)
-    ]
     broken = [name for name, n in zip(sequences.response_id, lengths, strict=True) if n > reaches]
     assert 0 < len(broken) < len(sequences)
     assert sorted(store.not_finite) == sorted(broken)

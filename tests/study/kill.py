@@ -91,7 +91,7 @@ def stage_at_work(out: Path) -> str:
 
 
 def damage(out: Path, rng: random.Random) -> bool:
-    """Flip a bit of some finished file, cut it short or remove it; not of the record, which is one of a kind."""
+    """Flip a bit of some finished file, cut it short or remove it; the record, one of a kind, is spared."""
     files = sorted(path for path in out.rglob("*") if path.is_file() and path.name not in TIMED)
     if not files:
         return False

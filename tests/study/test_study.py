@@ -19,8 +19,8 @@ from if_circuits.study import Study, StudyConfig, stages
 
 TASKS = ("word_count", "character_count", "term_exclusion", "register")
 OPTIONS = (
-    "--base-queries 12 --prompts 2 --samples 2 --max-new-tokens 12 --seed 5 --folds 3 --bootstrap 20 "
-    "--permutations 20 --random-subspaces 3"
+    "--base-queries 12 --prompts-per-query 2 --samples 2 --max-new-tokens 12 --seed 5 --folds 3 "
+    "--bootstrap 20 --permutations 20 --random-subspaces 3"
 )
 pytestmark = pytest.mark.slow
 
