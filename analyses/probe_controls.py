@@ -32,7 +32,11 @@ N_CONTROLS = 5
 def method_scores(
     X: Float[np.ndarray, "n d"], rows: ProbingRows, settings: AnalysisSettings, **columns: object
 ) -> list[Score]:
-    """Specialists of every task by every other method, on the folds of the logistic ones."""
+    """Specialists of every task by every other method, on the folds of the logistic ones.
+
+    Where a method finds nothing to tell the classes apart by, as where pairs of one text look the same, every
+    row of the fold scores the same: chance, not converged.
+    """
     found: list[Score] = []
     for task, own in enumerate(rows.of_task):
         for name in METHODS:
@@ -46,12 +50,13 @@ def method_scores(
                 used=np.ones(own.stop - own.start, dtype=bool),
             )
             n_train = fitted.n * (1 - 1 / rows.n_folds)
+            fits = np.isfinite(fitted.scores)
             found.append(
                 score(
                     rows,
                     task,
-                    rows.spread(task, fitted.scores),
-                    threshold=rows.spread(task, fitted.prior),
+                    rows.spread(task, np.where(fits, fitted.scores, 0.0)),
+                    threshold=rows.spread(task, np.where(fits, fitted.prior, 0.0)),
                     **columns,
                     probe=name,
                     n_train=n_train,

@@ -18,13 +18,15 @@ def fit_lda(
 
     The pooled within-class covariance S becomes (1 - shrinkage) S + shrinkage tr(S)/d I; without a
     value, Ledoit and Wolf's (2004) estimate for the centred rows. Constant features are ignored. Raises
-    InputError when a class is missing or a shrinkage of 0 leaves the covariance singular.
+    InputError when a class is missing, no feature varies, or a shrinkage of 0 leaves the covariance singular.
     """
     X, y = np.asarray(X, dtype=np.float64), np.asarray(y)
     if y.all() or not y.any():
         raise InputError(f"LDA needs both classes, got {int(y.sum())} positive of {len(y)} rows")
     mean, scale = X.mean(axis=0), X.std(axis=0)
     varying = scale > len(X) * np.finfo(np.float64).eps * np.abs(mean)
+    if not varying.any():
+        raise InputError(f"no feature varies over the {len(X)} rows, so there is nothing to tell classes by")
     scale = np.where(varying, scale, 1.0)
     Z = ((X - mean) / scale)[:, varying]
     above, below = Z[y].mean(axis=0), Z[~y].mean(axis=0)
