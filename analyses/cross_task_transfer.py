@@ -19,35 +19,26 @@ Intervals and p of single cells take the probe as given: they are about this pro
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
-from scipy.cluster.hierarchy import leaves_list, linkage
-from scipy.spatial.distance import squareform
 
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, make_verdict, no_verdict
-from if_circuits.analyses.both_labels import COUNTERFACTUAL, NATURAL, of_labels, on_both_labels
+from if_circuits.analyses.both_labels import on_both_labels
+from if_circuits.analyses.cross_task_transfer_figure import draw
 from if_circuits.analyses.layer_choice import LayerChoice, choose_layers, specialists_at
 from if_circuits.analyses.probing import ProbingRows, left_out_rows, probing_rows
 from if_circuits.analyses.score_table import Score, ScoreTable, bootstrap_p, score, score_table, task_p
-from if_circuits.report.style import (
-    CONTROL,
-    DIVERGING,
-    EFFECT,
-    draw_matrix,
-    family_of,
-    new_figure,
-    task_colour,
-)
+from if_circuits.report.clustering import leaf_order, linkage_of
+from if_circuits.report.style import family_of
 from if_circuits.statistics.correction import benjamini_hochberg
 from if_circuits.statistics.permutation import permutation_p
 from if_circuits.statistics.verdicts import decide
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from if_circuits.models.loading import LoadedModel
@@ -151,14 +142,9 @@ def _matrix(cells: pd.DataFrame, names: list[str]) -> Float[np.ndarray, "train t
 def _clustered(matrix: Float[np.ndarray, "tasks tasks"]) -> Int[np.ndarray, " tasks"]:
     """An order of the tasks in which those that transfer to each other are neighbours.
 
-    Average linkage; the distance of two tasks is 1 minus their mean transfer. It plays no part in the
-    verdict.
+    Similarity of two tasks is their mean transfer. The order plays no part in the verdict.
     """
-    if len(matrix) < 3:
-        return np.arange(len(matrix))
-    distance = 1 - (matrix + matrix.T) / 2
-    np.fill_diagonal(distance, 0)
-    return leaves_list(linkage(squareform(distance, checks=False), method="average", optimal_ordering=True))
+    return leaf_order(linkage_of((matrix + matrix.T) / 2))
 
 
 def _family_test(cells: ScoreTable, settings: AnalysisSettings) -> pd.DataFrame:
@@ -200,86 +186,5 @@ def _family_test(cells: ScoreTable, settings: AnalysisSettings) -> pd.DataFrame:
 
 
 def figure(result: AnalysisResult) -> Figure:
-    """The matrix on each kind of labels, in the order that natural ones cluster; and its cells by kind."""
-    drawing, (matrix, counterfactual, kinds) = new_figure(1, 3, width=15.5, height=4.8)
-    if "families" not in result.tables:
-        return drawing
-    scored = result.table[result.table["reason"] == ""]
-    cells = of_labels(scored, NATURAL).sort_values("place")
-    names = list(dict.fromkeys(cells["task"]))
-    _draw_cells(matrix, cells, names, "Natural labels (* differs from 0.5, FDR 5 %)")
-    _draw_cells(
-        counterfactual, of_labels(scored, COUNTERFACTUAL), names, "Counterfactual labels (empty: no pairs)"
-    )
-
-    diagonal = cells["train_task"] == cells["task"]
-    alike = cells["within_family"].astype(bool)
-    groups = {"own task": diagonal, "same family": alike & ~diagonal, "other family": ~alike}
-    rng = np.random.default_rng(0)
-    for place, (kind, chosen) in enumerate(groups.items()):
-        found = cells.loc[chosen, "auroc"].to_numpy(dtype=float)
-        colour = CONTROL if kind == "other family" else EFFECT
-        spread = rng.uniform(-0.15, 0.15, size=len(found))
-        kinds.scatter(place + spread, found, s=14, color=colour, alpha=0.5, linewidths=0)
-        if len(found):
-            kinds.hlines(found.mean(), place - 0.28, place + 0.28, color=colour, linewidth=2)
-    kinds.axhline(0.5, color="black", linewidth=0.6)
-    kinds.set_xticks(range(len(groups)), list(groups))
-    kinds.set_xlim(-0.5, len(groups) - 0.5)
-    families = of_labels(result.tables["families"], NATURAL).iloc[0]
-    kinds.set(
-        ylabel="AUROC of a cell (bar: mean)",
-        title=f"Same minus other family {families['difference']:+.3f}\n"
-        f"[{families['low']:+.3f}, {families['high']:+.3f}], p = {families['p']:.2g}",
-    )
-    verdict = result.verdict
-    low, high = verdict.interval
-    responses = int(cells.loc[diagonal, "n"].sum())
-    drawing.suptitle(
-        f"Transfer ratio {verdict.effect:.2f} [{low:.2f}, {high:.2f}]: {verdict.verdict} "
-        f"(natural labels, {verdict.n} base queries, {responses} responses, last token)",
-        fontsize=9,
-    )
-    return drawing
-
-
-def _draw_cells(axes: Axes, cells: pd.DataFrame, names: list[str], title: str) -> None:
-    """One matrix of transfer; tasks without a cell stay empty."""
-    values = cells.pivot(index="train_task", columns="task", values="auroc").reindex(
-        index=names, columns=names
-    )
-    draw_matrix(
-        axes,
-        values.to_numpy(dtype=float),
-        rows=names,
-        columns=names,
-        low=0.0,
-        high=1.0,
-        colours=DIVERGING,
-        label="AUROC",
-    )
-    marked = cells[cells["p_adjusted"] < 0.05]
-    for trained, tested, auroc in zip(marked["train_task"], marked["task"], marked["auroc"], strict=True):
-        if trained in names and tested in names:
-            ink = "white" if abs(auroc - 0.5) > 0.35 else "black"
-            x, y = names.index(tested), names.index(trained)
-            axes.text(x + 0.44, y - 0.2, "*", ha="right", va="center", fontsize=9, color=ink)
-    _family_bars(axes, names)
-    axes.set(xlabel=f"tested on (n = {int(cells.drop_duplicates('task')['n'].sum())})", ylabel="trained on")
-    axes.set_title(title, pad=12)
-
-
-def _family_bars(axes: Axes, names: list[str]) -> None:
-    """A strip in the colour of each task's family along the top and the right of a matrix."""
-    for place, name in enumerate(names):
-        side: dict[str, Any] = {
-            "color": task_colour(name),
-            "linewidth": 4,
-            "solid_capstyle": "butt",
-            "clip_on": False,
-        }
-        edge = len(names) - 0.5
-        axes.plot([place - 0.5, place + 0.5], [-0.62, -0.62], **side)
-        axes.plot([edge + 0.12, edge + 0.12], [place - 0.5, place + 0.5], **side)
-    axes.set_xlim(-0.5, len(names) - 0.5)
-    axes.set_ylim(len(names) - 0.5, -0.5)
+    """The matrix on each kind of labels in one clustered order, and its cells by kind."""
+    return draw(result)

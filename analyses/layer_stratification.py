@@ -19,7 +19,7 @@ at one layer there is no trend: tau counts as 0, not supported.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -27,25 +27,17 @@ from jaxtyping import Bool, Float
 
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, Verdict, make_verdict, no_verdict
-from if_circuits.analyses.both_labels import COUNTERFACTUAL, NATURAL, of_labels, on_both_labels
+from if_circuits.analyses.both_labels import on_both_labels
 from if_circuits.analyses.decodability import layer_p_values
+from if_circuits.analyses.layer_stratification_figure import draw
 from if_circuits.analyses.probing import ProbingRows, fit_specialists, left_out_rows, probing_rows
 from if_circuits.analyses.score_table import Score, ScoreTable, score_fitted, score_table
 from if_circuits.models.layers import depth, layer_label
-from if_circuits.report.style import (
-    FAMILY_COLOURS,
-    family_of,
-    new_figure,
-    ordered_tasks,
-    task_colour,
-    task_label,
-    task_line,
-)
+from if_circuits.report.style import family_of
 from if_circuits.statistics.trend import kendall_tau, trend_test
 from if_circuits.statistics.verdicts import decide
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from if_circuits.models.loading import LoadedModel
@@ -198,62 +190,5 @@ def _judge(
 
 
 def figure(result: AnalysisResult) -> Figure:
-    """Layer curves task by task on both kinds of labels, and the depth of emergence with intervals."""
-    drawing, (natural, counterfactual, depths) = new_figure(1, 3, width=13.5, height=4.4)
-    if "emergence" not in result.tables:
-        return drawing
-    scored = result.table[result.table["reason"] == ""]
-    names = ordered_tasks(scored["task"].tolist())
-    natural.sharey(counterfactual)
-    _curves(natural, of_labels(scored, NATURAL), names, "Natural labels, last token")
-    _curves(counterfactual, of_labels(scored, COUNTERFACTUAL), names, "Counterfactual labels, last token")
-    natural.set_ylabel("AUROC (95 % band)")
-    drawing.legend(*natural.get_legend_handles_labels(), loc="outside lower center", ncols=5)
-
-    in_order = sorted(names, key=lambda name: ORDER.index(family_of(name)) if family_of(name) in ORDER else 9)
-    for labels, shift in ((NATURAL, -0.15), (COUNTERFACTUAL, 0.15)):
-        emergence = of_labels(result.tables["emergence"], labels).set_index("task").reindex(in_order)
-        intervals = emergence[["depth", "low", "high"]].to_numpy(dtype=float)
-        for place, (name, (at, low, high)) in enumerate(zip(in_order, intervals, strict=True)):
-            if not np.isnan(at):
-                error = [[at - low], [high - at]]
-                colour = task_colour(name)
-                face = "white" if labels == COUNTERFACTUAL else colour
-                depths.errorbar(
-                    at, place + shift, xerr=error, fmt="o", color=colour, markerfacecolor=face, capsize=3
-                )
-            elif emergence.loc[name, "layer"] == "never":
-                depths.text(0.5, place + shift, f"never ({labels})", ha="center", va="center", fontsize=7)
-    depths.set_yticks(range(len(in_order)), [task_label(name) for name in in_order])
-    for family in ORDER:
-        depths.plot([], [], "o", color=FAMILY_COLOURS[family], label=family)
-    depths.legend()
-    depths.invert_yaxis()
-    depths.set_xlim(-0.05, 1.05)
-    depths.set(
-        xlabel="depth of emergence (0: embed, 1: last block; 95 % interval)",
-        title="Emergence (hollow: counterfactual)",
-    )
-    verdict = result.verdict
-    low, high = verdict.interval
-    drawing.suptitle(
-        f"Trend over families: tau {verdict.effect:+.2f} [{low:+.2f}, {high:+.2f}], p = {verdict.p:.2g}: "
-        f"{verdict.verdict} (natural labels, {verdict.n} base queries)",
-        fontsize=9,
-    )
-    return drawing
-
-
-def _curves(axes: Axes, scores: pd.DataFrame, names: list[str], title: str) -> None:
-    for name in names:
-        found = scores[scores["task"] == name].sort_values("layer")
-        line: dict[str, Any] = {**task_line(name), "label": task_label(name)}
-        axes.plot(found["layer"], found["auroc"], **line)
-        axes.fill_between(
-            found["layer"].astype(float), found["low"], found["high"], color=task_colour(name), alpha=0.07
-        )
-    layers = sorted(scores["layer"].dropna().unique())
-    axes.set_xticks(layers, [layer_label(int(layer)) for layer in layers])
-    axes.axhline(0.5, color="black", linewidth=0.6)
-    n = int(scores.drop_duplicates("task")["n"].sum())
-    axes.set(xlabel=f"layer (residual stream); n = {n}", title=title)
+    """Layer curves family by family on both kinds of labels, and the depth of emergence with intervals."""
+    return draw(result, families=ORDER)

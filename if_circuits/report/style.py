@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -122,6 +122,18 @@ def new_figure(
     return figure, list(axes.ravel())
 
 
+def new_mosaic(
+    layout: Sequence[Sequence[str]], *, width: float, height: float, height_ratios: Sequence[float]
+) -> tuple[Figure, dict[str, Axes]]:
+    """A figure in the common style whose axes lie as their names do in `layout`; "." is left empty."""
+    with rc_context(_RC):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        rows: Any = [list(row) for row in layout]
+        axes: dict[str, Axes] = figure.subplot_mosaic(rows, height_ratios=list(height_ratios))
+    return figure, axes
+
+
 def draw_matrix(
     axes: Axes,
     values: Sequence[Sequence[float]] | Float[np.ndarray, "rows columns"],
@@ -132,11 +144,16 @@ def draw_matrix(
     high: float,
     colours: str = SEQUENTIAL,
     label: str = "",
+    marked: Sequence[Sequence[bool]] | Bool[np.ndarray, "rows columns"] | None = None,
 ) -> None:
-    """Draw a labelled matrix with its values written in the cells; NaN cells stay empty."""
+    """Draw a labelled matrix with its values written in the cells, and * after those that are `marked`.
+
+    NaN cells stay empty. Without a `label` there is no colour bar.
+    """
     cells = np.asarray(values, dtype=float)
     image = axes.imshow(cells, vmin=low, vmax=high, cmap=colours, aspect="auto")
     shades = np.asarray(image.to_rgba(cells))
+    stars = np.zeros(cells.shape, dtype=bool) if marked is None else np.asarray(marked, dtype=bool)
     axes.grid(visible=False)
     axes.set_xticks(range(len(columns)), [task_label(name) for name in columns], rotation=40, ha="right")
     axes.set_yticks(range(len(rows)), [task_label(name) for name in rows])
@@ -145,8 +162,13 @@ def draw_matrix(
             if np.isfinite(value):
                 red, green, blue = shades[i, j, :3]
                 ink = "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.5 else "black"
-                axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=7, color=ink)
-    axes.figure.colorbar(image, ax=axes, label=label)
+                # Adding 0.0 turns a rounded -0.0 into 0.0.
+                text = f"{round(float(value), 2) + 0.0:.2f}".replace("-", "\u2212")
+                axes.text(
+                    j, i, text + "*" if stars[i, j] else text, ha="center", va="center", fontsize=7, color=ink
+                )
+    if label:
+        axes.figure.colorbar(image, ax=axes, label=label)
 
 
 def png_bytes(figure: Figure) -> bytes:

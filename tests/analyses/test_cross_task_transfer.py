@@ -63,4 +63,25 @@ def test_a_task_that_cannot_be_probed_is_named_and_absent_from_the_matrix() -> N
 def test_figure_draws_the_matrix_with_its_sample_size() -> None:
     drawing = figure(found("families"))
     assert "30 base queries" in drawing.get_suptitle()
-    assert len(drawing.axes[0].get_xticklabels()) == 9
+    panels = {axes.get_xlabel().split(" (")[0]: axes for axes in drawing.axes}
+    assert len(panels["tested on"].get_xticklabels()) == 9
+
+
+def test_figure_stars_the_cells_that_the_table_calls_significant() -> None:
+    result = found("families")
+    cells = of_labels(result.table, NATURAL)
+    natural = next(axes for axes in figure(result).axes if axes.get_xlabel().startswith("tested on"))
+    starred = sum(text.get_text().endswith("*") for text in natural.texts)
+    assert starred == (cells["p_adjusted"] < 0.05).sum() > 0
+
+
+def test_figure_draws_rows_in_the_order_of_the_table_and_an_interval_for_every_mean() -> None:
+    result = found("families")
+    in_order = of_labels(result.table, NATURAL).drop_duplicates("task").sort_values("place")["task"]
+    drawing = figure(result)
+    natural = next(axes for axes in drawing.axes if axes.get_xlabel().startswith("tested on"))
+    names = [label.get_text().replace(" ", "_") for label in natural.get_yticklabels()]
+    assert names == in_order.tolist()
+    kinds = next(axes for axes in drawing.axes if axes.get_ylabel() == "AUROC of a cell")
+    n_labels = result.table.loc[result.table["reason"] == "", "labels"].nunique()
+    assert len(kinds.containers) == 3 * n_labels

@@ -56,4 +56,8 @@ def test_figure_shows_every_task_and_the_trend() -> None:
     source = small_study("separate", emergence="by_family", n_layers=4, positions=("last",))
     drawing = figure(run(source, SETTINGS))
     assert "tau" in drawing.get_suptitle()
-    assert len(drawing.axes[2].get_yticklabels()) == 9
+    emergence = next(axes for axes in drawing.axes if axes.get_xlabel().startswith("depth"))
+    assert len(emergence.get_yticklabels()) == 9
+    curves = [axes for axes in drawing.axes if axes.get_title().endswith(", natural")]
+    assert len(curves) == 4
+    assert sum(len(axes.collections) for axes in curves) == 9  # a band each

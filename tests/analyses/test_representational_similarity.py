@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -72,3 +74,13 @@ def test_the_figure_draws(separate: AnalysisResult):
     drawing = representational_similarity.figure(separate)
     drawing.canvas.draw()
     assert "n = " in drawing.get_suptitle()
+
+
+def test_every_pair_has_a_value_in_the_figure_whether_or_not_it_has_a_ceiling(separate: AnalysisResult):
+    table = separate.table.assign(pwcca_ceiling=np.nan, pwcca_ratio=np.nan)
+    table["pwcca_p_adjusted"] = np.where(table.index < 5, 0.01, 0.5)
+    drawing = representational_similarity.figure(replace(separate, table=table))
+    panel = next(axes for axes in drawing.axes if axes.get_title().startswith("PWCCA"))
+    values = [text.get_text() for text in panel.texts]
+    assert len(values) == 72
+    assert sum(value.endswith("*") for value in values) == 10
