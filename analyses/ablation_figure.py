@@ -18,7 +18,7 @@ from if_circuits.report.style import (
     EFFECT,
     OKABE_ITO,
     draw_matrix,
-    new_figure,
+    new_mosaic,
     ordered_tasks,
     task_colour,
     task_label,
@@ -33,29 +33,42 @@ MOST_LISTED = 14
 
 
 def draw(result: AnalysisResult, *, matrices: tuple[str, str], edges_of: str) -> Figure:
-    """Both matrices above; below, the edges of `edges_of` among its measurable tasks, and whatever was
-    measured on the model.
+    """Both matrices above; below, the edges of `edges_of` among its measurable tasks if any survives, and
+    whatever was measured on the model.
     """
-    on_model = "both_ways" in result.tables
-    rows, width, height = (4, 14.0, 18.0) if on_model else (2, 11.0, 9.0)
-    drawing, axes = new_figure(rows, 2, width=width, height=height)
-    for place, name in zip(axes, matrices, strict=False):
-        _matrix(place, result.table[result.table["matrix"] == name], name)
     chosen = result.table[result.table["matrix"] == edges_of]
-    _graph(axes[2], chosen)
-    _intervals(axes[3], chosen)
+    n_edges, n_measurable = len(_edges(chosen)), chosen.loc[chosen["measurable"], "ablated"].nunique()
+    layout, heights = [list(matrices)], [1.0]
+    if n_edges:
+        layout.append(["graph", "edges"])
+        heights.append(0.9)
+    on_model = "both_ways" in result.tables
     if on_model:
-        draw_own(axes[4], result.table[result.table["matrix"] == matrices[1]])
-        draw_damage(axes[5], result.tables["damage"])
-        draw_rebuilt(axes[6], result.tables["rebuilt"])
-        draw_both_ways(axes[7], result.tables["both_ways"])
-    verdict = result.verdict
+        layout += [["own", "damage"], ["rebuilt", "both ways"]]
+        heights += [0.8, 0.8]
+    drawing, axes = new_mosaic(layout, width=10.5, height=0.6 + 4.6 * sum(heights), height_ratios=heights)
+    for name in matrices:
+        _matrix(axes[name], result.table[result.table["matrix"] == name], name)
+    if n_edges:
+        _graph(axes["graph"], chosen)
+        _intervals(axes["edges"], chosen)
+    if on_model:
+        draw_own(axes["own"], result.table[result.table["matrix"] == matrices[1]])
+        draw_damage(axes["damage"], result.tables["damage"])
+        draw_rebuilt(axes["rebuilt"], result.tables["rebuilt"])
+        draw_both_ways(axes["both ways"], result.tables["both_ways"])
+    found = f"{n_edges} edges survive" if n_edges else "no edge survives"
     drawing.suptitle(
         f"Drop of task B when task A's subspace is removed, beyond random subspaces of its rank "
-        f"(n = {verdict.n} base queries; edges below: {edges_of})",
-        fontsize=11,
+        f"(n = {result.verdict.n} base queries)\n"
+        f"{edges_of}: {found} among {n_measurable} measurable tasks",
+        fontsize=9,
     )
     return drawing
+
+
+def _edges(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["survives"] & table["measurable"]]
 
 
 def _matrix(axes: Axes, table: pd.DataFrame, name: str) -> None:
@@ -82,7 +95,7 @@ def _matrix(axes: Axes, table: pd.DataFrame, name: str) -> None:
     axes.set_xlabel("measured task B")
     where = "behaviour" if name == "behaviour" else f"representation, {name}"
     axes.set_title(
-        f"In {where}\nframed: edge after FDR; dotted: own removal works; hatched: not measured", fontsize=9
+        f"In {where}\nframed: edge, FDR 5 %; dotted: own removal works; hatched: not measured", fontsize=8
     )
 
 
@@ -92,8 +105,8 @@ def _graph(axes: Axes, table: pd.DataFrame) -> None:
     angles = np.pi / 2 - 2 * np.pi * np.arange(len(tasks)) / len(tasks)
     places = dict(zip(tasks, np.column_stack([np.cos(angles), np.sin(angles)]).tolist(), strict=True))
     measurable = set(table.loc[table["measurable"], "ablated"])
-    drawn = table[table["survives"] & table["measurable"]]
-    largest = float(drawn["excess"].max()) if len(drawn) else 1.0
+    drawn = _edges(table)
+    largest = float(drawn["excess"].max())
     for row in drawn.to_dict("records"):
         axes.add_patch(
             FancyArrowPatch(
@@ -123,18 +136,14 @@ def _graph(axes: Axes, table: pd.DataFrame) -> None:
 
 def _intervals(axes: Axes, table: pd.DataFrame) -> None:
     """The strongest edges with the interval of their drop."""
-    edges = table[table["survives"] & table["measurable"]].sort_values("excess").iloc[-MOST_LISTED:]
+    edges = _edges(table).sort_values("excess").iloc[-MOST_LISTED:]
     axes.axvline(0.0, color=CONTROL, linestyle="--", linewidth=1)
-    if edges.empty:
-        axes.text(0.5, 0.5, "no edge survives", transform=axes.transAxes, ha="center", va="center")
-        axes.set_yticks([])
     places = np.arange(len(edges))
     for place, row in zip(places, edges.to_dict("records"), strict=True):
         bars = [[row["excess"] - row["low"]], [row["high"] - row["excess"]]]
         axes.errorbar(row["excess"], place, xerr=bars, fmt="o", capsize=2, color=task_colour(row["ablated"]))
     arrows = zip(edges["ablated"].tolist(), edges["measured"].tolist(), strict=True)
     labels = [f"{task_label(a)} \u2192 {task_label(b)}" for a, b in arrows]
-    if labels:
-        axes.set_yticks(places, labels)
+    axes.set_yticks(places, labels)
     axes.set_xlabel("drop beyond control")
     axes.set_title("Strongest edges A \u2192 B, with intervals over base queries", fontsize=9)

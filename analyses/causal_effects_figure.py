@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from if_circuits.report.style import (
     CONTROL,
@@ -48,7 +49,7 @@ def draw_own(axes: Axes, cells: pd.DataFrame, *, alpha: float = 0.05) -> None:
             )
     axes.set_yticks(y, [task_label(task) for task in tasks])
     axes.set(xlim=(-0.05, 1.1), xlabel="compliance")
-    axes.legend(fontsize=7, loc="center left")
+    _legend_below(axes)
     axes.set_title(f"Own removals in behaviour (n = {int(own['n'].max())} prompts a task)", fontsize=9)
 
 
@@ -64,6 +65,9 @@ def draw_damage(axes: Axes, damage: pd.DataFrame) -> None:
         axes.plot(rows["kl"], y, mark, color=colour, label=f"random, {kind.replace('_', '-')}")
     axes.set_yticks(y, [task_label(task) for task in tasks])
     axes.set(xscale="log", xlabel="divergence from the intact model (nats a token)")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     _legend_below(axes)
     n = int(removed["n_texts"].max()) if len(removed) else 0
     axes.set_title(f"Damage on neutral text (n = {n} texts)", fontsize=9)

@@ -14,7 +14,7 @@ from if_circuits.report.style import (
     EFFECT,
     OKABE_ITO,
     layer_label,
-    new_figure,
+    new_mosaic,
     ordered_tasks,
     task_label,
 )
@@ -35,15 +35,17 @@ _TITLES = {NATURAL: "Natural labels, last token", COUNTERFACTUAL: "Counterfactua
 
 def draw(result: AnalysisResult) -> Figure:
     """Layer curves at `last` on both kinds of labels, and both probes task by task."""
-    drawing, (natural, counterfactual, tasks) = new_figure(1, 3, width=12.0, height=4.2)
+    layout = ((NATURAL, COUNTERFACTUAL), ("tasks", "tasks"))
+    drawing, axes = new_mosaic(layout, width=9.5, height=8.6, height_ratios=(1, 1.05))
+    natural, counterfactual, tasks = axes[NATURAL], axes[COUNTERFACTUAL], axes["tasks"]
     if "means" not in result.tables:
         return drawing
     natural.sharey(counterfactual)
-    for axes, labels in ((natural, NATURAL), (counterfactual, COUNTERFACTUAL)):
-        _curves(axes, result, labels)
+    for labels in _TITLES:
+        _curves(axes[labels], result, labels)
     natural.set_ylabel("AUROC, mean over tasks (95 % band)")
     _task_by_task(tasks, result)
-    drawing.legend(*natural.get_legend_handles_labels(), loc="outside lower center", ncols=len(_LOOKS))
+    counterfactual.legend(*natural.get_legend_handles_labels(), loc="upper left", fontsize=7.5)
     verdict = result.verdict
     low, high = verdict.interval
     reported = of_labels(result.tables["cross_fitted"], NATURAL)
@@ -73,11 +75,13 @@ def _curves(axes: Axes, result: AnalysisResult, labels: str) -> None:
     axes.axhline(0.5, color="black", linewidth=0.6)
     # The words are on no layer; the tasks and responses are those of any line.
     n_tasks, n = last[["n_tasks", "n"]].max() if len(last) else (0, 0)
-    axes.set(xlabel=f"layer (residual stream); {n_tasks:.0f} tasks, n = {n:.0f}", title=_TITLES[labels])
+    axes.set_xlabel(f"layer (residual stream); {n_tasks:.0f} tasks, n = {n:.0f}")
+    axes.set_title(_TITLES[labels], fontsize=9)
 
 
 def _task_by_task(axes: Axes, result: AnalysisResult) -> None:
-    reported = result.tables["cross_fitted"]
+    """Each task's two probes; * where their difference is significant over the tasks."""
+    reported, differences = result.tables["cross_fitted"], result.tables["differences"]
     names = ordered_tasks(reported["task"].tolist())
     rows = (
         (NATURAL, "specialist", -0.24, None),
@@ -97,10 +101,22 @@ def _task_by_task(axes: Axes, result: AnalysisResult) -> None:
             color=colour,
             markerfacecolor=face or colour,
             linewidth=0.9,
+            capsize=2,
+            label=f"{probe}, {labels}",
         )
-    axes.set_yticks(range(len(names)), [task_label(name) for name in names])
+    differs = {
+        labels: set(of_labels(differences, labels).query("p_holm < 0.05")["task"])
+        for labels in (NATURAL, COUNTERFACTUAL)
+    }
+    marks = {
+        name: "*" * (name in differs[NATURAL]) + "\u2020" * (name in differs[COUNTERFACTUAL])
+        for name in names
+    }
+    axes.set_yticks(range(len(names)), [f"{task_label(name)} {marks[name]}".strip() for name in names])
     axes.invert_yaxis()
     axes.axvline(0.5, color="black", linewidth=0.6)
-    axes.set(
-        xlabel="AUROC at the chosen layers (95 % interval)", title="Task by task (hollow: counterfactual)"
+    axes.set_xlabel("AUROC at the chosen layers (95 % interval)")
+    axes.set_title(
+        "Task by task (probes differ, Holm 5 %: * on natural, \u2020 on counterfactual labels)", fontsize=9
     )
+    axes.legend(loc="best", fontsize=7.5)

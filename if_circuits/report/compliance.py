@@ -1,11 +1,15 @@
 """Compliance: how often each task's constraint is satisfied when it is asked for, and when it is not."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from jaxtyping import Float, Int
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from if_circuits.report import style
-from if_circuits.statistics.bootstrap import cluster_bootstrap, weighted_mean
+from if_circuits.statistics.bootstrap import Interval, cluster_bootstrap, weighted_mean
 
 FEW = 20
 """A task with fewer satisfied or fewer violated responses than this is marked: its probes rest on little."""
@@ -17,7 +21,8 @@ def compliance_table(responses: pd.DataFrame, *, n_bootstrap: int = 1000, seed: 
     Compliance is satisfied over all responses: an undecided one counts as not satisfied. `constrained` and
     `unconstrained` are those of sampled responses to constrained prompts and to their unconstrained twins,
     under the same verifier; `greedy` is NaN when nothing was decoded greedily. `low` and `high` bound
-    constrained minus unconstrained at 95 %, by bootstrap over base queries.
+    constrained minus unconstrained at 95 %, by bootstrap over base queries, and `<column>_low` and
+    `<column>_high` each share.
     """
     rows = [
         _compliance_of(task, responses[responses["task"] == task], n_bootstrap=n_bootstrap, seed=seed)
@@ -61,7 +66,24 @@ def _compliance_of(task: str, rows: pd.DataFrame, *, n_bootstrap: int, seed: int
         "undecided_unconstrained": int((twins["verdict"] == "undecided").sum()),
         "truncated": int(constrained["truncated"].sum()),
         "note": _note(n_satisfied, n_violated),
+        **_bounds("constrained", constrained, n_bootstrap=n_bootstrap, seed=seed),
+        **_bounds("unconstrained", twins, n_bootstrap=n_bootstrap, seed=seed),
+        **_bounds("greedy", greedy, n_bootstrap=n_bootstrap, seed=seed),
     }
+
+
+def _bounds(name: str, rows: pd.DataFrame, *, n_bootstrap: int, seed: int) -> dict[str, object]:
+    """Interval of the share of satisfied responses over base queries; NaN without responses."""
+    found = Interval(float("nan"), float("nan"), float("nan"), 0)
+    if len(rows):
+        satisfied = (rows["verdict"] == "satisfied").to_numpy(dtype=np.float64)
+        found = cluster_bootstrap(
+            rows["base_query"].to_numpy(),
+            lambda weights: weighted_mean(satisfied, weights),
+            n_resamples=n_bootstrap,
+            seed=seed,
+        )
+    return {f"{name}_low": found.low, f"{name}_high": found.high}
 
 
 def _share_satisfied(rows: pd.DataFrame) -> float:
@@ -75,31 +97,50 @@ def _note(n_satisfied: int, n_violated: int) -> str:
 
 
 def compliance_figure(table: pd.DataFrame) -> Figure:
-    """Constrained against unconstrained compliance of each task, with the number of responses."""
-    figure, (axes,) = style.new_figure(height=0.8 + 0.34 * len(table))
+    """Compliance of each task, constrained and unconstrained, with intervals and the number of responses."""
+    figure, (axes,) = style.new_figure(height=1.2 + 0.38 * len(table))
     heights = np.arange(len(table))[::-1]
     axes.hlines(
-        heights, table["unconstrained"], table["constrained"], color=style.CONTROL, linewidth=1, zorder=1
+        heights, table["unconstrained"], table["constrained"], color=style.CONTROL, linewidth=0.8, alpha=0.4
     )
-    axes.scatter(table["unconstrained"], heights, color=style.CONTROL, marker="o", label="unconstrained twin")
-    for family, colour in style.FAMILY_COLOURS.items():
-        rows = (table["family"] == family).to_numpy()
-        if rows.any():
-            axes.scatter(
-                table["constrained"][rows], heights[rows], color=colour, s=42, label=f"constrained, {family}"
-            )
-    others = ~table["family"].isin(list(style.FAMILY_COLOURS)).to_numpy()
-    if others.any():
-        axes.scatter(table["constrained"][others], heights[others], color=style.OKABE_ITO["black"], s=42)
+    colours = [style.task_colour(task) for task in table["task"]]
+    _points(axes, table, "unconstrained", heights, colours=[style.CONTROL] * len(table), marker="o")
+    _points(axes, table, "constrained", heights, colours=colours, marker="o")
+    axes.plot([], [], "o", color=style.CONTROL, label="unconstrained twin")
+    for family in dict.fromkeys(table["family"]):
+        colour = style.FAMILY_COLOURS.get(family, style.CONTROL)
+        axes.plot([], [], "o", color=colour, label=f"constrained, {family}")
     if table["greedy"].notna().any():
-        axes.scatter(
-            table["greedy"], heights, facecolors="none", edgecolors="black", marker="D", label="greedy"
+        _points(
+            axes, table, "greedy", heights - 0.24, colours=["black"] * len(table), marker="D", hollow=True
         )
+        axes.plot([], [], "D", color="black", markerfacecolor="white", label="constrained, greedy")
     labels = [
         f"{style.task_label(task)}  (n = {n})" for task, n in zip(table["task"], table["n"], strict=True)
     ]
     axes.set_yticks(heights, labels)
     axes.set_xlim(-0.02, 1.02)
-    axes.set_xlabel("share of responses that satisfy the constraint")
-    figure.legend(loc="outside lower center", ncols=3)
+    axes.set_xlabel("share of responses that satisfy the constraint (95 % interval)")
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
     return figure
+
+
+def _points(
+    axes: Axes,
+    table: pd.DataFrame,
+    column: str,
+    heights: Float[np.ndarray, " tasks"] | Int[np.ndarray, " tasks"],
+    *,
+    colours: list[str],
+    marker: str,
+    hollow: bool = False,
+) -> None:
+    """A share of each task, with its interval; a task without responses of the kind has no point."""
+    shares = table[[column, f"{column}_low", f"{column}_high"]].to_numpy(dtype=np.float64)
+    for height, colour, (share, low, high) in zip(heights.tolist(), colours, shares.tolist(), strict=True):
+        if not np.isfinite(share):
+            continue
+        look: dict[str, Any] = {"color": colour, "fmt": marker, "capsize": 3, "clip_on": False}
+        look |= {"markerfacecolor": "white" if hollow else colour, "markersize": 4 if hollow else 6}
+        error = [[share - low], [high - share]] if np.isfinite([low, high]).all() else None
+        axes.errorbar(share, height, xerr=error, **look)

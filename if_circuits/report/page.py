@@ -1,8 +1,10 @@
 """The report: a study on one self-contained page, which needs no network and no other file."""
 
+import json
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,12 @@ def render_report(content: ReportContent) -> str:
         n_responses=len(content.responses),
         n_base_queries=content.responses["base_query"].nunique(),
     )
+
+
+def shipped_calibration() -> Mapping[str, Any] | None:
+    """The summary of a calibration (`make calibrate`) that ships with this version; None when none does."""
+    path = files("if_circuits") / "assets" / "calibration.json"
+    return json.loads(path.read_text("utf-8")) if path.is_file() else None
 
 
 def view_table(name: str, table: pd.DataFrame, *, path: str) -> TableView:

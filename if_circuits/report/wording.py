@@ -28,7 +28,8 @@ WORDINGS = {
         "Rows: the task that the probe was trained on. Columns: the task that it was tested on. 0.5 is "
         "chance; the diagonal is the specialist. Everything is measured on base queries that the probe has"
         " not seen. The coloured edges are the families; rows and columns are ordered by clustering on "
-        "natural labels. Probes of the second matrix are trained and tested on counterfactual labels.",
+        "natural labels, whose tree stands above. Probes of the second matrix are trained and tested on "
+        "counterfactual labels.",
     ),
     "causal_ablation": Wording(
         "Causal ablation",
@@ -43,9 +44,9 @@ WORDINGS = {
     "layer_stratification": Wording(
         "Layer stratification",
         "At which layer does each task become decodable, and do structural tasks come before semantic ones?",
-        "Left: AUROC by layer at the last response token, on both kinds of labels. Right: the "
-        "depth at which a task emerges, with "
-        "its interval over base queries. A task that is readable at no layer has no depth and says nothing"
+        "Above: AUROC by layer at the last response token, family by family, on both kinds of labels. "
+        "Below: the depth at which a task emerges, with its interval over base queries. A task that is "
+        "readable at no layer has no depth and says nothing"
         " about order.",
     ),
     "temporal_dynamics": Wording(
@@ -53,18 +54,20 @@ WORDINGS = {
         "Is satisfaction readable before the response starts (planning), or does it grow along it "
         "(monitoring), beyond what the words so far give away?",
         "AUROC of the probe and of a classifier of the words of the same prefix, along the response. "
-        "Relative positions know the final length, which no reader of a prefix does; under each stand the "
-        "mean number of tokens read and the responses that have it. It is a matter of timing in what can "
+        "Relative positions know the final length, which no reader of a prefix does, so the same means "
+        "stand over the mean number of tokens read; responses too short to have a position leave it. "
+        "It is a matter of timing in what can "
         "be decoded, not of what the model does with it. Counterfactual labels are at chance at "
         "`prompt_end` by design, since the text that decides them is still to come.",
     ),
     "representational_similarity": Wording(
         "Representational similarity",
         "Do tasks represent that their constraint is satisfied alike?",
-        "Similarity of two tasks over its ceiling, which two halves of the base queries of one task set. "
-        "The verdict rests on the directions from violated to satisfied; empty cells are tasks whose "
-        "halves do not agree. PWCCA and CKA compare how base queries are arranged, which tasks over the "
-        "same base queries share by design: they stand beside it as a description.",
+        "The verdict rests on the directions from violated to satisfied, over the ceiling that two halves "
+        "of the base queries of one task set; grey cells are tasks whose halves do not agree. PWCCA and CKA "
+        "are debiased, so 0 is no similarity, and marked where they exceed a permutation null. They compare "
+        "how base queries are arranged, which tasks over the same base queries share by design: they stand "
+        "beside it as a description.",
     ),
     "specificity": Wording(
         "Specificity",

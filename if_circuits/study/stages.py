@@ -20,7 +20,7 @@ from if_circuits.errors import InputError
 from if_circuits.generation import GenerationConfig, generate
 from if_circuits.models.loading import LoadedModel
 from if_circuits.report.compliance import compliance_figure, compliance_table
-from if_circuits.report.page import ReportContent, render_report
+from if_circuits.report.page import ReportContent, render_report, shipped_calibration
 from if_circuits.report.style import png_bytes
 from if_circuits.study.config import StudyConfig
 from if_circuits.study.directory import StudyDirectory
@@ -222,7 +222,9 @@ def close_study(directory: StudyDirectory, config: StudyConfig, progress: Progre
         for name, png in figures.items():
             write_bytes(directory.figure(name), png)
             work.wrote(directory.figure(name))
-        content = ReportContent(directory.ledger.read(), responses, compliance, results, figures)
+        content = ReportContent(
+            directory.ledger.read(), responses, compliance, results, figures, shipped_calibration()
+        )
         write_bytes(directory.report, render_report(content).encode())
         write_bytes(directory.summary, summary_text(directory).encode())
         work.wrote(directory.report, directory.summary)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -105,3 +107,16 @@ def test_the_figure_says_which_axis_is_which(separate: AnalysisResult):
     assert len(matrices) == 2
     assert {axes.get_xlabel() for axes in matrices} == {"measured task B"}
     drawing.canvas.draw()
+
+
+def test_the_figure_draws_a_graph_only_where_an_edge_survives(separate: AnalysisResult):
+    summary = separate.tables["summary"]
+    judged = separate.table["matrix"] == summary.loc[summary["verdict"], "matrix"].iloc[0]
+    edge = judged & (separate.table["ablated"] == TASKS[0]) & (separate.table["measured"] == TASKS[1])
+    none = separate.table.assign(survives=separate.table["survives"] & ~judged)
+    bare = causal_ablation.figure(replace(separate, table=none))
+    assert "no edge survives" in bare.get_suptitle()
+    one = none.assign(survives=none["survives"] | edge, measurable=True)
+    drawing = causal_ablation.figure(replace(separate, table=one))
+    assert "1 edges survive" in drawing.get_suptitle()
+    assert len(drawing.axes) == len(bare.axes) + 2

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -91,6 +92,16 @@ def test_figure_names_effect_interval_and_sample_size() -> None:
     curves, _, tasks = drawing.axes
     assert [tick.get_text() for tick in curves.get_xticklabels()] == ["embed", "0", "1"]
     assert len(tasks.get_yticklabels()) == 9
+
+
+def test_figure_stars_the_tasks_whose_probes_differ_after_correction() -> None:
+    result = found("separate")
+    differences = result.tables["differences"]
+    chosen = differences["task"].isin(["topic", "word_count"])
+    marked = differences.assign(p_holm=np.where(chosen, 0.01, 0.2), labels=NATURAL)
+    drawing = figure(replace(result, tables={**result.tables, "differences": marked}))
+    names = [tick.get_text() for tick in drawing.axes[2].get_yticklabels()]
+    assert [name for name in names if "*" in name] == ["word count *", "topic *"]
 
 
 def test_other_methods_and_control_tasks_stand_beside_the_specialist() -> None:

@@ -44,6 +44,14 @@ def test_the_curve_grows_and_stands_beside_absolute_places_and_survivors() -> No
     drawing = figure(result)
     assert "20 base queries" in drawing.get_suptitle()
     assert len(drawing.axes[0].get_xticklabels()) == len(POSITIONS)
+    panels = {axes.get_title(): axes for axes in drawing.axes}
+    assert {"The same by absolute position", "Responses that have the position, all tasks"} <= set(panels)
+    read = survivors.groupby("position", sort=False)["mean_tokens_read"].mean()
+    np.testing.assert_allclose(
+        np.asarray(panels["The same by absolute position"].lines[0].get_xdata()), read.reindex(POSITIONS)
+    )
+    by_task = [axes for title, axes in panels.items() if title.endswith(", natural")]
+    assert sum(len(axes.collections) for axes in by_task) == len(TASKS)  # a band each
 
 
 def test_words_that_grow_with_the_response_do_not_count_as_monitoring() -> None:

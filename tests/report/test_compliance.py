@@ -38,6 +38,17 @@ def test_undecided_is_not_satisfied_and_is_counted():
     assert topic["low"] < topic["difference"] < topic["high"]
 
 
+def test_each_share_has_an_interval_of_its_own_and_none_without_responses():
+    table = compliance_table(TABLE)
+    topic, word_count = table[table["task"] == "topic"], table[table["task"] == "word_count"]
+    for share in ("constrained", "unconstrained", "greedy"):
+        low, value, high = topic[[f"{share}_low", share, f"{share}_high"]].to_numpy(dtype=float)[0].tolist()
+        assert low < value < high
+    assert word_count[["greedy_low", "greedy_high"]].isna().all(axis=None)
+    axes = compliance_figure(table).axes[0]
+    assert len(axes.containers) == 5  # three shares of one task, two of the other
+
+
 def test_greedy_responses_stay_apart_from_sampled_ones():
     table = compliance_table(TABLE).set_index("task")
     assert table.loc["topic", "greedy"] == pytest.approx(0.9)

@@ -1,12 +1,23 @@
+import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from if_circuits.analyses.base import AnalysisResult, Verdict
+from if_circuits.report import page as report_page
 from if_circuits.report.compliance import compliance_table
-from if_circuits.report.page import ReportContent, format_number, format_p, render_report, view_table
+from if_circuits.report.page import (
+    ReportContent,
+    format_number,
+    format_p,
+    render_report,
+    shipped_calibration,
+    view_table,
+)
 
 ATTACK = "<script>alert('x')</script> & \"quotes\""
 
@@ -77,6 +88,21 @@ def test_verdict_stands_with_effect_interval_p_n_and_rule():
     assert re.sub(r"<[^>]+>", "", " | ".join(cells)) == (
         "Transfer is weak | not supported | 0.610 | [0.550, –] | &lt; 0.001 | 47 | supported when below 0.5"
     )
+
+
+def test_a_calibration_that_ships_answers_the_last_item_of_the_checklist(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(report_page, "files", lambda _: tmp_path)
+    assert shipped_calibration() is None
+    (tmp_path / "assets").mkdir()
+    found = {"rate": 0.035, "low": 0.017, "high": 0.071, "runs": 200}
+    summary = {"claims": {"specificity": {"false_positive": found, "power": [{"rate": 0.92}]}}}
+    (tmp_path / "assets" / "calibration.json").write_text(json.dumps(summary), encoding="utf-8")
+    page = render_report(replace(content(), calibration=shipped_calibration()))
+    assert "specificity: 0.035 false positives [0.017, 0.071] in 200 runs; power up to 0.92." in page
+    assert "Error rates on planted data" not in page
+    assert "Error rates on planted data" in render_report(content())
 
 
 def test_study_without_analyses_still_has_a_report():
