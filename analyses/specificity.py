@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, make_verdict, no_verdict
@@ -144,17 +145,22 @@ def figure(result: AnalysisResult) -> Figure:
         places, [f"{task_label(row['task'])} (rank {row['rank']:g})" for row in table.to_dict("records")]
     )
     shares.set_xlabel("share of variance in the task's row space")
-    shares.set_title("Inside the row space")
+    shares.set_title("Inside the row space", fontsize=9)
     shares.legend(loc="best")
     effects.axvline(1.0, color=CONTROL, linestyle="--", linewidth=1)
     verdict = result.verdict
     if np.isfinite(verdict.interval).all():
         effects.axvspan(*verdict.interval, color=CONTROL, alpha=0.2, linewidth=0)
     effects.set_xscale("log")
+    effects.xaxis.set_major_locator(FixedLocator([0.1, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 3, 5, 10]))
     effects.xaxis.set_major_formatter("{x:g}")
-    effects.xaxis.set_minor_formatter("{x:g}")
+    effects.xaxis.set_minor_locator(NullLocator())
     effects.set_xlabel("ratio of shares, over that of random subspaces")
-    effects.set_title(f"Specificity (n = {verdict.n}; band: mean)")
+    effects.set_title(
+        f"Specificity of {len(table)} of {len(result.table)} tasks\n"
+        f"(n = {verdict.n} base queries; 95 %, band: mean)",
+        fontsize=9,
+    )
     return drawing
 
 

@@ -14,7 +14,8 @@ from if_circuits.report.study_facts import NOT_DONE, StudyFacts
 from if_circuits.report.style import layer_label, task_label
 
 _BASELINES = ("majority", "length", "prompt_words", "response_words", "text")
-_CORRECTIONS = {"p_adjusted": "Benjamini-Hochberg", "p_holm": "Holm"}
+_BH = dict.fromkeys(("p_adjusted", "pwcca_p_adjusted", "cka_p_adjusted"), "Benjamini-Hochberg")
+_CORRECTIONS = _BH | {"p_holm": "Holm"}
 
 
 @dataclass(frozen=True)
@@ -239,7 +240,7 @@ def _statistics(facts: StudyFacts) -> Iterator[str]:
         f"{', '.join(map(str, counted)) or 'none'})."
     )
     families = [
-        f"{name} over {int(table[column].notna().sum())} tests in {where}"
+        f"{name} over {int(table[column].notna().sum())} tests in {where} ({column})"
         for column, name in _CORRECTIONS.items()
         for where, table in facts.tables(column)
         if table[column].notna().any()
