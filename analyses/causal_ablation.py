@@ -32,7 +32,7 @@ from if_circuits.analyses.ablation_representation import measure_representation
 from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, make_verdict
 from if_circuits.analyses.dependency_edges import MIN_TASKS, Edges, find_edges
 from if_circuits.analyses.drop_matrix import DropMatrix
-from if_circuits.analyses.labelled import labelled_tasks
+from if_circuits.analyses.labelled import labelled_tasks, query_halves
 from if_circuits.analyses.task_subspaces import CONTROLS, POSITION, HalfFit, fit_halves
 from if_circuits.erasure.base import erasure_methods
 from if_circuits.erasure.mean_difference import MeanDifference
@@ -73,7 +73,10 @@ def run(
     mcnemar: dict[str, Float[np.ndarray, "a b"]] = {}
     tables = {"subspaces": _subspaces([task.name for task in tasks], fits)}
     notes: list[str] = []
-    if model is not None:
+    decided = query_halves(source, seed=settings.seed)[np.concatenate([task.queries for task in tasks])]
+    if model is not None and len(np.unique(decided)) < 2:
+        notes.append("behaviour not measured: a half of the base queries has no decided response")
+    elif model is not None:
         from if_circuits.analyses.causal_behaviour import measure_on_model
 
         measured = measure_on_model(model, source, method, settings=settings)

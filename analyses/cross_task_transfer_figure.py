@@ -35,8 +35,10 @@ def draw(result: AnalysisResult) -> Figure:
         return drawing
     scored = result.table[result.table["reason"] == ""]
     cells = of_labels(scored, NATURAL)
-    tasks = list(dict.fromkeys(cells["task"]))
-    values = _wide(cells, tasks, "auroc")
+    # Where no task has enough natural violations, the order is that of counterfactual labels.
+    ordered = cells if len(cells) else of_labels(scored, COUNTERFACTUAL)
+    tasks = list(dict.fromkeys(ordered["task"]))
+    values = _wide(ordered, tasks, "auroc")
     tree = linkage_of((values + values.T) / 2)
     names = [tasks[place] for place in leaf_order(tree)]
     draw_tree(axes["tree"], tree)

@@ -84,6 +84,11 @@ def run(
     names = np.unique(source.responses["base_query"].to_numpy().astype(str))
     folds = grouped_folds(names, n_folds=5, seed=settings.seed)
     tasks = labelled_tasks(source, POSITION)
+    if len(tasks) < 2:
+        table = pd.DataFrame({"task": [task.name for task in tasks], "reason": "nothing to compare it with"})
+        why = f"{len(tasks)} tasks in the study, and a comparison needs two"
+        verdict = no_verdict(CLAIM, "needs two tasks", (why,))
+        return AnalysisResult(NAME, table.iloc[:0], verdict, {"tasks": table})
     layer = best_layer(source, [task.where(folds[task.queries] == 0) for task in tasks])
     features = source.features(layer, POSITION)
     reporting = [(folds > 0) & (folds % 2 == half) for half in (0, 1)]

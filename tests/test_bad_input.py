@@ -97,6 +97,7 @@ BAD_MODELS: dict[str, tuple[str, Callable[[Path], object], str]] = {
 
 def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     """Standard error of a command that has to refuse its input in one line."""
+    capsys.readouterr()  # what making a checkpoint may have said
     try:
         code = cli.main(arguments)
     except SystemExit as stop:

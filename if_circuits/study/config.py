@@ -63,9 +63,10 @@ class StudyConfig:
         for name, value in counts.items():
             if value is not None and value < 1:
                 raise InputError(f"{name} is {value}; it must be at least 1")
-        if self.settings.n_folds < 2:
+        if self.settings.n_folds < 3:
             raise InputError(
-                f"n_folds is {self.settings.n_folds}; probes are tested on held-out folds, at least 2"
+                f"n_folds is {self.settings.n_folds}; at least 3 are needed: one fold tests a probe, and the "
+                "others choose its penalty by testing each other"
             )
         if self.analyses and self.settings.n_folds > self.n_base_queries:
             raise InputError(

@@ -55,7 +55,7 @@ def test_impossible_values_are_refused_by_name(values: dict[str, object]):
         StudyConfig(**{"model": "if-tiny", **values})  # pyright: ignore[reportArgumentType]
 
 
-@pytest.mark.parametrize("n_folds", [0, 1])
+@pytest.mark.parametrize("n_folds", [0, 1, 2])
 def test_too_few_folds_are_refused_before_anything_is_generated(n_folds: int):
     with pytest.raises(InputError, match=f"n_folds is {n_folds}"):
         StudyConfig(model="if-tiny", settings=AnalysisSettings(n_folds=n_folds))

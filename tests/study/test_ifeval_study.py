@@ -42,7 +42,7 @@ def config(prompts: Path) -> StudyConfig:
         max_new_tokens=16,
         layers=(0,),
         analyses=("specialist_vs_general", "specificity"),
-        settings=AnalysisSettings(n_folds=2, n_bootstrap=10, n_permutations=10, n_random_subspaces=2),
+        settings=AnalysisSettings(n_folds=3, n_bootstrap=10, n_permutations=10, n_random_subspaces=2),
     )
 
 

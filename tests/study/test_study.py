@@ -12,7 +12,7 @@ import pytest
 
 from if_circuits import cli
 from if_circuits.activations.store import ActivationStore
-from if_circuits.analyses.base import ANALYSES
+from if_circuits.analyses.base import ANALYSES, AnalysisSettings
 from if_circuits.errors import InputError
 from if_circuits.models.loading import load_model
 from if_circuits.study import Study, StudyConfig, stages
@@ -184,10 +184,11 @@ def test_options_that_failed_at_once_can_be_corrected(
 ):
     out = tmp_path / "study"
     run = ["run", str(finished[0]), "--out", str(out), "--tasks", "topic", "--analyses", "specificity"]
+    run += ["--folds", "3"]
     assert cli.main([*run, "--base-queries", "100000"]) == 2
-    assert cli.main([*run, "--base-queries", "2", "--max-new-tokens", "100000"]) == 2
+    assert cli.main([*run, "--base-queries", "3", "--max-new-tokens", "100000"]) == 2
     assert "context" in capsys.readouterr().err
-    assert cli.main([*run, "--base-queries", "2", "--max-new-tokens", "4"]) == 0
+    assert cli.main([*run, "--base-queries", "3", "--max-new-tokens", "4"]) == 0
 
 
 def test_changed_weights_behind_a_name_are_refused(
@@ -281,3 +282,20 @@ def test_probing_tables_hold_both_kinds_of_labels(finished: tuple[Path, Path]):
         assert set(table["labels"]) == {"natural", "counterfactual"}
         missing = table.query("labels == 'counterfactual' and reason != ''").set_index("task")["reason"]
         assert "no compliant response" in missing["word_count"]
+
+
+@pytest.mark.parametrize("tasks", [("toxicity",), ("topic", "register")])
+def test_few_tasks_and_few_base_queries_end_in_a_report_without_verdicts(
+    tasks: tuple[str, ...], finished: tuple[Path, Path], tmp_path: Path
+):
+    config = StudyConfig(
+        model=str(finished[0]),
+        tasks=tasks,
+        n_base_queries=6,
+        samples_per_prompt=1,
+        max_new_tokens=6,
+        settings=AnalysisSettings(n_folds=3, n_bootstrap=10, n_permutations=10, n_random_subspaces=2),
+    )
+    study = Study.run(config, tmp_path / "study")
+    assert study.directory.report.is_file()
+    assert {result.verdict.verdict for result in study.results.values()} == {"inconclusive"}
