@@ -8,6 +8,7 @@ from typing import cast
 
 import pandas as pd
 
+from if_circuits.activations.digest import value_sha256
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import AnalysisResult
 from if_circuits.erasure.rehearsal import rehearse
@@ -192,8 +193,15 @@ def _record(config: StudyConfig, model: LoadedModel) -> dict[str, object]:
         },
         "judges": judge_names(judged_properties(_task_names(config)), model.preset.judges),
         "chosen_judges": [list(chosen) for chosen in model.preset.judges],
+        "tasks_sha256": _wordings_sha256(config),
         "versions": versions(),
     }
+
+
+def _wordings_sha256(config: StudyConfig) -> str:
+    """Hash of what the tasks ask for and how they word it."""
+    tasks = get_tasks(config.tasks)
+    return value_sha256([(task.name, task.family, task.request, task.paraphrases) for task in tasks])
 
 
 def _check_fingerprint(directory: StudyDirectory, model: LoadedModel) -> None:
@@ -202,4 +210,9 @@ def _check_fingerprint(directory: StudyDirectory, model: LoadedModel) -> None:
         raise InputError(
             f"{directory.root} was made with other weights or another tokenizer of {model.name} "
             f"(fingerprint {recorded[:12]}, now {model.fingerprint[:12]}); choose another directory"
+        )
+    if directory.ledger.read()["tasks_sha256"] != _wordings_sha256(directory.config):
+        raise InputError(
+            f"{directory.root} was made with other wordings of its tasks, so it cannot go on; choose "
+            "another directory"
         )
