@@ -2,7 +2,6 @@
 
 import ast
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -76,4 +75,4 @@ def test_the_record_of_versions_tells_no_secrets(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("HF_TOKEN", "hf_do_not_tell")
     text = json.dumps(versions())
     assert "hf_do_not_tell" not in text
-    assert not re.search(r"/home/|/root/|/Users/", text)
+    assert str(Path.home()) not in text
