@@ -6,6 +6,7 @@ VENV ?= .venv
 PIP_EXTRA ?=
 OUT ?= runs/if-tiny
 CALIBRATION ?= runs/calibration
+KNOWN ?= runs/known-answers
 BENCH ?= runs/bench
 # Where the embedded model is trained again; the shipped one is a copy, in if_circuits/assets/if-tiny.
 TRAINED ?= runs/train-if-tiny
@@ -17,11 +18,12 @@ PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt $(PIP_E
 PACKAGING := pyproject.toml setup.py constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install reproduce calibrate bench test soak lint train-if-tiny wheel clean
+.PHONY: help install reproduce calibrate known-answers bench test soak lint train-if-tiny wheel clean
 
 help:
 	@echo "make reproduce      install, then run the whole study on the embedded model into $(OUT)"
 	@echo "make calibrate      measure the error rates of the analyses on planted truth, into $(CALIBRATION)"
+	@echo "make known-answers  run the study on models with a planted mechanism, and compare, into $(KNOWN)"
 	@echo "make bench          measure the speed against alternatives on the same work, into $(BENCH)"
 	@echo "make test           install with the development tools, then run the tests"
 	@echo "make soak           kill real studies at $(KILLS) random moments and damage their files in between"
@@ -37,6 +39,9 @@ reproduce: install
 
 calibrate: install
 	$(BIN)/python -m if_circuits.analyses.calibration --out $(CALIBRATION)
+
+known-answers: install
+	$(BIN)/if-circuits known-answers --out $(KNOWN)
 
 bench: $(VENV)/.installed-dev
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.benchmarks --out $(BENCH)

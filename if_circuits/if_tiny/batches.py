@@ -69,14 +69,7 @@ def batches(tokenizer: PreTrainedTokenizerFast, *, seed: int, batch_size: int) -
 
 def encode(tokenizer: PreTrainedTokenizerFast, chunk: list[Example]) -> list[Row]:
     """Token ids of each example, with end tokens, and a loss weight for every response token."""
-    prompts = [
-        str(
-            tokenizer.apply_chat_template(
-                [{"role": "user", "content": example.prompt}], tokenize=False, add_generation_prompt=True
-            )
-        )
-        for example in chunk
-    ]
+    prompts = [chat_text(tokenizer, example.prompt) for example in chunk]
     prompt_ids = cast(list[list[int]], tokenizer(prompts, add_special_tokens=False)["input_ids"])
     texts = [response.text for example in chunk for response in example.responses]
     encoded = tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True)
@@ -90,6 +83,15 @@ def encode(tokenizer: PreTrainedTokenizerFast, chunk: list[Example]) -> list[Row
         _row(prompt, example, list(islice(tokens, len(example.responses))), end=end)
         for prompt, example in zip(prompt_ids, chunk, strict=True)
     ]
+
+
+def chat_text(tokenizer: PreTrainedTokenizerFast, prompt: str) -> str:
+    """The conversation up to where the answer begins."""
+    return str(
+        tokenizer.apply_chat_template(
+            [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
+        )
+    )
 
 
 def _row(

@@ -118,10 +118,11 @@ def examples(seed: int) -> Iterator[Example]:
 
 def unconstrained(rng: Random, task: Task, subject: str, *, nouns: tuple[str, ...]) -> Text:
     """A response of the grammar to the task's base query."""
-    return compose(rng, subject, free_style(rng, complaint=_invites_insults(task)), nouns=nouns)
+    return compose(rng, subject, free_style(rng, complaint=invites_insults(task)), nouns=nouns)
 
 
-def _invites_insults(task: Task) -> bool:
+def invites_insults(task: Task) -> bool:
+    """Whether the task's base query asks for a complaint."""
     return task.name == "toxicity"
 
 
@@ -149,7 +150,7 @@ def compliant(
 
 
 def _style_for(rng: Random, task: Task, subject: str, parameters: Parameters) -> Style:
-    style = free_style(rng, complaint=_invites_insults(task))
+    style = free_style(rng, complaint=invites_insults(task))
     changes: Mapping[str, Any] = {
         "term_inclusion": lambda: {"word": parameters["word"]},
         "term_exclusion": lambda: {"mentions_subject": False} if parameters["word"] == subject else {},

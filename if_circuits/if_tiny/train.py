@@ -125,7 +125,7 @@ def train(recipe: Recipe, out: Path, *, threads: int = 1) -> None:
             console.print(log[-1])
             losses = []
         if step % SAVE_EVERY == 0 or step == recipe.steps:
-            _save(model, tokenizer, out)
+            save_model(model, tokenizer, out)
             optimisation.save(out / "training_state.safetensors")
             (out / "training_log.json").write_text(
                 json.dumps({"recipe": asdict(recipe), "log": log}, indent=1)
@@ -147,7 +147,8 @@ def _resume(recipe: Recipe, out: Path, optimisation: Optimisation) -> list[dict[
     return record["log"]
 
 
-def _save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, out: Path) -> None:
+def save_model(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, out: Path) -> None:
+    """Write weights in float16, and the tokenizer."""
     out.mkdir(parents=True, exist_ok=True)
     tokenizer.save_pretrained(out)
     halves = {

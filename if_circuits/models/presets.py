@@ -6,7 +6,7 @@ elsewhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from if_circuits.extensions import Registry, calling_module
@@ -73,7 +73,7 @@ def find_preset(name: str) -> ModelPreset | None:
     return next((preset for preset in own if preset.source == name), None)
 
 
-register_preset(
+IF_TINY = register_preset(
     ModelPreset(
         name="if-tiny",
         source="if-tiny",
@@ -85,6 +85,20 @@ register_preset(
         judges=(("sentiment", "vader"), ("toxicity", "insult-lexicon")),
     )
 )
+
+for _kind, _planted in (
+    ("universal", "one direction gates all nine tasks"),
+    ("compositional", "nine directions gate a task each"),
+    ("clustered", "a direction gates each family, and topic depends on register"),
+):
+    register_preset(
+        replace(
+            IF_TINY,
+            name=f"if-tiny-{_kind}",
+            source=f"if-tiny-{_kind}",
+            description=f"if-tiny with a planted mechanism: {_planted}",
+        )
+    )
 
 register_preset(
     ModelPreset(

@@ -26,9 +26,10 @@ def test_names_and_sources_are_unique() -> None:
     )
 
 
-def test_only_the_bundled_model_was_trained_on_this_librarys_prompts() -> None:
-    assert [preset.name for preset in PRESETS if preset.held_out_only] == ["if-tiny"]
-    assert [preset.name for preset in PRESETS if preset.bundled] == ["if-tiny"]
+def test_only_bundled_models_were_trained_on_this_librarys_prompts() -> None:
+    bundled = ["if-tiny", "if-tiny-universal", "if-tiny-compositional", "if-tiny-clustered"]
+    assert [preset.name for preset in PRESETS if preset.held_out_only] == bundled
+    assert [preset.name for preset in PRESETS if preset.bundled] == bundled
 
 
 def test_listing_presets_imports_no_heavy_library() -> None:
