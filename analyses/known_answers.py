@@ -64,20 +64,23 @@ class Answer:
 def compare(
     results: Mapping[str, AnalysisResult], cosines: pd.DataFrame, mechanism: Mechanism, *, alpha: float
 ) -> pd.DataFrame:
-    """One row a question: the fields of `Answer`. `cosines` are those of
-    `planted_directions.planted_cosines`."""
-    answers = [
-        _mechanism(results, mechanism, alpha=alpha),
-        *(_verdict(results[name], planted_verdicts(mechanism)[name]) for name in ANALYSES),
-        *(
-            each
-            for matrix in ("behaviour", "refitted probe", "fixed probe")
-            for each in _edges(results["causal_ablation"], mechanism, matrix)
-        ),
-        _clusters(results["cross_task_transfer"], mechanism),
-        _layer(results["layer_stratification"], mechanism),
-        *(_direction(cosines, method) for method in METHODS),
-    ]
+    """One row a question: the fields of `Answer`. `cosines` come from `planted_directions.planted_cosines`.
+
+    Questions of analyses that were not done are left out.
+    """
+    planted = planted_verdicts(mechanism)
+    answers: list[Answer] = []
+    if {"cross_task_transfer", "representational_similarity"} <= set(results):
+        answers.append(_mechanism(results, mechanism, alpha=alpha))
+    answers += [_verdict(results[name], planted[name]) for name in ANALYSES if name in results]
+    if "causal_ablation" in results:
+        for matrix in ("behaviour", "refitted probe", "fixed probe"):
+            answers += _edges(results["causal_ablation"], mechanism, matrix)
+    if "cross_task_transfer" in results:
+        answers.append(_clusters(results["cross_task_transfer"], mechanism))
+    if "layer_stratification" in results:
+        answers.append(_layer(results["layer_stratification"], mechanism))
+    answers += [_direction(cosines, method) for method in METHODS]
     return pd.DataFrame([asdict(answer) for answer in answers])
 
 
@@ -191,21 +194,19 @@ def transfer_matrix(result: AnalysisResult) -> tuple[list[str], Float[np.ndarray
 
 def _clusters(result: AnalysisResult, mechanism: Mechanism) -> Answer:
     names, matrix = transfer_matrix(result)
+    question, planted = "clusters of transfer", [mechanism.gates[name][0] for name in names]
+    told = f"{len(set(planted))} groups"
+    if len(names) < 2:
+        return Answer(question, told, "too few tasks", "undecided", np.nan, np.nan, np.nan, len(names))
     excess = matrix - 0.5
+    # A task that its own probe hardly reads belongs with whatever other probes read as well.
     own = np.sqrt(np.outer(*[np.clip(np.diag(excess), 1e-3, None)] * 2))
-    groups = fcluster(linkage_of((excess + excess.T) / 2 / own), t=0.5, criterion="distance")
-    planted = [mechanism.gates[name][0] for name in names]
+    mutual = np.clip((excess + excess.T) / 2 / own, -1.0, 1.0)
+    groups = fcluster(linkage_of(mutual), t=0.5, criterion="distance")
     index = float(adjusted_rand_score(planted, groups))
-    found = f"{len(set(groups.tolist()))} groups"
+    right: Right = "right" if index >= ENOUGH else "wrong"
     return Answer(
-        "clusters of transfer",
-        f"{len(set(planted))} groups",
-        found,
-        "right" if index >= ENOUGH else "wrong",
-        index,
-        np.nan,
-        np.nan,
-        len(names),
+        question, told, f"{len(set(groups.tolist()))} groups", right, index, np.nan, np.nan, len(names)
     )
 
 

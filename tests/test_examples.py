@@ -13,10 +13,10 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 pytestmark = pytest.mark.slow
 
 
-def run_example(name: str, directory: Path) -> str:
+def run_example(name: str, directory: Path, *arguments: str) -> str:
     """What the example prints, run in an empty directory that it must leave empty."""
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(EXAMPLES / name)]
+    command = [sys.executable, str(EXAMPLES / name), *arguments]
     done = subprocess.run(
         command, cwd=directory, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
@@ -98,6 +98,20 @@ def test_a_new_model_is_loaded_by_its_presets_name_and_follows_less_with_more_no
     assert len(share) == 4
     for task in ("json_format", "term_inclusion"):
         assert share["0.3", task] < share["0.1", task] - 0.3
+
+
+def test_plant_a_mechanism_compares_every_question_with_the_truth(tmp_path: Path):
+    out = run_example("plant_a_mechanism.py", tmp_path, "if-tiny", "20", "24")
+    planted = {
+        "mechanism": "universal",
+        "cross_task_transfer": "not supported",
+        "representational_similarity": "not supported",
+        "specificity": "supported",
+        "clusters of transfer": "1 groups",
+        "direction: mean difference": "cosine 1",
+    }
+    for question, truth in planted.items():
+        assert re.search(rf"^ *{question} +{truth} .*(right|undecided|wrong) ", out, re.MULTILINE), out
 
 
 @pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)

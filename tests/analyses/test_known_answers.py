@@ -113,6 +113,15 @@ def test_inconclusive_is_undecided_and_not_wrong() -> None:
     assert set(found.loc[[*ANALYSES, "mechanism"], "right"]) == {"undecided"}
 
 
+def test_transfer_better_than_a_tasks_own_probe_is_one_cluster() -> None:
+    results = perfect(mechanism_of("universal"))
+    table = results["cross_task_transfer"].table
+    own = table["train_task"] == table["task"]
+    faint = table.assign(auroc=table["auroc"].where(~own, 0.49))
+    results["cross_task_transfer"] = replace(results["cross_task_transfer"], table=faint)
+    assert answers_of("universal", results).loc["clusters of transfer", "found"] == "1 groups"
+
+
 def test_edges_found_both_ways_miss_the_planted_direction() -> None:
     results = perfect(mechanism_of("clustered"), p_families=0.001)
     table = results["causal_ablation"].table.copy()
