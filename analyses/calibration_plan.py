@@ -42,9 +42,10 @@ from if_circuits.analyses.base import ANALYSES, AnalysisSettings
 from if_circuits.errors import InputError
 from if_circuits.simulation import PlantedTruth
 
-SMALL = PlantedTruth(n_base_queries=30, d_model=16, n_layers=2, positions=("prompt_end", "last"))
+SMALL = PlantedTruth(n_base_queries=30, d_model=16, n_layers=2, positions=("last",))
 """A study that an analysis goes through in about a second."""
-DEEP = replace(SMALL, n_layers=4, positions=("last",))
+TIMED = replace(SMALL, positions=("prompt_end", "last"))
+DEEP = replace(SMALL, n_layers=4)
 """Four layers, the fewest that tell the planted depths of four families apart."""
 SETTINGS = AnalysisSettings(n_bootstrap=300, n_permutations=199)
 """Fewer resamples than a study's, for speed. A test at 5 % with 199 permutations is still exact."""
@@ -91,8 +92,8 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
             replace(DEEP, emergence="by_family"),
         ),
         "temporal_dynamics": Claim(
-            {"planning": SMALL, "surface": replace(SMALL, mechanism="surface", timing="monitoring")},
-            replace(SMALL, timing="monitoring"),
+            {"planning": TIMED, "surface": replace(TIMED, mechanism="surface", timing="monitoring")},
+            replace(TIMED, timing="monitoring"),
         ),
         "representational_similarity": Claim(
             {"at threshold": replace(SMALL, cosine=0.5**0.5), "universal": _UNIVERSAL, "nothing": _NOTHING},

@@ -67,7 +67,8 @@ def run(
     found = {}
     for probe, drops in measure_representation(source, fits, settings=settings).items():
         found[REFITTED if probe == "refitted" else FIXED] = drops
-    rank_one = fit_halves(source, MeanDifference(), seed=settings.seed)
+    layers = (fits[0].layer, fits[1].layer)
+    rank_one = fit_halves(source, MeanDifference(), seed=settings.seed, layers=layers)
     found[MEAN_DIFFERENCE] = measure_representation(source, rank_one, settings=settings)["refitted"]
     counts = dict.fromkeys(found, n)
     mcnemar: dict[str, Float[np.ndarray, "a b"]] = {}
