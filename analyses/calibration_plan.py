@@ -24,7 +24,9 @@ signal at all. The nulls:
 
 Power is measured on the claim itself, from fewer responses of a task than dimensions to many more. Causal
 ablation is calibrated in representation only: planted data have no model whose behaviour could be changed.
-Planted studies have no counterfactual pairs, since all verdicts rest on natural labels.
+Planted studies have no counterfactual pairs, since all verdicts rest on natural labels, and where a verdict
+is about `last` they hold no other position: of all analyses only temporal_dynamics reads another one for its
+verdict. What users run is run whole, apart from those.
 """
 
 from __future__ import annotations
@@ -45,6 +47,7 @@ from if_circuits.simulation import PlantedTruth
 SMALL = PlantedTruth(n_base_queries=30, d_model=16, n_layers=2, positions=("last",))
 """A study that an analysis goes through in about a second."""
 TIMED = replace(SMALL, positions=("prompt_end", "last"))
+"""The same with the position before the response, for the verdict on growth."""
 DEEP = replace(SMALL, n_layers=4)
 """Four layers, the fewest that tell the planted depths of four families apart."""
 SETTINGS = AnalysisSettings(n_bootstrap=300, n_permutations=199)
