@@ -37,10 +37,10 @@ def calibration_markdown(summary: Mapping[str, Any]) -> str:
             for name, found in worst
         ),
         "",
-        "A false positive is a run that calls the claim supported where it is planted to be false; of several "
+        "A false positive is a run that calls a claim supported where it is planted to be false; of several "
         "such truths the one with the highest rate stands here. Power is the share of runs that call it "
-        "supported where it holds: three numbers, from the weakest to the strongest signal (distance between "
-        "the classes in standard deviations), by n/d (responses of a task per dimension).",
+        "supported where it holds: one number a signal, from weak to strong (the distance between the "
+        "classes in standard deviations), by n/d (responses of a task per dimension).",
     ]
     grids: dict[tuple[float, ...], list[str]] = {}
     for name, claim in claims.items():

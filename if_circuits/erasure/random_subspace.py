@@ -90,7 +90,7 @@ def variance_matched_subspaces(
 def _tilted(
     gaussian: Float[np.ndarray, "n d k"], values: Float[np.ndarray, " d"], variance: float, tolerance: float
 ) -> Float[np.ndarray, "n d k"]:
-    """Orthonormal columns in eigen-coordinates whose captured variance is the one asked for, in every draw."""
+    """Orthonormal columns in eigen-coordinates that capture the variance asked for, in every draw."""
     logs = np.log(values / values[-1])
     bases = np.empty_like(gaussian)
     low, high = np.full(len(gaussian), -STEEPEST), np.full(len(gaussian), STEEPEST)
