@@ -7,6 +7,10 @@ AUROC of satisfied against violated, by two probes: *refitted* on training activ
 which asks whether B's information is gone, and *fixed*, fitted on intact ones, which asks whether the
 probe's own direction was hit. The first is the stricter claim.
 
+LEACE needs no matrix of its own. A linear probe that is refitted after LEACE, or after the mean difference is
+projected out, may use exactly the weights orthogonal to the difference of the class means: the two erase the
+same information, and differ in how far they move the activations.
+
 Each removal is compared with two kinds of random subspaces of its rank: Gaussian directions, and directions
 matched to the variance that A's subspace takes away. In every cell, the kind that does more damage is the
 control.

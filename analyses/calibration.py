@@ -104,7 +104,7 @@ def summarise(found: pd.DataFrame) -> dict[str, Any]:
     claims: dict[str, Any] = {}
     for name in dict.fromkeys(found["analysis"]):
         own = found[found["analysis"] == name]
-        nulls = _records(own[own["kind"] == "null"], ["rate", "low", "high", "runs"])
+        nulls = _records(own[own["kind"] == "null"], ["planted", "rate", "low", "high", "runs"])
         power = _records(own[own["kind"] == "power"], ["signal", "n_over_d", "rate", "runs"])
         claims[name] = {"false_positive": max(nulls, key=lambda null: null["rate"]), "power": power}
     return {"nominal": SETTINGS.alpha, "claims": claims, "rates": _records(found, list(found.columns))}

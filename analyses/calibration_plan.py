@@ -24,7 +24,9 @@ signal at all. The nulls:
 
 Power is measured on the claim itself, from fewer responses of a task than dimensions to many more. Causal
 ablation is calibrated in representation only: planted data have no model whose behaviour could be changed.
-Planted studies have no counterfactual pairs, since all verdicts rest on natural labels.
+Planted studies have no counterfactual pairs, since all verdicts rest on natural labels, and where a verdict
+is about `last` they hold no other position: of all analyses only temporal_dynamics reads another one for its
+verdict. What users run is run whole, apart from those.
 """
 
 from __future__ import annotations
@@ -42,9 +44,11 @@ from if_circuits.analyses.base import ANALYSES, AnalysisSettings
 from if_circuits.errors import InputError
 from if_circuits.simulation import PlantedTruth
 
-SMALL = PlantedTruth(n_base_queries=30, d_model=16, n_layers=2, positions=("prompt_end", "last"))
+SMALL = PlantedTruth(n_base_queries=30, d_model=16, n_layers=2, positions=("last",))
 """A study that an analysis goes through in about a second."""
-DEEP = replace(SMALL, n_layers=4, positions=("last",))
+TIMED = replace(SMALL, positions=("prompt_end", "last"))
+"""The same with the position before the response, for the verdict on growth."""
+DEEP = replace(SMALL, n_layers=4)
 """Four layers, the fewest that tell the planted depths of four families apart."""
 SETTINGS = AnalysisSettings(n_bootstrap=300, n_permutations=199)
 """Fewer resamples than a study's, for speed. A test at 5 % with 199 permutations is still exact."""
@@ -91,8 +95,8 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
             replace(DEEP, emergence="by_family"),
         ),
         "temporal_dynamics": Claim(
-            {"planning": SMALL, "surface": replace(SMALL, mechanism="surface", timing="monitoring")},
-            replace(SMALL, timing="monitoring"),
+            {"planning": TIMED, "surface": replace(TIMED, mechanism="surface", timing="monitoring")},
+            replace(TIMED, timing="monitoring"),
         ),
         "representational_similarity": Claim(
             {"at threshold": replace(SMALL, cosine=0.5**0.5), "universal": _UNIVERSAL, "nothing": _NOTHING},

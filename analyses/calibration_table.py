@@ -22,35 +22,49 @@ START, END = "<!-- calibration: start -->", "<!-- calibration: end -->"
 
 
 def calibration_markdown(summary: Mapping[str, Any]) -> str:
-    """Two Markdown tables from the content of `summary.json`: every number in them is measured."""
+    """Markdown tables from the content of `summary.json`: every number in them is measured.
+
+    One table of false positives, and one of power for all claims that were measured at the same n/d.
+    """
     claims: Mapping[str, Any] = summary["claims"]
     worst = [(name, claim["false_positive"]) for name, claim in claims.items()]
     lines = [
-        "| claim | false positives | 95 % interval | runs |",
-        "|---|---|---|---|",
+        f"| claim | false positives (nominal {summary['nominal']:g}) | 95 % interval | planted | runs |",
+        "|---|---|---|---|---|",
         *(
             f"| `{name}` | {found['rate']:.3f} | [{found['low']:.3f}, {found['high']:.3f}] "
-            f"| {found['runs']} |"
+            f"| {found['planted']} | {found['runs']} |"
             for name, found in worst
         ),
         "",
-        f"Share of runs that call the claim supported under its null (nominal: {summary['nominal']:g}); of "
-        "several nulls the one with the highest rate. Power is that share where the claim holds, by signal "
-        "(distance between the classes in standard deviations) and n/d (responses of a task per dimension):",
-        "",
-        "| claim | signal | power at n/d | runs each |",
-        "|---|---|---|---|",
+        "A false positive is a run that calls a claim supported where it is planted to be false; of several "
+        "such truths the one with the highest rate stands here. Power is the share of runs that call it "
+        "supported where it holds: one number a signal, from weak to strong (the distance between the "
+        "classes in standard deviations), by n/d (responses of a task per dimension).",
     ]
+    grids: dict[tuple[float, ...], list[str]] = {}
     for name, claim in claims.items():
-        for signal in sorted({point["signal"] for point in claim["power"]}):
-            points = sorted(
-                (point["n_over_d"], point["rate"], point["runs"])
-                for point in claim["power"]
-                if point["signal"] == signal
-            )
-            rates = ", ".join(f"{rate:.2f} at {n_over_d:.3g}" for n_over_d, rate, _ in points)
-            lines.append(f"| `{name}` | {signal:g} | {rates} | {min(runs for *_, runs in points)} |")
+        grid = tuple(sorted({point["n_over_d"] for point in claim["power"]}))
+        grids.setdefault(grid, []).append(name)
+    for grid, names in grids.items():
+        lines += [
+            "",
+            f"| claim | signals | {' | '.join(f'power at n/d {at:.3g}' for at in grid)} | runs each |",
+            "|---|---|" + "---|" * (len(grid) + 1),
+            *(_power_row(name, claims[name]["power"], grid) for name in names),
+        ]
     return "\n".join(lines) + "\n"
+
+
+def _power_row(name: str, points: Sequence[Mapping[str, Any]], grid: Sequence[float]) -> str:
+    rates = {(point["signal"], point["n_over_d"]): point["rate"] for point in points}
+    signals = sorted({signal for signal, _ in rates})
+    cells = [
+        " / ".join(f"{rates[signal, at]:.2f}" if (signal, at) in rates else "–" for signal in signals)
+        for at in grid
+    ]
+    strengths = " / ".join(f"{signal:g}" for signal in signals)
+    return f"| `{name}` | {strengths} | {' | '.join(cells)} | {min(point['runs'] for point in points)} |"
 
 
 def insert_table(text: str, table: str) -> str:

@@ -32,9 +32,10 @@ from if_circuits.analyses.ablation_representation import measure_representation
 from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, make_verdict
 from if_circuits.analyses.dependency_edges import MIN_TASKS, Edges, find_edges
 from if_circuits.analyses.drop_matrix import DropMatrix
-from if_circuits.analyses.labelled import labelled_tasks, query_halves
+from if_circuits.analyses.labelled import LabelledTask, labelled_tasks, query_halves
 from if_circuits.analyses.task_subspaces import CONTROLS, POSITION, HalfFit, fit_halves
 from if_circuits.erasure.base import erasure_methods
+from if_circuits.erasure.inlp import InlpSubspace
 from if_circuits.erasure.mean_difference import MeanDifference
 from if_circuits.statistics.verdicts import decide
 
@@ -57,7 +58,8 @@ def run(
 
     `model` must be the one whose activations `source` holds; without it the behavioural half is left out.
     The table has one row per matrix and cell; further tables: `summary` (share and asymmetry of each
-    matrix), `subspaces` (layer and rank of each fit, or the reason why there is none) and, with a model,
+    matrix), `subspaces` (layer and rank of each fit, or the reason why there is none), `inlp` (the held-out
+    score of each iteration of INLP; `n_over_d` is of the rows that a fit trained on) and, with a model,
     `damage`, `starts` (the choice of layers), `rebuilt` and `both_ways`.
     """
     method = erasure_methods.get(settings.erasure)()
@@ -67,13 +69,15 @@ def run(
     found = {}
     for probe, drops in measure_representation(source, fits, settings=settings).items():
         found[REFITTED if probe == "refitted" else FIXED] = drops
-    rank_one = fit_halves(source, MeanDifference(), seed=settings.seed)
+    layers = (fits[0].layer, fits[1].layer)
+    rank_one = fit_halves(source, MeanDifference(), seed=settings.seed, layers=layers)
     found[MEAN_DIFFERENCE] = measure_representation(source, rank_one, settings=settings)["refitted"]
     counts = dict.fromkeys(found, n)
     mcnemar: dict[str, Float[np.ndarray, "a b"]] = {}
-    tables = {"subspaces": _subspaces([task.name for task in tasks], fits)}
+    halves = query_halves(source, seed=settings.seed)
+    tables = {"subspaces": _subspaces(tasks, fits, halves), "inlp": _inlp_curves(fits)}
     notes: list[str] = []
-    decided = query_halves(source, seed=settings.seed)[np.concatenate([task.queries for task in tasks])]
+    decided = halves[np.concatenate([task.queries for task in tasks])]
     if model is not None and len(np.unique(decided)) < 2:
         notes.append("behaviour not measured: a half of the base queries has no decided response")
     elif model is not None:
@@ -94,6 +98,9 @@ def run(
         [_cells(name, drops, edges[name], counts[name], mcnemar.get(name)) for name, drops in found.items()],
         ignore_index=True,
     )
+    # A half of the rows trains each probe; behaviour has none.
+    trained = table["n"].where(table["matrix"] != BEHAVIOUR) / 2
+    table["n_over_d"] = trained / fits[0].background.shape[1]
     chosen = BEHAVIOUR if BEHAVIOUR in edges and edges[BEHAVIOUR].measurable.sum() >= MIN_TASKS else REFITTED
     tables["summary"] = pd.DataFrame([_summary(name, found[name], edges[name]) for name in found])
     tables["summary"]["verdict"] = tables["summary"]["matrix"] == chosen
@@ -164,21 +171,48 @@ def _summary(name: str, drops: DropMatrix, edges: Edges) -> dict[str, object]:
     }
 
 
-def _subspaces(tasks: Sequence[str], fits: Sequence[HalfFit]) -> pd.DataFrame:
+def _subspaces(
+    tasks: Sequence[LabelledTask], fits: Sequence[HalfFit], halves: Int[np.ndarray, " queries"]
+) -> pd.DataFrame:
     """Layer and rank of every fit, or why a task has none."""
-    return pd.DataFrame(
-        [
+    rows = [
+        {
+            "task": task.name,
+            "half": fit.half,
+            "layer": fit.layer,
+            "rank": fit.subspaces[task.name].rank if task.name in fit.subspaces else np.nan,
+            "n": int((halves[task.queries] == fit.half).sum()),
+            "reason": fit.reasons.get(task.name, ""),
+        }
+        for task in tasks
+        for fit in fits
+    ]
+    table = pd.DataFrame(rows)
+    table.insert(5, "n_over_d", table["n"] / fits[0].background.shape[1])
+    return table
+
+
+def _inlp_curves(fits: Sequence[HalfFit]) -> pd.DataFrame:
+    """Held-out AUROC after every iteration of INLP, with its interval; no rows for another method."""
+    parts = [
+        pd.DataFrame(
             {
                 "task": task,
                 "half": fit.half,
-                "layer": fit.layer,
-                "rank": fit.subspaces[task].rank if task in fit.subspaces else np.nan,
-                "reason": fit.reasons.get(task, ""),
+                "iteration": np.arange(len(found.held_out)),
+                "held_out_auroc": found.held_out,
+                "low": found.low,
+                "high": found.high,
+                "C": found.C,
+                "stopped": found.stopped,
             }
-            for task in tasks
-            for fit in fits
-        ]
-    )
+        )
+        for fit in fits
+        for task, found in fit.subspaces.items()
+        if isinstance(found, InlpSubspace)
+    ]
+    columns = ["task", "half", "iteration", "held_out_auroc", "low", "high", "C", "stopped"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
 def _which(chosen: str, edges: Mapping[str, Edges]) -> str:

@@ -19,9 +19,13 @@ The rules:
   drop as a share of B's score above its floor: otherwise a symmetric dependency between an easy and a hard
   task would look one-sided. Its null keeps noise and selection and takes the asymmetry away: in each
   bootstrap draw both directions have their mean r plus the draw's deviation, edges are found again, and the
-  statistic is taken again. Where subspaces were fitted several times, the deviations are widened by the
-  ratio of between-fit to bootstrap variance (with the uncertainty of a variance from few fits), because
-  resampling the tested queries alone does not vary the fit.
+  statistic is taken again.
+- Resampling the tested queries does not vary the fits, which are most of the noise. Where subspaces were
+  fitted several times, the deviations are widened by the ratio of between-fit to bootstrap variance of the
+  *own* removals: only where a subspace holds something of what is measured does it matter how well it was
+  fitted, and of those cells every measurable task has one. (Over all cells the ratio is that of pairs
+  without a dependency, and too small.) A variance from f fits of m tasks has about (f - 1) m degrees of
+  freedom, and each draw has its own one.
 """
 
 from __future__ import annotations
@@ -162,11 +166,11 @@ def _asymmetry(
     # To first order, as the draws themselves: a resampled score near its floor must not blow the ratio up.
     deviation = (excess_draws - matrix.excess) / matrix.score
     deviation = deviation - (matrix.excess / matrix.score**2) * (score_draws - matrix.score)[:, None, :]
-    within = differences(deviation).var(axis=0)[cells].mean()
+    own = np.flatnonzero(cells.any(axis=0))
+    within = deviation[:, own, own].var(axis=0).mean()
     if len(matrix.refits) > 1 and within > 0:
-        between = np.var(differences(matrix.refits), axis=0, ddof=1)[cells].mean() / len(matrix.refits)
-        # A variance from few fits is uncertain, about as one from as many comparisons as there are tasks.
-        degrees = (len(matrix.refits) - 1) * (int(cells.any(axis=0).sum()) - 1)
+        between = matrix.refits[:, own, own].var(axis=0, ddof=1).mean() / len(matrix.refits)
+        degrees = (len(matrix.refits) - 1) * len(own)
         spread = degrees / np.random.default_rng(seed).chisquare(degrees, size=len(deviation))
         deviation = deviation * np.sqrt(np.maximum(1.0, between / within * spread))[:, None, None]
     symmetric = (lost + lost.T) / 2 + deviation

@@ -44,7 +44,8 @@ class DropMatrix:
     influence: Float[np.ndarray, "q a b"]
     """The same for the excess."""
     refits: Float[np.ndarray, "r a b"]
-    """Excess as a share of the score, from each half's fit."""
+    """Excess as a share of the score, from each half's fit; to first order about their mean, since one
+    half's score near its floor must not blow the share up."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,12 +104,14 @@ def average(tasks: tuple[str, ...], halves: Sequence[HalfScores], *, floor: floa
     lost all.
     """
     after = np.stack([half.after for half in halves])
-    score = np.stack([half.score for half in halves]).mean(axis=0)
+    scores = np.stack([half.score for half in halves])
+    score = scores.mean(axis=0)
     means, variances = zip(*(_stronger_control(half.controls) for half in halves), strict=True)
     excess = np.stack(means) - after
     controls = np.stack([half.controls for half in halves]).mean(axis=0)
     as_strong = 1 + (controls <= after.mean(axis=0)[..., None]).sum(axis=3).max(axis=0)
     above_floor = np.where(score > floor, score - floor, np.nan)
+    lost = excess.mean(axis=0) / above_floor
     return DropMatrix(
         tasks=tasks,
         score=score - floor,
@@ -120,7 +123,7 @@ def average(tasks: tuple[str, ...], halves: Sequence[HalfScores], *, floor: floa
         n_draws=controls.shape[3],
         score_influence=np.stack([half.score_influence for half in halves]).mean(axis=0),
         influence=np.stack([half.influence for half in halves]).mean(axis=0),
-        refits=excess / above_floor,
+        refits=(excess - lost * (scores - score)[:, None, :]) / above_floor,
     )
 
 

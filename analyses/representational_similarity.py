@@ -101,6 +101,8 @@ def run(
             features, usable, n_queries=len(names), n_bootstrap=settings.n_bootstrap, seed=settings.seed
         )
     agreement = _agreement(tasks, products, reasons, alpha=settings.alpha)
+    trained = np.sum([[len(task.rows) for task in half] for half in halves], axis=0) / 2
+    agreement.insert(5, "n_over_d", trained / features.shape[1])
     table = _pairs(tasks, products, set(agreement.loc[agreement["reason"] == "", "task"]), settings=settings)
     fitted = [fit_subspaces(features, half, Inlp(), seed=settings.seed)[0] for half in usable]
     subspaces = [{task: space for task, space in half.items() if decodes(space)} for half in fitted]

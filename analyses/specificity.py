@@ -71,7 +71,7 @@ _COLUMNS = [
     "ratio",
     *(f"ratio_{kind}" for kind in CONTROLS),
 ]
-_COLUMNS += ["effect", "low", "high", "n", "n_twins", "reason"]
+_COLUMNS += ["effect", "low", "high", "n", "n_twins", "n_over_d", "reason"]
 
 
 def run(
@@ -104,6 +104,8 @@ def run(
         draws.append(drawn)
         rows.append({**row, **_summary(measured, drawn, settings=settings), "reason": ""})
     table = pd.DataFrame(rows).reindex(columns=_COLUMNS)
+    # A half of the rows finds each row space.
+    table["n_over_d"] = table["n"] / 2 / fits[0].background.shape[1]
 
     effects = table["effect"].dropna().to_numpy(dtype=np.float64)
     notes = [f"geometric mean over {len(effects)} of {len(rows)} tasks, at least {MIN_TASKS} needed"]

@@ -39,17 +39,24 @@ class HalfFit:
     """Why a task has no subspace."""
 
 
-def fit_halves(source: ActivationSource, method: EraserMethod, *, seed: int) -> tuple[HalfFit, HalfFit]:
+def fit_halves(
+    source: ActivationSource,
+    method: EraserMethod,
+    *,
+    seed: int,
+    layers: tuple[int, int] | None = None,
+) -> tuple[HalfFit, HalfFit]:
     """Choose the layer and fit every task's subspace, once on each half of the base queries.
 
-    `method` must fit a `Subspace`, since its controls are random ones of the same rank.
+    `method` must fit a `Subspace`, since its controls are random ones of the same rank. The choice of
+    `layers`, by half, does not depend on the method: give those of another method's fits to save it.
     """
     halves = query_halves(source, seed=seed)
     tasks = labelled_tasks(source, POSITION)
 
     def fit(half: int) -> HalfFit:
         rows = [task.where(halves[task.queries] == half) for task in tasks]
-        layer = best_layer(source, rows)
+        layer = best_layer(source, rows) if layers is None else layers[half]
         features = source.features(layer, POSITION)
         background = within_class_residuals(features, rows)
         return HalfFit(half, layer, background, *fit_subspaces(features, rows, method, seed=seed))

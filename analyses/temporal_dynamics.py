@@ -183,6 +183,7 @@ def _judge(table: ScoreTable, tasks: list[str], settings: AnalysisSettings) -> t
                 "high": growth.high,
                 "p": table.p(advantage(END, [task]) - advantage(START, [task])),
                 "n": int(frame.loc[(frame["task"] == task) & (frame["position"] == END), "n"].iloc[0]),
+                "n_over_d": frame.loc[mean("specialist", END, [task]) > 0, "n_over_d"].iloc[0],
                 "n_base_queries": growth.n_groups,
             }
         )
@@ -220,6 +221,7 @@ def _advantage_by_position(table: ScoreTable) -> pd.DataFrame:
                 "high": found.high,
                 "n_tasks": int((here & (probe == "specialist")).sum()),
                 "n": int(table.frame.loc[here & (probe == "specialist"), "n"].sum()),
+                "n_over_d": table.frame.loc[here & (probe == "specialist"), "n_over_d"].mean(),
                 "n_base_queries": found.n_groups,
             }
         )

@@ -82,41 +82,48 @@ def variance_matched_subspaces(
             f"not {variance:.4g}"
         )
     values = np.maximum(values, 1e-12 * values[-1])
-    rng = np.random.default_rng(seed)
-    found: list[Subspace] = []
-    for _ in range(n_subspaces):
-        gaussian = rng.standard_normal((len(values), rank))
-        basis = _tilted(gaussian, values, variance, tolerance)
-        found.append(Subspace(basis=basis.T @ vectors.T, mean=mean, name=name))
-    return tuple(found)
+    gaussian = np.random.default_rng(seed).standard_normal((n_subspaces, len(values), rank))
+    bases = _tilted(gaussian, values, variance, tolerance)
+    return tuple(Subspace(basis=basis.T @ vectors.T, mean=mean, name=name) for basis in bases)
 
 
 def _tilted(
-    gaussian: Float[np.ndarray, "d k"], values: Float[np.ndarray, " d"], variance: float, tolerance: float
-) -> Float[np.ndarray, "d k"]:
-    """Orthonormal columns in eigen-coordinates whose captured variance is the one asked for."""
+    gaussian: Float[np.ndarray, "n d k"], values: Float[np.ndarray, " d"], variance: float, tolerance: float
+) -> Float[np.ndarray, "n d k"]:
+    """Orthonormal columns in eigen-coordinates that capture the variance asked for, in every draw."""
     logs = np.log(values / values[-1])
-
-    def basis_at(t: float) -> Float[np.ndarray, "d k"]:
-        weights = np.exp(0.5 * (t * logs - (t * logs).max()))
-        # Rows in falling order of size, which keeps Householder QR accurate on rows of any size.
-        order = np.argsort(-weights)
-        basis = np.empty_like(gaussian)
-        basis[order] = np.linalg.qr(gaussian[order] * weights[order, None])[0]
-        return basis
-
-    low, high, captured = -STEEPEST, STEEPEST, float("nan")
+    bases = np.empty_like(gaussian)
+    low, high = np.full(len(gaussian), -STEEPEST), np.full(len(gaussian), STEEPEST)
+    open_ = np.arange(len(gaussian))
+    captured = np.full(0, np.nan)
     for _ in range(200):
-        middle = 0.5 * (low + high)
-        basis = basis_at(middle)
-        captured = float(values @ (basis**2).sum(axis=1))
-        if abs(captured - variance) <= tolerance * variance:
-            return basis
-        low, high = (middle, high) if captured < variance else (low, middle)
+        middle = 0.5 * (low[open_] + high[open_])
+        bases[open_] = _bases_at(middle, gaussian[open_], logs)
+        captured = np.square(bases[open_]).sum(axis=2) @ values
+        missed = np.abs(captured - variance) > tolerance * variance
+        open_, middle, captured = open_[missed], middle[missed], captured[missed]
+        if not len(open_):
+            return bases
+        low[open_] = np.where(captured < variance, middle, low[open_])
+        high[open_] = np.where(captured < variance, high[open_], middle)
     raise InputError(
-        f"no tilt reaches the variance {variance:.4g} (it ended at {captured:.4g}): it is too near the "
+        f"no tilt reaches the variance {variance:.4g} (it ended at {captured[0]:.4g}): it is too near the "
         "largest or the smallest that a subspace of this rank can capture"
     )
+
+
+def _bases_at(
+    tilts: Float[np.ndarray, " n"], gaussian: Float[np.ndarray, "n d k"], logs: Float[np.ndarray, " d"]
+) -> Float[np.ndarray, "n d k"]:
+    """Each draw's columns weighted by its tilt of the eigenvalues, orthonormalised."""
+    exponents = 0.5 * tilts[:, None] * logs
+    weights = np.exp(exponents - exponents.max(axis=1, keepdims=True))[..., None]
+    # Rows in falling order of size, which keeps Householder QR accurate on rows of any size.
+    order = np.argsort(-weights, axis=1)
+    sorted_ = np.linalg.qr(np.take_along_axis(gaussian * weights, order, axis=1))[0]
+    bases = np.empty_like(gaussian)
+    np.put_along_axis(bases, order, sorted_, axis=1)
+    return bases
 
 
 def _check_rank(rank: int, d: int) -> None:

@@ -37,10 +37,8 @@ def checklist(facts: StudyFacts) -> tuple[Answer, ...]:
 
 
 def _against_dimensions(facts: StudyFacts) -> Iterator[str]:
-    found = [
-        table[table["probe"] == "specialist"] if "probe" in table else table
-        for _, table in facts.tables("n_over_d")
-    ]
+    found = [table for _, table in facts.tables("n_over_d") if "probe" in table]
+    found = [table[table["probe"] == "specialist"] for table in found]
     if not found:
         yield facts.missing("n/d", "specialist_vs_general")
         return
@@ -156,9 +154,13 @@ def _erasure(facts: StudyFacts) -> Iterator[str]:
         yield f"Held-out score of each iteration in the tables: {NOT_DONE} (only ranks are kept)."
     table = facts.table("causal_ablation", needs=["matrix"])
     matrices = set() if table is None else {str(name).lower() for name in table["matrix"]}
-    for method in ("Mean difference", "LEACE"):
-        beside = any(method.lower() in name for name in matrices)
-        yield f"{method}: " + ("its own matrix beside it." if beside else f"{NOT_DONE}.")
+    if not any("mean difference" in name for name in matrices):
+        yield f"Mean difference and LEACE: {NOT_DONE}."
+        return
+    yield (
+        "Mean difference: its own matrix beside it, which is that of LEACE too: after either, a refitted "
+        "linear probe may use the weights orthogonal to the difference of the class means, and no others."
+    )
 
 
 def _damage(facts: StudyFacts) -> Iterator[str]:

@@ -43,7 +43,7 @@ def test_the_summary_has_rates_with_intervals_and_power_by_signal_and_size(finis
     summary = json.loads((finished / "summary.json").read_text())
     claim = summary["claims"][FAST]
     false_positive, (power,) = claim["false_positive"], claim["power"]
-    assert set(false_positive) == {"rate", "low", "high", "runs"}
+    assert set(false_positive) == {"planted", "rate", "low", "high", "runs"}
     assert set(power) == {"signal", "n_over_d", "rate", "runs"}
     assert false_positive["runs"] == 3
     nulls = [row for row in summary["rates"] if row["kind"] == "null"]

@@ -15,7 +15,7 @@ SUMMARY = {
     "nominal": 0.05,
     "claims": {
         "specificity": {
-            "false_positive": {"rate": 0.035, "low": 0.017, "high": 0.07, "runs": 200},
+            "false_positive": {"planted": "twins", "rate": 0.035, "low": 0.017, "high": 0.07, "runs": 200},
             "power": POWER,
         }
     },
@@ -24,9 +24,16 @@ SUMMARY = {
 
 def test_the_tables_hold_what_was_measured():
     table = calibration_markdown(SUMMARY)
-    assert "| `specificity` | 0.035 | [0.017, 0.070] | 200 |" in table
-    assert "| `specificity` | 1 | 0.01 at 0.938, 0.15 at 15 | 12 |" in table
-    assert table.index("| `specificity` | 1 |") < table.index("| `specificity` | 2 |")
+    assert "| `specificity` | 0.035 | [0.017, 0.070] | twins | 200 |" in table
+    assert "| claim | signals | power at n/d 0.938 | power at n/d 15 | runs each |" in table
+    assert "| `specificity` | 1 / 2 | 0.01 / 0.02 | 0.15 / 0.30 | 12 |" in table
+
+
+def test_claims_measured_at_other_sizes_have_a_table_of_their_own():
+    other = {**SUMMARY["claims"]["specificity"], "power": [point | {"n_over_d": 30.0} for point in POWER[:1]]}
+    table = calibration_markdown({**SUMMARY, "claims": {**SUMMARY["claims"], "causal_ablation": other}})
+    assert "| claim | signals | power at n/d 30 | runs each |" in table
+    assert "| `causal_ablation` | 2 | 0.30 | 12 |" in table
 
 
 def test_only_what_lies_between_the_markers_changes(tmp_path: Path):

@@ -17,13 +17,19 @@ def matrix(
     score: np.ndarray | None = None,
     fits: int = 1,
     error: float = NOISE,
+    fit_error: float = 0.0,
 ) -> DropMatrix:
-    """Drops that are means over base queries of the truth plus noise of standard error `error`."""
+    """Drops that are means over base queries of the truth plus noise of standard error `error`.
+
+    The subspace of a task, as one fit finds it, takes away a share 1 + `fit_error` * N(0, 1) of the truth.
+    """
     rng = np.random.default_rng(seed)
     n = len(truth)
     noise = error * np.sqrt(n_queries) * rng.normal(size=(n_queries, n, n))
     score = np.full(n, 0.4) if score is None else score
-    excess = truth + noise.mean(axis=0)
+    halves = noise.reshape(fits, -1, n, n).mean(axis=1)
+    by_fit = truth * (1 + fit_error * rng.normal(size=(fits, n, 1))) + halves
+    excess = by_fit.mean(axis=0)
     nothing = np.zeros((n, n))
     return DropMatrix(
         tasks=TASKS[:n],
@@ -36,7 +42,7 @@ def matrix(
         n_draws=20,
         score_influence=1e-4 * rng.normal(size=(n_queries, n)),
         influence=(noise - noise.mean(axis=0)) / n_queries,
-        refits=np.repeat((excess / score)[None], fits, axis=0),
+        refits=by_fit / score,
     )
 
 
@@ -133,10 +139,33 @@ def test_a_drop_that_control_draws_reach_too_is_no_edge():
     assert edges.p[2, 5] == 0.4
 
 
-def test_fits_that_disagree_make_asymmetry_less_certain():
+def paired_dependencies() -> np.ndarray:
+    """Three pairs of tasks that depend on each other as much as on themselves, and two tasks alone."""
+    truth = 0.3 * np.eye(8)
+    for a, b in ((0, 1), (2, 3), (4, 5)):
+        truth[a, b] = truth[b, a] = 0.3
+    return truth
+
+
+def test_subspaces_that_were_fitted_badly_do_not_look_asymmetric():
+    runs = 300
+    drawn = [matrix(paired_dependencies(), seed=s, fits=2, fit_error=0.4) for s in range(runs)]
+    p = np.array([judge(drops, n_bootstrap=200).asymmetry_p for drops in drawn])
+    assert (p <= 0.05).mean() < 0.05 + 2 * np.sqrt(0.05 * 0.95 / runs)
+
+
+def test_a_one_way_dependency_is_seen_through_badly_fitted_subspaces():
+    truth = 0.3 * np.eye(8)
+    truth[2, 5] = 0.3
+    drawn = [matrix(truth, seed=s, fits=2, fit_error=0.2) for s in range(50)]
+    p = np.array([judge(drops, n_bootstrap=200).asymmetry_p for drops in drawn])
+    assert (p <= 0.05).mean() > 0.9
+
+
+def test_own_removals_that_differ_between_fits_make_asymmetry_less_certain():
     truth = 0.3 * np.eye(8)
     truth[0, 1], truth[1, 0] = 0.15, 0.05
     agreeing = matrix(truth, seed=6, fits=2)
     disagreeing = matrix(truth, seed=6, fits=2)
-    disagreeing.refits[0, :2, :2] += np.array([[0, 1.0], [-1.0, 0]])
+    disagreeing.refits[0, :2, :2] += 0.5 * np.eye(2)
     assert judge(disagreeing).asymmetry_p > judge(agreeing).asymmetry_p

@@ -55,7 +55,15 @@ def test_halves_are_averaged_and_keep_their_own_queries():
     assert found.excess[0, 0] == pytest.approx(np.mean([a.excess[0, 0] for a in alone]))
     np.testing.assert_allclose(found.influence[:3, 0, 0], alone[0].influence[:3, 0, 0] / 2)
     np.testing.assert_allclose(found.influence[3:, 0, 0], alone[1].influence[3:, 0, 0] / 2)
-    assert len(found.refits) == 2
+    np.testing.assert_allclose(found.refits.mean(axis=0)[0], found.excess[0] / found.score)
+
+
+def test_a_half_whose_score_is_at_its_floor_does_not_blow_its_share_up():
+    weak = conditions(1)
+    weak[:, 0] = 0.0001
+    parts = [half(values, first_query=3 * s, ablated=[0]) for s, values in enumerate((conditions(0), weak))]
+    found = average(("a", "b"), parts, floor=0.0)
+    assert (np.abs(found.refits[:, 0, 0]) < 2).all()
 
 
 def test_a_task_that_one_half_could_not_measure_is_not_averaged_away():

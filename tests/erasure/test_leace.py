@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from if_circuits.erasure.base import Erasure
 from if_circuits.erasure.leace import Leace
+from if_circuits.erasure.mean_difference import MeanDifference
 from if_circuits.errors import InputError
 from if_circuits.probes.linear import fit_linear_probe
 from tests.probes.planted import planted
@@ -53,6 +54,20 @@ def test_no_linear_probe_beats_a_constant_on_the_fitting_data():
     constant = -(y.mean() * np.log(y.mean()) + (~y).mean() * np.log((~y).mean()))
     assert loss >= constant - 1e-9
     assert np.ptp(scores) < 1e-6
+
+
+@pytest.mark.parametrize("shrinkage", [True, False])
+def test_a_probe_of_another_label_loses_what_it_loses_with_the_mean_difference(shrinkage: bool):
+    X, y = planted(200, 6, signal=2.0)
+    unseen, other = planted(50, 6, seed=1)[0], X[:, 0] + X[:, 1] > np.median(X[:, 0] + X[:, 1])
+
+    def refitted(erasure: Erasure) -> np.ndarray:
+        design = np.column_stack([erasure.remove(X), np.ones(len(X))])
+        weights = np.linalg.lstsq(design, other.astype(float), rcond=1e-10)[0]
+        return erasure.remove(unseen) @ weights[:-1] + weights[-1]
+
+    removed = MeanDifference().fit(X, y, groups=np.arange(len(y)), seed=0)
+    np.testing.assert_allclose(refitted(fit(X, y, shrinkage=shrinkage)), refitted(removed), atol=1e-8)
 
 
 def test_the_projection_is_oblique_of_rank_one_and_idempotent():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import false_discovery_control
 
 from if_circuits.statistics.correction import benjamini_hochberg, holm
 
@@ -10,6 +11,14 @@ def test_hand_computed_values() -> None:
     p = np.array([0.01, 0.04, 0.03, 0.005])
     np.testing.assert_allclose(holm(p), [0.03, 0.06, 0.06, 0.02])
     np.testing.assert_allclose(benjamini_hochberg(p), [0.02, 0.04, 0.04, 0.02])
+
+
+def test_agree_with_scipy_and_with_the_definition() -> None:
+    p = np.random.default_rng(1).random(40) ** 3
+    np.testing.assert_allclose(benjamini_hochberg(p), false_discovery_control(p))
+    order = np.argsort(p)
+    stepped = np.maximum.accumulate(p[order] * np.arange(40, 0, -1)).clip(max=1.0)
+    np.testing.assert_allclose(holm(p)[order], stepped)
 
 
 @pytest.mark.parametrize("correct", [holm, benjamini_hochberg])
