@@ -21,7 +21,9 @@ from if_circuits.probes.standardise import Design, weighted_moments
 BLOCK_ELEMENTS = 2**18
 """Entries of an [n, m] array in one batch of problems: a few megabytes, so that they stay in cache."""
 PRODUCTS = 150
-"""Products with the design matrix that a solution takes, roughly."""
+"""Products with the design matrix that a solution takes, roughly, and more since those of few problems are slow."""
+SPECTRUM = 768
+"""The same for the spectrum of a design matrix, which a Gram matrix gives almost for nothing."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,12 @@ def solve_all(
     rule: Rule,
 ) -> Iterator[Part]:
     """Solve the problems named in `columns`, in parts that together hold each of them once."""
+    if not rule.standardise and _by_row_pays(*X.shape, len(columns)):
+        yield from _by_row(X, sign, a, penalty, columns, rule)
+        return
     by_feature = list[Int[np.ndarray, " j"]]()
     for same in _same_rows(a, columns):
-        if _by_row_pays(int(np.count_nonzero(a[same[0]])), X.shape[1], len(same)):
+        if rule.standardise and _by_row_pays(int(np.count_nonzero(a[same[0]])), X.shape[1], len(same)):
             yield from _by_row(X, sign, a, penalty, same, rule)
         else:
             by_feature.append(same)
@@ -75,7 +80,8 @@ def _same_rows(a: Float[np.ndarray, "m n"], columns: Int[np.ndarray, " k"]) -> l
 
 def _by_row_pays(n: int, d: int, m: int) -> bool:
     """Whether m problems' Gram matrix costs less than it saves in products, counted in multiplications."""
-    return d > SMALL and n < d and n * n * d < PRODUCTS * m * (4 * n * d - 2 * n * n)
+    saved = PRODUCTS * m * (4 * d - 2 * n) + SPECTRUM * d
+    return d > SMALL and n < d and n * d < saved
 
 
 def _by_row(
@@ -86,8 +92,9 @@ def _by_row(
     same: Int[np.ndarray, " k"],
     rule: Rule,
 ) -> Iterator[Part]:
-    rows = np.flatnonzero(a[same[0]])
-    X, weights = X[rows], a[same[0], rows]
+    """Problems of equal weights, or of any weights on features that are not scaled."""
+    rows = np.flatnonzero(a[same].any(axis=0))
+    X, weights = X[rows], a[same[0], rows] if rule.standardise else np.ones(len(rows))
     first = Design.of(X, standardise=rule.standardise, weights=weights, dtype=np.float32)
 
     @cache
@@ -100,7 +107,9 @@ def _by_row(
         at = same[block]
         spaces = (lambda dtype, block=block: space(dtype).take(block))
         w, found = _solve(spaces, sign[np.ix_(at, rows)], a[np.ix_(at, rows)], penalty[at], rule)
-        yield Part(at, w, found.b, first.mean, first.scale, found)
+        shares = a[np.ix_(at, rows)].astype(np.float32)
+        centre = shares @ first.Z / shares.sum(axis=1, keepdims=True)
+        yield Part(at, w, found.b + np.einsum("md,md->m", centre, w), first.mean + centre, first.scale, found)
 
 
 def _by_feature(

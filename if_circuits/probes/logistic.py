@@ -40,10 +40,12 @@ class LogisticFits:
     def scores(self, X: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n m"]:
         """Decision values in logits; NaN for rows with NaN and for fits that do not exist."""
         slope = self.weight / self.scale
-        # Centring X first keeps the digits of activations whose mean is large.
-        centre = np.nan_to_num(self.mean).mean(axis=0)
+        # Centring X first keeps the digits of activations whose mean is large; where X is float32, so is that.
+        X = np.asarray(X)
+        kind = np.float32 if X.dtype == np.float32 else np.float64
+        centre = np.nan_to_num(self.mean).mean(axis=0).astype(kind)
         offset = self.bias - np.einsum("md,md->m", self.mean - centre, slope)
-        return (np.asarray(X, dtype=np.float64) - centre) @ slope.T + offset
+        return ((X - centre) @ slope.T.astype(kind)).astype(np.float64) + offset
 
     def take(self, rows: Int[np.ndarray, " k"]) -> LogisticFits:
         """Some of the right-hand sides, in the order given."""
