@@ -22,7 +22,8 @@ from if_circuits.erasure.base import Subspace, erasure_methods
 from if_circuits.erasure.labelled import checked
 from if_circuits.probes.across_folds import fit_across_folds
 from if_circuits.probes.folds import grouped_folds
-from if_circuits.probes.newton import Spectrum, minimise
+from if_circuits.probes.coordinates import SMALL, ByFeature, ByRow
+from if_circuits.probes.newton import minimise
 from if_circuits.probes.scoring import auroc, resampled_auroc
 from if_circuits.probes.standardise import Design
 
@@ -96,7 +97,7 @@ class Inlp:
                 break
         held_out, lows, highs = np.array(curve).T
         return InlpSubspace(
-            search.removed[0], X.mean(axis=0), self.name, held_out, lows, highs, C, stopped or NOTHING_LEFT
+            search.basis(), X.mean(axis=0), self.name, held_out, lows, highs, C, stopped or NOTHING_LEFT
         )
 
     def _stops(self, curve: Sequence[tuple[float, float, float]]) -> str:
@@ -147,44 +148,38 @@ class _Search:
         train = folds != held_out[:, None]
         possible = (train & y).any(axis=1) & (train & ~y).any(axis=1)
         self.folds, self.held_out, self.train = folds, held_out[possible], train[possible].astype(np.float64)
-        self.sign = np.where(y, 1.0, -1.0)
-        self.Z = Design.of(X, standardise=False).Z
-        self.spectrum = Spectrum.of(self.Z)
-        self.penalty = np.full(len(self.train), 1.0 / C)
-        self.removed = np.zeros((len(self.train), 0, X.shape[1]))
+        self.sign = np.tile(np.where(y, 1.0, -1.0), (len(self.train), 1))
+        Z = Design.of(X, standardise=False).Z
+        n, d = Z.shape
+        by_row = d > SMALL and n < d
+        runs = len(self.train)
+        self.space = ByRow.of(Z, problems=runs) if by_row else ByFeature.of(Z, np.ones((runs, d)))
+        self.penalty = np.full(runs, 1.0 / C)
         self._fit()
 
     def _fit(self) -> None:
-        found = minimise(
-            self.Z,
-            np.tile(self.sign, (len(self.train), 1)),
-            self.train,
-            inverse_scale=np.ones((len(self.train), self.Z.shape[1])),
-            removed=self.removed,
-            penalty=self.penalty,
-            spectrum=self.spectrum,
-            tolerance=1e-4,
-            max_iterations=100,
+        self.found = minimise(
+            self.space, self.sign, self.train, penalty=self.penalty, tolerance=1e-4, max_iterations=100
         )
-        self.w, self.b = found.w, found.b
 
     def held_out_scores(self) -> Float[np.ndarray, " n"]:
         """The score of every row under the run that held its fold out; NaN where that lacked a class."""
         scores = np.full(len(self.folds), np.nan)
+        predicted = self.space.image(self.found.x) + self.found.b[:, None]
         for run, fold in enumerate(self.held_out):
             rows = self.folds == fold
-            scores[rows] = self.Z[rows] @ self.w[run] + self.b[run]
+            scores[rows] = predicted[run, rows]
         return scores
+
+    def basis(self) -> Float[np.ndarray, "rounds d"]:
+        """What was removed from all rows, first removed first."""
+        directions = self.space.weights(self.space.removed[0])
+        return Subspace.orthonormalise(directions, name="removed").basis
 
     def remove_directions(self) -> bool:
         """Project every run's probe out and fit the next ones; False when there is no direction left."""
-        unions = [
-            Subspace.orthonormalise(np.vstack([removed, w]), name="removed")
-            for removed, w in zip(self.removed, self.w, strict=True)
-        ]
-        rank = self.removed.shape[1] + 1
-        if any(union.rank < rank for union in unions):
+        if (self.space.norm(self.found.x)[0] == 0).any():
             return False
-        self.removed = np.stack([union.basis for union in unions])
+        self.space = self.space.remove(self.found.x)
         self._fit()
         return True

@@ -13,11 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from if_circuits.errors import InputError
-from if_circuits.probes.newton import Spectrum, minimise
-from if_circuits.probes.standardise import Design, weighted_moments
-
-BLOCK_ELEMENTS = 2**18
-"""Entries of an [n, m] array in one batch of problems: a few megabytes, so that they stay in cache."""
+from if_circuits.probes.batches import Rule, solve_all
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,10 +40,12 @@ class LogisticFits:
     def scores(self, X: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n m"]:
         """Decision values in logits; NaN for rows with NaN and for fits that do not exist."""
         slope = self.weight / self.scale
-        # Centring X first keeps the digits of activations whose mean is large.
-        centre = np.nan_to_num(self.mean).mean(axis=0)
+        # Centring X first keeps the digits of activations whose mean is large; where X is float32, so is that.
+        X = np.asarray(X)
+        kind = np.float32 if X.dtype == np.float32 else np.float64
+        centre = np.nan_to_num(self.mean).mean(axis=0).astype(kind)
         offset = self.bias - np.einsum("md,md->m", self.mean - centre, slope)
-        return (np.asarray(X, dtype=np.float64) - centre) @ slope.T + offset
+        return ((X - centre) @ slope.T.astype(kind)).astype(np.float64) + offset
 
     def take(self, rows: Int[np.ndarray, " k"]) -> LogisticFits:
         """Some of the right-hand sides, in the order given."""
@@ -82,7 +80,7 @@ def fit_logistic(
     """
     a, C = _checked(X, labels, weights, np.asarray(C, dtype=np.float64))
     used = a.any(axis=0)
-    a, y = a[:, used], np.asarray(labels).T[:, used]
+    X, a, y = np.asarray(X)[used], a[:, used], np.asarray(labels).T[:, used]
     m, d = len(C), X.shape[1]
     positive, total = np.einsum("mn,mn->m", a, y), a.sum(axis=1)
     possible = (positive > 0) & (positive < total)
@@ -91,49 +89,20 @@ def fit_logistic(
     b, gradient_norm, prior = (np.full(m, np.nan) for _ in range(3))
     iterations = np.zeros(m, dtype=int)
     converged, separated = (np.zeros(m, dtype=bool) for _ in range(2))
-    if possible.any():
-        design = Design.of(np.asarray(X)[used], standardise=standardise)
-        spectrum = Spectrum.of(design.Z)
-        columns = np.flatnonzero(possible)
-        for block in np.array_split(columns, -(-len(columns) * a.shape[1] // BLOCK_ELEMENTS)):
-            centre, spread = _moments_of_each(design.Z, a[block])
-            if not standardise:
-                spread = np.sign(spread)
-            inverse = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
-            found = minimise(
-                design.Z,
-                np.where(y[block], 1.0, -1.0),
-                a[block],
-                inverse_scale=inverse,
-                penalty=1.0 / C[block],
-                spectrum=spectrum,
-                tolerance=tolerance,
-                max_iterations=max_iterations,
-            )
-            # The solver leaves z uncentred; the public form centres it on the training rows.
-            w[block], b[block] = found.w, found.b + np.einsum("md,md->m", centre * inverse, found.w)
-            mean[block] = design.mean + centre * design.scale
-            scale[block] = np.where(spread > 0, spread * design.scale, 1.0)
-            gradient_norm[block], iterations[block] = found.gradient_norm, found.iterations
-            converged[block], separated[block] = found.converged, found.separated
-        prior[columns] = np.log(positive[columns]) - np.log((total - positive)[columns])
+    rule = Rule(standardise, tolerance, max_iterations)
+    for part in solve_all(X, np.where(y, 1.0, -1.0), a, 1.0 / C, columns=np.flatnonzero(possible), rule=rule):
+        w[part.columns], b[part.columns] = part.w, part.b
+        mean[part.columns], scale[part.columns] = part.mean, part.scale
+        found = part.solution
+        gradient_norm[part.columns], iterations[part.columns] = found.gradient_norm, found.iterations
+        converged[part.columns], separated[part.columns] = found.converged, found.separated
+    prior[possible] = np.log(positive[possible]) - np.log((total - positive)[possible])
     reasons = tuple(
         _reason(*facts, limit=max_iterations)
         for facts in zip(total, possible, converged, separated, strict=True)
     )
     n = (a > 0).sum(axis=1)
     return LogisticFits(w, b, mean, scale, C, gradient_norm, iterations, converged, n, prior, reasons)
-
-
-def _moments_of_each(
-    Z: Float[np.ndarray, "n d"], a: Float[np.ndarray, "m n"]
-) -> tuple[Float[np.ndarray, "m d"], Float[np.ndarray, "m d"]]:
-    """Moments under every row of a, computed once for rows that are the same."""
-    position: dict[bytes, int] = {}
-    which = np.array([position.setdefault(row.tobytes(), len(position)) for row in a])
-    first = np.unique(which, return_index=True)[1]
-    mean, spread = weighted_moments(Z, a[first])
-    return mean[which], spread[which]
 
 
 def _reason(total: float, possible: bool, converged: bool, separated: bool, *, limit: int) -> str:

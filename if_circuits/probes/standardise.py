@@ -13,6 +13,8 @@ from jaxtyping import Float
 
 from if_circuits.errors import InputError
 
+COLUMNS = 128
+"""Columns that are worked on at once, so that they stay in cache."""
 RECHECK_BELOW = 1e-8
 """Share of the second moment under which E[z^2] - E[z]^2 has lost its digits and is summed again."""
 
@@ -27,19 +29,33 @@ class Design:
     """One where a column is constant (that column of Z is zero), and everywhere when only centred."""
 
     @classmethod
-    def of(cls, X: Float[np.ndarray, "n d"], *, standardise: bool) -> Design:
-        """X in common units, or only centred, in float64; raises InputError on values that are not finite."""
-        Z = np.array(X, dtype=np.float64, order="C")
-        if not np.isfinite(Z).all():
-            raise InputError("activations contain NaN or infinity in rows that are used; mask those rows out")
-        mean = Z.mean(axis=0)
-        Z -= mean
-        scale = np.sqrt(np.einsum("nd,nd->d", Z, Z) / len(Z))
-        rounding = len(Z) * np.finfo(np.float64).eps * np.abs(mean)
-        constant = scale <= rounding
-        Z[:, constant] = 0.0
-        scale[constant | (not standardise)] = 1.0
-        Z /= scale
+    def of(
+        cls,
+        X: Float[np.ndarray, "n d"],
+        *,
+        standardise: bool,
+        weights: Float[np.ndarray, " n"] | None = None,
+        dtype: type[np.float32] | type[np.float64] = np.float64,
+    ) -> Design:
+        """X in common units, or only centred; raises InputError on values that are not finite.
+
+        `weights`, all positive, count rows in the mean and the scale. Moments are float64 whatever the dtype.
+        """
+        n, d = X.shape
+        shares = np.full(n, 1.0 / n) if weights is None else weights / weights.sum()
+        Z, mean, scale = np.empty((n, d), dtype=dtype), np.empty(d), np.empty(d)
+        for start in range(0, d, COLUMNS):
+            part = slice(start, start + COLUMNS)
+            z = np.array(X[:, part], dtype=np.float64, order="C")
+            mean[part] = shares @ z
+            z -= mean[part]
+            scale[part] = deviation = np.sqrt(shares @ (z * z))
+            if not np.isfinite(deviation).all():
+                raise InputError("activations contain NaN or infinity in rows that are used; mask those rows out")
+            constant = deviation <= n * np.finfo(np.float64).eps * np.abs(mean[part])
+            z[:, constant] = 0.0
+            scale[part][constant | (not standardise)] = 1.0
+            np.divide(z, scale[part], out=Z[:, part], casting="same_kind")
         return cls(Z=Z, mean=mean, scale=scale)
 
 

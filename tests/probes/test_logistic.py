@@ -55,7 +55,7 @@ def test_many_problems_are_solved_in_several_batches_alike(monkeypatch: pytest.M
     labels = np.stack([np.roll(y, shift) for shift in range(9)], axis=1)
     weights, C = np.ones_like(labels), np.full(9, 0.3)
     at_once = fit_logistic(X, labels, weights=weights, C=C)
-    monkeypatch.setattr("if_circuits.probes.logistic.BLOCK_ELEMENTS", 250)
+    monkeypatch.setattr("if_circuits.probes.batches.BLOCK_ELEMENTS", 250)
     in_parts = fit_logistic(X, labels, weights=weights, C=C)
     np.testing.assert_allclose(in_parts.weight, at_once.weight, rtol=1e-3, atol=1e-6)
 
