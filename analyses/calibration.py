@@ -22,7 +22,6 @@ from typing import Any, cast
 import pandas as pd
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.progress import TimeRemainingColumn as RemainingColumn
-from statsmodels.stats.proportion import proportion_confint
 
 from if_circuits.analyses.base import ANALYSES
 from if_circuits.analyses.calibration_figure import figure
@@ -33,9 +32,9 @@ from if_circuits.console import new_console, print_table
 from if_circuits.durable import durable_file, write_text
 from if_circuits.errors import InputError
 from if_circuits.report.style import save_png
+from if_circuits.statistics.proportion import wilson
 
 RUNS, POWER_RUNS = 200, 12
-CONFIDENCE = 0.95
 
 
 def calibrate(
@@ -85,15 +84,9 @@ def rates(table: pd.DataFrame) -> pd.DataFrame:
     supported = table["verdict"].eq("supported").groupby([table[key] for key in keys], sort=False)
     found = supported.agg(supported="sum", runs="size").reset_index()
     found["rate"] = found["supported"] / found["runs"]
-    bounds = [_wilson(int(count), int(n)) for count, n in zip(found["supported"], found["runs"], strict=True)]
+    bounds = [wilson(int(count), int(n)) for count, n in zip(found["supported"], found["runs"], strict=True)]
     found["low"], found["high"] = [low for low, _ in bounds], [high for _, high in bounds]
     return found[[*keys, "rate", "low", "high", "runs"]]
-
-
-def _wilson(count: int, n: int) -> tuple[float, float]:
-    low, high = cast(tuple[float, float], proportion_confint(count, n, alpha=1 - CONFIDENCE, method="wilson"))
-    # Rounding leaves bounds of 0 and 1 a hair inside of the rates of 0 and 1 that they belong to.
-    return (0.0 if count == 0 else float(low)), (1.0 if count == n else float(high))
 
 
 def summarise(found: pd.DataFrame) -> dict[str, Any]:

@@ -56,6 +56,8 @@ SETTINGS = AnalysisSettings(n_bootstrap=300, n_permutations=199)
 
 _CODE = ("probes", "erasure", "similarity", "statistics")
 """Folders of the package that the analyses compute with."""
+_NO_PART = ("calibration", "known_answers", "planted_directions")
+"""Modules that no verdict follows from."""
 
 
 @dataclass(frozen=True)
@@ -196,6 +198,6 @@ def code_digest() -> str:
     files += sorted(package.glob("simul*.py"))
     whole = hashlib.sha256()
     for file in files:
-        if not file.name.startswith("calibration"):
+        if not (file.name.startswith(_NO_PART) or file.stem.endswith("figure")):
             whole.update(file.name.encode() + file.read_bytes())
     return whole.hexdigest()[:24]
