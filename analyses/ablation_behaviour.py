@@ -47,8 +47,9 @@ CEILING = 0.95
 PROMPTS_PER_TASK = 12
 """Prompts of each task and half; each is answered under every condition."""
 MIN_PROMPTS = 5
-STARTS = 4
-"""Start layers that are tried, evenly spaced from the first."""
+STARTS = 8
+"""Start layers that are tried, evenly spaced from the first. Few miss the layer that matters: with four of
+if-tiny's six, a mechanism planted at the third was never removed where it was read."""
 PROMPTS_FOR_START = 4
 """Prompts of each task and half that a start is chosen on."""
 CONTROLS_FOR_START = 2

@@ -141,7 +141,8 @@ def _edges(result: AnalysisResult, mechanism: Mechanism, matrix: str) -> list[An
     cells = cells[cells["measurable"]]
     planted_of = mechanism.edges()
     planted = np.array(
-        [planted_of.get((a, b), False) for a, b in zip(cells["ablated"], cells["measured"], strict=True)]
+        [planted_of.get((a, b), False) for a, b in zip(cells["ablated"], cells["measured"], strict=True)],
+        dtype=bool,
     )
     found = cells["survives"].to_numpy(dtype=bool)
     both = int((planted & found).sum())

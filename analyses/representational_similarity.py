@@ -3,8 +3,8 @@
 Three kinds of similarity between tasks, at `last`, at one layer that a fifth of the base queries chooses
 and the rest reports on:
 
-- *directions*: the angle between two tasks' discriminant directions (satisfied minus violated, after
-  whitening by the pooled covariance within tasks and classes, so that noise has no preferred direction).
+- *directions*: the angle between what "satisfied" moves in two tasks, the mean of satisfied minus that of
+  violated responses (`task_directions` says why not the directions of discriminants).
   Directions a, b of tasks A, B are estimated on two halves of the base queries; (a0 b1)(a1 b0) / ((a0
   a1)(b0 b1)) estimates their squared cosine over its split-half ceiling. Halves share no noise, so 0 is its
   expectation for unrelated tasks: nothing is left to debias.

@@ -17,11 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.linalg import solve_triangular
 
-from if_circuits.analyses.discriminant import shrunk_covariance
 from if_circuits.analyses.labelled import LabelledTask
-from if_circuits.analyses.task_subspaces import within_class_residuals
 from if_circuits.statistics.bootstrap import bootstrap_draws
 
 _BLOCK = 64
@@ -74,12 +71,16 @@ def direction_products(
 ) -> DirectionProducts:
     """Directions of the same tasks on both halves, and their products on resampled base queries.
 
-    A direction is the difference of the class means after whitening by the pooled covariance within tasks
-    and classes (shrunk: Ledoit and Wolf 2004), which is Fisher's discriminant in coordinates where noise
-    has the same size in every direction. Every task needs rows of both classes in both halves.
+    A direction is the difference of the class means in the activations' own coordinates: what "satisfied"
+    moves. What tells the classes apart best, the same divided by the noise, is another question with another
+    answer: where the words of a response give its label away, it follows them, and misses a direction that
+    all tasks share and that causes the label (measured on models with such a direction). Every task needs
+    rows of both classes in both halves.
     """
-    whiten = _whitener(features, [task for half in halves for task in half])
-    summed = [[_class_sums(whiten(features[task.rows]), task, n_queries) for task in half] for half in halves]
+    summed = [
+        [_class_sums(features[task.rows].astype(np.float64), task, n_queries) for task in half]
+        for half in halves
+    ]
 
     def products(weights: Float[np.ndarray, "resamples q"]) -> Float[np.ndarray, "resamples a b"]:
         blocks: list[Float[np.ndarray, "block a b"]] = []
@@ -96,23 +97,11 @@ def direction_products(
     return DirectionProducts(names, products(np.ones((1, n_queries)))[0], draws, len(queries))
 
 
-def _whitener(features: Float[np.ndarray, "n d"], tasks: Sequence[LabelledTask]):
-    within = within_class_residuals(features, tasks)
-    rows = np.concatenate([task.rows for task in tasks])
-    scale, covariance = shrunk_covariance(within, size=float(np.abs(features[rows]).max()))
-    factor = np.linalg.cholesky(covariance)
-
-    def whiten(X: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
-        return solve_triangular(factor, (X.astype(np.float64) / scale).T, lower=True).T
-
-    return whiten
-
-
 def _class_sums(
-    Z: Float[np.ndarray, "n d"], task: LabelledTask, n_queries: int
+    X: Float[np.ndarray, "n d"], task: LabelledTask, n_queries: int
 ) -> Float[np.ndarray, "2 q d_plus_1"]:
     """Sums over the rows of each class and base query, and in the last column their number."""
-    counted = np.column_stack([Z - Z.mean(axis=0), np.ones(len(Z))])
+    counted = np.column_stack([X - X.mean(axis=0), np.ones(len(X))])
     sums = np.zeros((2, n_queries, counted.shape[1]))
     np.add.at(sums, (task.satisfied.astype(int), task.queries), counted)
     return sums

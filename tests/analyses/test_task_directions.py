@@ -17,8 +17,8 @@ def halves(cosine: float, *, seed: int, signal: float = 3.0, samples: int = 8):
     features, parts = [], []
     for number, direction in enumerate(directions):
         satisfied = rng.random(len(queries)) < 0.5
-        white = rng.normal(size=(len(queries), D)) + signal * np.outer(satisfied, direction)
-        features.append(white @ mixing.T + 10.0 * number)
+        noise = rng.normal(size=(len(queries), D)) @ mixing.T
+        features.append(noise + signal * np.outer(satisfied, direction) + 10.0 * number)
         rows = np.arange(len(queries)) + number * len(queries)
         parts.append(LabelledTask(f"task {number}", rows, satisfied, queries))
     split = [[task.where(task.queries % 2 == half) for task in parts] for half in (0, 1)]
@@ -42,6 +42,20 @@ def test_weak_signals_are_not_taken_for_unlike_directions():
     found = [products(1.0, seed=seed, signal=0.8, samples=16, n_bootstrap=2) for seed in range(20)]
     assert np.mean([each.estimate[0, 1] for each in found]) > 0
     assert np.median([each.cosine[0, 1] for each in found]) == pytest.approx(1.0, abs=0.3)
+
+
+def test_cues_that_give_the_labels_away_do_not_hide_a_shared_direction():
+    # Both tasks move one direction far, in noise; each has a small cue of its own without any.
+    rng = np.random.default_rng(5)
+    _, split = halves(1.0, seed=5)
+    shared, *cues = np.eye(D)[:3]
+    rows = np.arange(2 * QUERIES * 8)
+    features = rng.normal(size=(len(rows), D)) * np.r_[3.0, 0.0, 0.0, np.ones(D - 3)]
+    for half in split:
+        for task, cue in zip(half, cues, strict=True):
+            features[task.rows] += np.outer(task.satisfied, 3.0 * shared + 0.8 * cue)
+    found = direction_products(features, split, n_queries=QUERIES, n_bootstrap=2, seed=0)
+    assert found.cosine[0, 1] == pytest.approx((9.0 / (9.0 + 0.64)) ** 2, abs=0.06)
 
 
 def test_draws_surround_the_estimate():
