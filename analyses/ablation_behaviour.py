@@ -3,12 +3,12 @@ B's prompts.
 
 Each half of the base queries fits its own directions (`response_directions`); the prompts of the other half
 are answered, greedily: by the intact model, with each task's direction projected out, and with random
-directions, Gaussian and matched in variance, of which all tasks share one pool. Hooks project at a *start*
-layer and every layer above it, so that a later layer cannot simply write the direction again, at the
-prompt's last token and every generated one. The rest of the prompt, and so the keys and values that it
-leaves in the cache, stays intact: what the response reads of the constraint through attention is still
-there. Removed coordinates are set to their mean over the fitting half's responses, all tasks and positions
-together, which is the same centre for removals and controls.
+directions, Gaussian, and matched in variance but orthogonal to every task's, of which all tasks share one
+pool. Hooks project at a *start* layer and every layer above it, so that a later layer cannot simply write the
+direction again, at the prompt's last token and every generated one. The rest of the prompt, and so the keys
+and values that it leaves in the cache, stays intact: what the response reads of the constraint through
+attention is still there. Removed coordinates are set to their mean over the fitting half's responses, all
+tasks and positions together, which is the same centre for removals and controls.
 
 The start is chosen by its effect, on prompts of the fitting half, which are not reported: where removing
 their own direction costs tasks most compliance beyond random directions.

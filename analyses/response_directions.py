@@ -10,7 +10,7 @@ and it has rank one at every layer, so all tasks share their random controls.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -26,6 +26,8 @@ from if_circuits.interventions.operations import Add, ProjectOut
 
 ALONG_RESPONSE = ("10%", "30%", "50%", "70%", "90%", "last", "eos")
 """Positions that directions are fitted on, of those that were captured."""
+MOST_MATCHED = 0.8
+"""Share of the largest variance along one direction that random directions may be asked to take."""
 BACKGROUND = ("30%", "70%", "last")
 """Positions whose variation random directions are matched in."""
 
@@ -54,32 +56,39 @@ class ResponseDirections:
         """The same with n random directions ("gaussian" or "variance_matched"), shared by all tasks.
 
         Matched ones take away as much variance as the task's direction that takes most, at each layer: a
-        control for all tasks that is too lenient for none.
+        control for all tasks that is too lenient for none. They are orthogonal to the tasks' own directions:
+        where a mechanism is what varies most, all that takes as much variance would otherwise be that
+        mechanism, and be its own control. Where nothing else varies as much, they take `MOST_MATCHED` of what
+        can be had.
         """
         found: dict[int, list[Subspace]] = {}
         for layer in self._from(start):
             i = self.layers.index(layer)
-            mean = self.centres[i]
             # Other numbers at each layer: the same direction all the way up would not be a random one.
             own = seed + 1000 * (i + 1)
-            found[layer] = [random_subspace(1, mean=mean, seed=own + draw) for draw in range(n)]
+            found[layer] = [random_subspace(1, mean=self.centres[i], seed=own + draw) for draw in range(n)]
             if kind == "variance_matched":
-                directions = (self._direction(task, layer) for task in self.gaps)
-                taken = [captured_variance(each, self.backgrounds[i]) for each in directions if each.rank]
-                try:
-                    found[layer] = list(
-                        variance_matched_subspaces(
-                            self.backgrounds[i],
-                            rank=1,
-                            variance=max(taken, default=0.0),
-                            n_subspaces=n,
-                            seed=own,
-                        )
-                    )
-                except InputError:
-                    # As much variance as one direction can take: nothing random does, so Gaussian ones stay.
-                    continue
+                found[layer] = self._matched(layer, n=n, seed=own) or found[layer]
         return [self._project_out({layer: draws[i] for layer, draws in found.items()}) for i in range(n)]
+
+    def _matched(self, layer: int, *, n: int, seed: int) -> list[Subspace]:
+        """Empty where nothing but the tasks' directions varies."""
+        background = self.backgrounds[self.layers.index(layer)]
+        directions = [self._direction(task, layer) for task in self.gaps]
+        taken = [captured_variance(each, background) for each in directions if each.rank]
+        tasks = Subspace.orthonormalise(np.concatenate([each.basis for each in directions]), name="tasks")
+        # Random directions are drawn among those that are orthogonal to the tasks', in their coordinates.
+        outside = np.linalg.qr(tasks.basis.T, mode="complete")[0][:, tasks.rank :].T
+        if not len(outside):
+            return []
+        rest = background @ outside.T
+        most = float(np.linalg.eigvalsh(np.cov(rest.T, bias=True).reshape(len(outside), -1))[-1])
+        wanted = min(max(taken, default=0.0), MOST_MATCHED * most)
+        try:
+            found = variance_matched_subspaces(rest, rank=1, variance=wanted, n_subspaces=n, seed=seed)
+        except InputError:
+            return []
+        return [replace(each, basis=each.basis @ outside, mean=each.mean @ outside) for each in found]
 
     def addition(self, task: str, *, start: int, multiple: float) -> list[Intervention]:
         """Add a multiple of the task's mean difference at every layer from `start` on."""
