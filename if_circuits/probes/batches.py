@@ -21,7 +21,9 @@ from if_circuits.probes.standardise import Design, weighted_moments
 BLOCK_ELEMENTS = 2**18
 """Entries of an [n, m] array in one batch of problems: a few megabytes, so that they stay in cache."""
 PRODUCTS = 150
-"""Products with the design matrix that a solution takes, roughly, and more since those of few problems are slow."""
+"""Products with the design matrix that a solution takes: some 40, and those of few problems are slow."""
+ROUGH = 10.0
+"""How much wider the tolerance is while predictions come from a rounded Gram matrix."""
 SPECTRUM = 768
 """The same for the spectrum of a design matrix, which a Gram matrix gives almost for nothing."""
 
@@ -57,7 +59,7 @@ def solve_all(
     rule: Rule,
 ) -> Iterator[Part]:
     """Solve the problems named in `columns`, in parts that together hold each of them once."""
-    if not rule.standardise and _by_row_pays(*X.shape, len(columns)):
+    if not rule.standardise and _by_row_pays(len(X), X.shape[1], len(columns)):
         yield from _by_row(X, sign, a, penalty, columns, rule)
         return
     by_feature = list[Int[np.ndarray, " j"]]()
@@ -105,8 +107,7 @@ def _by_row(
 
     for block in _blocks(np.arange(len(same)), len(rows)):
         at = same[block]
-        spaces = (lambda dtype, block=block: space(dtype).take(block))
-        w, found = _solve(spaces, sign[np.ix_(at, rows)], a[np.ix_(at, rows)], penalty[at], rule)
+        w, found = _solve(space, block, sign[np.ix_(at, rows)], a[np.ix_(at, rows)], penalty[at], rule)
         shares = a[np.ix_(at, rows)].astype(np.float32)
         centre = shares @ first.Z / shares.sum(axis=1, keepdims=True)
         yield Part(at, w, found.b + np.einsum("md,md->m", centre, w), first.mean + centre, first.scale, found)
@@ -126,12 +127,14 @@ def _by_feature(
         spreads = np.sign(spreads)
     inverses = np.divide(1.0, spreads, out=np.zeros_like(spreads), where=spreads > 0)
     columns, which = np.concatenate(groups), np.repeat(np.arange(len(groups)), [len(same) for same in groups])
-    space = cache(lambda dtype: ByFeature.of(design.Z, inverses[which], fast=dtype))
+
+    @cache
+    def space(dtype: Precision) -> ByFeature:
+        return ByFeature.of(design.Z, inverses[which], fast=dtype)
 
     for block in _blocks(np.arange(len(columns)), len(X)):
         at, spread, centre = columns[block], spreads[which[block]], centres[which[block]]
-        spaces = (lambda dtype, block=block: space(dtype).take(block))
-        w, found = _solve(spaces, sign[at], a[at], penalty[at], rule)
+        w, found = _solve(space, block, sign[at], a[at], penalty[at], rule)
         # The solver leaves z uncentred; the public form centres it on the training rows.
         b = found.b + np.einsum("md,md->m", centre * inverses[which[block]], w)
         mean, scale = design.mean + centre * design.scale, np.where(spread > 0, spread * design.scale, 1.0)
@@ -144,20 +147,42 @@ def _blocks(columns: Int[np.ndarray, " k"], n: int) -> list[Int[np.ndarray, " j"
 
 def _solve(
     space: Callable[[Precision], Coordinates],
+    block: Int[np.ndarray, " m"],
     sign: Float[np.ndarray, "m n"],
     a: Float[np.ndarray, "m n"],
     penalty: Float[np.ndarray, " m"],
     rule: Rule,
 ) -> tuple[Float[np.ndarray, "m d"], Solution]:
     """Weights, and how they were found: in float64 where float32 ended early without having converged."""
-    quick = space(np.float32)
-    limits = {"tolerance": rule.tolerance, "max_iterations": rule.max_iterations}
-    found = minimise(quick, sign, a, penalty=penalty, **limits)
+
+    def solved(
+        space: Coordinates, rows: Int[np.ndarray, " k"], start: Solution | None = None, *, rough: bool = False
+    ) -> Solution:
+        return minimise(
+            space,
+            sign[rows],
+            a[rows],
+            penalty=penalty[rows],
+            tolerance=ROUGH * rule.tolerance if rough else rule.tolerance,
+            max_iterations=rule.max_iterations,
+            start=start,
+            rough=rough,
+        )
+
+    everything = np.arange(len(block))
+    quick = space(np.float32).take(block)
+    if isinstance(quick, ByRow):
+        found = solved(quick, everything, rough=True)
+        ended = found.iterations
+        found = solved(quick, everything, found)
+        found.iterations[:] += ended
+    else:
+        found = solved(quick, everything)
     w = quick.weights(found.x)
     doubtful = np.flatnonzero(~found.converged & (found.iterations < rule.max_iterations))
     if len(doubtful):
-        exact = space(np.float64).take(doubtful)
-        better = minimise(exact, sign[doubtful], a[doubtful], penalty=penalty[doubtful], **limits)
+        exact = space(np.float64).take(block[doubtful])
+        better = solved(exact, doubtful)
         w[doubtful] = exact.weights(better.x)
         for field in fields(Solution)[1:]:
             getattr(found, field.name)[doubtful] = getattr(better, field.name)

@@ -72,7 +72,8 @@ class Spectrum:
 
     def astype(self, dtype: Precision) -> Spectrum:
         """In another precision."""
-        return Spectrum(self.vectors.astype(dtype, copy=False), self.values.astype(dtype, copy=False), self.rest)
+        vectors, values = (part.astype(dtype, copy=False) for part in (self.vectors, self.values))
+        return Spectrum(vectors, values, self.rest)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +91,7 @@ class Gain:
         curvature: Float[np.ndarray, " m"],
         penalty: Float[np.ndarray, " m"],
     ) -> Gain:
-        """The inverse of curvature * Z^T Z + penalty, with the eigenvalues of Z^T Z that are not known as one."""
+        """The inverse of curvature * Z^T Z + penalty, with the unknown eigenvalues of Z^T Z all equal."""
         known = curvature[:, None] * spectrum.values
         # Without a penalty, null directions still need a positive preconditioner.
         least = np.maximum(penalty, 1e-6 * known.mean(axis=1))[:, None]
@@ -117,7 +118,11 @@ class ByFeature:
 
     @classmethod
     def of(
-        cls, Z: Float[np.ndarray, "n d"], inverse_scale: Float[np.ndarray, "m d"], *, fast: Precision = np.float32
+        cls,
+        Z: Float[np.ndarray, "n d"],
+        inverse_scale: Float[np.ndarray, "m d"],
+        *,
+        fast: Precision = np.float32,
     ) -> ByFeature:
         """Coordinates of one problem a row of `inverse_scale`, with no directions removed."""
         none = np.zeros((len(inverse_scale), 0, Z.shape[1]))
@@ -146,7 +151,11 @@ class ByFeature:
 
     def norm(self, x: Float[np.ndarray, "m d"]) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, "m d"]]:
         """Lengths of the weights, and what `smooth` needs beside x."""
-        return np.sqrt(dot(x, x)), x
+        return self.length(x), x
+
+    def length(self, x: Float[np.ndarray, "m d"]) -> Float[np.ndarray, " m"]:
+        """Lengths of the weights."""
+        return np.sqrt(dot(x, x))
 
     def inner(
         self, x: Float[np.ndarray, "m d"], y: Float[np.ndarray, "m d"], image: Float[np.ndarray, "m n"]
@@ -216,8 +225,11 @@ class ByRow:
 
     def image(self, x: Float[np.ndarray, "m n"]) -> Float[np.ndarray, "m n"]:
         """What x adds to the predictions."""
-        gram = self.fast if x.dtype == self.fast.dtype else self.gram
-        return (x.astype(gram.dtype, copy=False) @ gram).astype(x.dtype, copy=False)
+        for gram in (self.fast, self.gram):
+            if gram.dtype == x.dtype:
+                return x @ gram
+        # Through the weights: rounding of the Gram matrix counts by the length of x, even where rows cancel.
+        return (self.weights(x).astype(self.Z.dtype) @ self.Z.T).astype(x.dtype)
 
     def pull(self, r: Float[np.ndarray, "m n"]) -> Float[np.ndarray, "m n"]:
         """Derivative with respect to the weights, given that with respect to the predictions."""
@@ -227,6 +239,13 @@ class ByRow:
         """Lengths of the weights, and what `smooth` needs beside x: its image."""
         image = self.image(x)
         return np.sqrt(np.maximum(dot(x, image), 0.0)), image
+
+    def length(self, x: Float[np.ndarray, "m n"]) -> Float[np.ndarray, " m"]:
+        """Lengths of the weights."""
+        if x.dtype in (self.fast.dtype, self.gram.dtype):
+            return self.norm(x)[0]
+        w = self.weights(x)
+        return np.sqrt(dot(w, w))
 
     def inner(
         self, x: Float[np.ndarray, "m n"], y: Float[np.ndarray, "m n"], image: Float[np.ndarray, "m n"]

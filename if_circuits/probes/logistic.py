@@ -40,7 +40,7 @@ class LogisticFits:
     def scores(self, X: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n m"]:
         """Decision values in logits; NaN for rows with NaN and for fits that do not exist."""
         slope = self.weight / self.scale
-        # Centring X first keeps the digits of activations whose mean is large; where X is float32, so is that.
+        # Centring X first keeps the digits of activations whose mean is large. Float32 stays float32.
         X = np.asarray(X)
         kind = np.float32 if X.dtype == np.float32 else np.float64
         centre = np.nan_to_num(self.mean).mean(axis=0).astype(kind)

@@ -124,30 +124,37 @@ def minimise(
     penalty: Float[np.ndarray, " m"],
     tolerance: float,
     max_iterations: int,
+    start: Solution | None = None,
+    rough: bool = False,
 ) -> Solution:
     """Minimise every problem; the module's docstring has the objective.
 
     The error of w is at most |gradient| / penalty, so a problem has converged when its gradient is at
-    most `tolerance` * penalty * |w|: w is then right to that share of its length. Where the rounding of a
-    matrix in float32 does not let the gradient become that small, it has not. Every problem needs positive
-    weight in both classes.
+    most `tolerance` * penalty * |w|: w is then right to that share of its length. Where rounding the matrix
+    to float32 may have moved w or the predictions further, it has not. A `rough` solution is one whose predictions and
+    gradients were those of Newton steps, to go on from. Every problem needs positive weight in both classes.
     """
     m, n = sign.shape
     total = weights.sum(axis=1)
-    positive = dot(weights, np.maximum(sign, 0.0)) / total
-    b = np.log(positive) - np.log1p(-positive)
-    start = np.zeros((m, space.width)), b, np.repeat(b[:, None], n, axis=1)
-    live = _Problems.at(space, sign, weights, penalty, *start)
+    if start is None:
+        positive = dot(weights, np.maximum(sign, 0.0)) / total
+        x, b = np.zeros((m, space.width)), np.log(positive) - np.log1p(-positive)
+        eta = np.repeat(b[:, None], n, axis=1)
+    else:
+        x, b = start.x, start.b
+        eta = space.image(x) + b[:, None]
+    live = _Problems.at(space, sign, weights, penalty, x, b, eta)
     eps, d = float(np.finfo(space.Z.dtype).eps), space.Z.shape[1]
     floor = EPS * total * np.sqrt(d)
+    largest = np.sqrt(float(space.spectrum.values.max(initial=0.0)) or 1.0)
 
     flags = np.zeros((2, m), dtype=bool)
-    out = Solution(start[0].copy(), np.zeros(m), np.zeros(m), np.zeros(m, dtype=int), flags[0], flags[1])
+    out = Solution(np.zeros_like(x), np.zeros(m), np.zeros(m), np.zeros(m, dtype=int), flags[0], flags[1])
     index = np.arange(m)
     for iteration in range(max_iterations + 1):
         G = live.gradient()
-        norm, beside = live.space.norm(G)
-        if iteration == 0:
+        norm = live.space.length(G.astype(space.fast.dtype) if rough else G).astype(np.float64)
+        if iteration == 0 and start is None:
             floor = np.maximum(floor, 1e-9 * norm)
         ridge = live.penalty * np.sqrt(live.squared_length)
         goal = np.maximum(np.maximum(tolerance * ridge, floor[index]), live.space.rounding(G))
@@ -155,8 +162,13 @@ def minimise(
         separated = live.penalty == 0
         if separated.any():
             separated &= ((live.sign * live.eta > 0) | (live.a == 0)).all(axis=1)
-        done = (norm <= goal) & (np.abs(live.R.sum(axis=1)) <= intercept_goal) & ~separated
-        stuck = norm <= eps * np.sqrt(d * dot(live.R, live.R))
+        # What rounding Z to `eps` does to the gradient, and so to the weights and to the predictions.
+        rounding = eps * np.sqrt(d * dot(live.R, live.R))
+        effect = np.linalg.norm(live.eta - live.b[:, None], axis=1)
+        bound = tolerance * np.minimum(ridge, live.penalty * effect / largest)
+        trusted = (rounding <= bound) | (eps == EPS)
+        done = (norm <= goal) & (np.abs(live.R.sum(axis=1)) <= intercept_goal) & ~separated & trusted
+        stuck = norm <= np.where(trusted, rounding, np.maximum(goal, rounding))
         staying = ~(done | separated | stuck) & (iteration < max_iterations)
         if not staying.all():
             rows, left = index[~staying], live.take(~staying)
@@ -168,11 +180,11 @@ def minimise(
             )
             if not staying.any():
                 break
-            live, index, G, beside = live.take(staying), index[staying], G[staying], beside[staying]
+            live, index, G = live.take(staying), index[staying], G[staying]
             norm, ridge, goal = norm[staying], ridge[staying], goal[staying]
         forcing = np.minimum(FORCING, np.sqrt(norm / (norm + ridge)))
         dx, change = _newton_direction(live, G, np.maximum(forcing * norm, 0.5 * goal))
-        if space.fast.dtype != space.Z.dtype:
+        if not rough and space.fast.dtype != G.dtype:
             dx = live.space.kept(dx)
             change = live.space.image(dx)
         live = _descend(live, G, dx, change)
@@ -210,7 +222,8 @@ def _newton_direction(
             found[rows[~going]], image[rows[~going]] = x[~going], tx[~going]
             if not going.any():
                 return found, image
-            space, gain, rows, D, total = space.take(going), gain.take(going), rows[going], D[going], total[going]
+            space, gain, rows = space.take(going), gain.take(going), rows[going]
+            D, total = D[going], total[going]
             penalty, target, x, tx, rz = penalty[going], target[going], x[going], tx[going], rz[going]
             r, beside, p, t = r[going], beside[going], p[going], t[going]
         z, s = space.smooth(r, beside, gain)

@@ -51,7 +51,9 @@ class Design:
             z -= mean[part]
             scale[part] = deviation = np.sqrt(shares @ (z * z))
             if not np.isfinite(deviation).all():
-                raise InputError("activations contain NaN or infinity in rows that are used; mask those rows out")
+                raise InputError(
+                    "activations contain NaN or infinity in rows that are used; mask those rows out"
+                )
             constant = deviation <= n * np.finfo(np.float64).eps * np.abs(mean[part])
             z[:, constant] = 0.0
             scale[part][constant | (not standardise)] = 1.0

@@ -2,8 +2,8 @@
 
 Every cell, a task at a layer, has activations and labels of its own, so all that is shared is what a study
 could share: the folds and penalties of a cell, and its control labellings where there are any. One thread on
-each side, but for the last rows, where both use all cores. scikit-learn's own tolerance of 1e-4 leaves decision
-values up to 5 % off under the lightest penalty, so it is timed at that one and at 1e-6.
+each side, but for the rows that say so, where both use all cores. scikit-learn's own tolerance of 1e-4 leaves
+decision values up to 5 % off under the lightest penalty, so it is timed at that one and at 1e-6.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from joblib import Parallel, delayed
 from jaxtyping import Bool, Float
+from joblib import Parallel, delayed
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -81,7 +81,11 @@ def loop(cell: Cell, tolerance: float) -> list[Float[np.ndarray, " n"]]:
 
 
 def _fit(
-    X: Float[np.ndarray, "n d"], y: Bool[np.ndarray, " n"], used: Bool[np.ndarray, " n"], C: float, tolerance: float
+    X: Float[np.ndarray, "n d"],
+    y: Bool[np.ndarray, " n"],
+    used: Bool[np.ndarray, " n"],
+    C: float,
+    tolerance: float,
 ) -> Float[np.ndarray, " n"]:
     model = make_pipeline(StandardScaler(), LogisticRegression(C=C, tol=tolerance, max_iter=10_000))
     return model.fit(X[used], y[used]).decision_function(X)
@@ -112,8 +116,13 @@ def _on_all_cores(grid: Sequence[Cell], what: str) -> list[Row]:
                 for used in TRAIN.T
                 for C in CS
             ]
+            # The first of each warms the workers up.
             pairs = [
-                (_seconds(lambda: processes(fits)), _seconds(lambda: list(threads.map(ours, grid)))) for _ in range(4)
+                (
+                    _seconds(lambda fits=fits: processes(fits)),
+                    _seconds(lambda: list(threads.map(ours, grid))),
+                )
+                for _ in range(4)
             ]
             theirs, mine = np.array(pairs[1:]).T
             against = f"scikit-learn lbfgs, tol = {tolerance:g}, joblib; wall clock, {cores} cores each"

@@ -32,6 +32,55 @@ def test_agrees_with_scikit_learn_over_penalties_labels_and_row_sets(n: int, d: 
     assert_same_solution(X, labels, rng.random((n, 4)) < 0.8, C)
 
 
+def wide(n: int, d: int):
+    """Float32 rows of more features than rows, of which a few lie far apart and two are constant."""
+    X, y = planted(n, d)
+    X[:, 0] *= 1e4
+    X[:, 1:4] += 1e4
+    X[3, 4] += 1e3
+    X[:, 5] = 0.1
+    X[:, 6] = np.where(np.arange(n) < n - 10, 0.1, 5.0)
+    return X.astype(np.float32), y
+
+
+def test_agrees_with_more_features_than_rows_over_folds_that_share_rows():
+    X, y = wide(120, 400)
+    rng = np.random.default_rng(1)
+    C = np.tile([1e-4, 1e-2, 1.0, 1e3], 4)
+    labels = np.repeat(np.stack([y, y, ~y, rng.permutation(y)], axis=1), 4, axis=1)
+    weights = np.repeat(np.arange(120)[:, None] // 30 != np.arange(4), 4, axis=1)
+    assert_same_solution(X, labels, weights, C)
+
+
+def test_agrees_where_rows_are_nearly_the_same_and_labelled_apart():
+    # The Gram matrix of such rows is close to singular, and float32 alone would not do.
+    X, y = planted(60, 400)
+    X, y = np.vstack([X, X + 1e-4 * np.random.default_rng(2).normal(size=X.shape)]), np.concatenate([y, ~y])
+    assert_same_solution(X, np.repeat(y[:, None], 2, axis=1), np.ones((120, 2)), [1.0, 1e5])
+
+
+def test_weights_and_a_missing_class_with_more_features_than_rows():
+    X, y = planted(50, 400)
+    counts = np.random.default_rng(0).integers(0, 3, size=50)
+    weights, repeated = np.stack([counts, y], axis=1).astype(float), np.repeat(np.arange(50), counts)
+    fits = fit_logistic(X, np.stack([y, y], axis=1), weights=weights, C=[0.1, 0.1])
+    expected = reference(X[repeated], y[repeated], C=0.1).decision_function(X)
+    np.testing.assert_allclose(fits.scores(X)[:, 0], expected, atol=1e-3 * np.abs(expected).max())
+    assert "one class" in fits.reasons[1]
+
+
+def test_without_standardising_more_features_than_rows_share_one_gram_matrix():
+    X, y = planted(60, 400)
+    weights = np.arange(60)[:, None] % 3 != np.arange(3)
+    labels, C = np.repeat(y[:, None], 3, axis=1), [0.01, 0.01, 1.0]
+    fits = fit_logistic(X, labels, weights=weights, C=C, standardise=False)
+    for j, used in enumerate(weights.T):
+        model = LogisticRegression(C=C[j], tol=1e-10, max_iter=10_000).fit(X[used], y[used])
+        expected = model.decision_function(X)
+        np.testing.assert_allclose(fits.scores(X)[:, j], expected, atol=1e-3 * np.abs(expected).max())
+        np.testing.assert_allclose(fits.mean[j], X[used].mean(axis=0), atol=1e-5)
+
+
 def test_agrees_on_separable_data():
     X, _ = planted(80, 6)
     assert_same_solution(

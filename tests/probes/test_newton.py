@@ -90,3 +90,17 @@ def test_removed_directions_are_as_if_projected_out_of_the_features():
     assert kept_away.converged[0]
     np.testing.assert_allclose(kept_away.x, projected.x, atol=1e-7)
     np.testing.assert_allclose(kept_away.x @ removed.T, 0.0, atol=1e-12)
+
+
+def test_coordinates_by_row_find_what_those_by_feature_find():
+    X, y = planted(60, 150)
+    Z = (X - X.mean(axis=0)) / X.std(axis=0)
+    rows = ByRow.of(Z, problems=1)
+    a, b = solve(space_of(Z), y), solve(rows, y)
+    assert b.converged[0]
+    np.testing.assert_allclose(rows.weights(b.x), a.x, atol=1e-7)
+    np.testing.assert_allclose(b.b, a.b, atol=1e-7)
+    first, second = rows.remove(b.x), space_of(Z, removed=(a.x / np.linalg.norm(a.x))[None])
+    a, b = solve(second, y), solve(first, y)
+    np.testing.assert_allclose(rows.weights(b.x), a.x, atol=1e-7)
+    np.testing.assert_allclose(rows.weights(b.x) @ second.removed[0].T, 0.0, atol=1e-7)
