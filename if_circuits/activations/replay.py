@@ -35,7 +35,7 @@ _FEWEST_TOKENS = 512
 def passes(
     model: "LoadedModel", plan: CapturePlan, rows: Int[np.ndarray, " rows"]
 ) -> Iterator[Int[np.ndarray, " batch"]]:
-    """Rows of a plan, from the longest to the shortest as in its order, as the batches that `replay` runs best.
+    """Rows of a plan, from the longest to the shortest as in its order, in batches that `replay` runs best.
 
     On a GPU that is all of them at once.
     """
