@@ -1,8 +1,19 @@
-"""What capture costs against a bare forward pass and other ways to the same activations."""
+"""What capture costs against a bare forward pass and other ways to the same activations: time and memory.
+
+A bare pass keeps nothing and writes nothing, but computes logits, as a user's would; next to it stands one
+without. Both are of the model inside the bridge, which has no fused attention; nnsight is measured with and
+without.
+"""
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -12,6 +23,65 @@ from if_circuits.generation import GenerationConfig, generate
 from if_circuits.models.loading import load_model, locate
 from if_circuits.tasks.prompts import build_prompts
 from if_circuits.tasks.registry import get_tasks
+from tests.benchmarks.capture_sides import SIDES, Side
+from tests.benchmarks.table import Row, interleaved
+
+REPEATS = 5
+LIMITS = {"bare": "<= 1.1", "bare_without_logits": "<= 1.1"}
+PEERS = ("run_with_cache", "nnsight", "nnsight_sdpa")
+
+
+def rows() -> list[Row]:
+    """Time of capture over that of a bare pass; time and memory of its peers over those of capture."""
+    peers = [peer for peer in PEERS if find_spec("nnsight") or not peer.startswith("nnsight")]
+    if len(peers) < len(PEERS):
+        sys.stderr.write("capture: nnsight is not installed, so its rows are left out\n")
+    found = list[Row]()
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        large = str(random_llama(root / "llama-27m"))
+        for model, sequences, batch_size in (
+            ("if-tiny", tiny_sequences(), 64),
+            ("if-tiny", tiny_sequences(), 256),
+            (large, random_sequences(64), 16),
+        ):
+            what = f"capture, {Path(model).name}, {len(sequences)} responses, batches of {batch_size}"
+            ours = once(SIDES["ours"](model, sequences, batch_size), root / "ours")
+            for name in (*LIMITS, *peers):
+                theirs = once(SIDES[name](model, sequences, batch_size), root / "theirs")
+                mine, other = interleaved(ours, theirs, repeats=REPEATS)
+                if name in LIMITS:
+                    found.append(Row.of(what, f"{name}; time / time", mine / other, reach=LIMITS[name]))
+                else:
+                    found.append(Row.of(what, f"{name}; its time / ours", other / mine, reach="> 1"))
+            table = root / "sequences.parquet"
+            sequences.to_parquet(table)
+            mine = memory("ours", model, table, root / "out", batch_size)
+            for name in peers:
+                other = memory(name, model, table, root / "out", batch_size)
+                found.append(Row.of(what, f"{name}; its memory / ours", other / mine, reach="> 1"))
+    return found
+
+
+def once(work: Side, out: Path) -> Callable[[], None]:
+    """The work into a directory that is removed again."""
+
+    def run() -> None:
+        work(out)
+        shutil.rmtree(out, ignore_errors=True)
+
+    return run
+
+
+def memory(side: str, model: str, table: Path, out: Path, batch_size: int) -> np.ndarray:
+    """Bytes above the loaded model, of two processes of a side."""
+    command = [sys.executable, "-m", "tests.benchmarks.capture_sides", side, model, str(table), str(out)]
+    found = list[int]()
+    for _ in range(2):
+        done = subprocess.run([*command, str(batch_size)], check=True, capture_output=True, text=True)
+        found.append(int(done.stdout))
+        shutil.rmtree(out, ignore_errors=True)
+    return np.array(found)
 
 
 def tiny_sequences() -> pd.DataFrame:

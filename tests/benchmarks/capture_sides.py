@@ -139,7 +139,15 @@ def memory_of(work: Callable[[], object]) -> int:
     Path("/proc/self/clear_refs").write_text("5")  # the high-water mark begins anew
     before = _status("VmRSS")
     work()
-    return _status("VmHWM") - before
+    return peak_memory() - before
+
+
+def peak_memory() -> int:
+    """The most bytes that this process held, since `memory_of` began if it was called (Linux).
+
+    Not the usage's ru_maxrss, which a child inherits from the process that started it.
+    """
+    return _status("VmHWM")
 
 
 def _status(field: str) -> int:
