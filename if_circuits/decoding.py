@@ -1,8 +1,8 @@
 """The decoding loop: one batch of prompts in, their continuations out.
 
 It runs the Hugging Face model inside the bridge, so that hooks fire, with a key-value cache, left
-padding, the mask and explicit positions. Prompts that several rows share are read once, and rows that
-have ended leave the batch.
+padding, the mask and explicit positions. What several rows share of their prompts is read once, and rows
+that have ended leave the batch.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ def decode(
     max_new_tokens: int,
     temperature: float = 0.0,
     noise: Float[Tensor, "rows max_new_tokens"] | None = None,
+    stems: Sequence[int] | None = None,
     on_batch: OnBatch | None = None,
 ) -> list[list[int]]:
     """Continue `prompts[i]` for each i of `rows`; gives the new tokens of each, with the EOS where it came.
@@ -45,20 +46,31 @@ def decode(
     At temperature 0 the likeliest token is taken; otherwise the one at the quantile `noise`, uniform in
     [0, 1), of the distribution at that temperature. So a row follows from its prompt and its noise, and
     not from its neighbours.
+
+    Prompts with the same number in `stems` are the same text and are read in the same way up to their last
+    token: that much of them is read once for all. Such prompts need two tokens.
     """
     device = torch.device(model.device)
     distinct = list(dict.fromkeys(rows))
-    place = {prompt: i for i, prompt in enumerate(distinct)}
     eos = torch.tensor(model.chat.eos_ids, dtype=torch.long, device=device)
     tokens = torch.full((len(rows), max_new_tokens), model.chat.pad_id, device=device)
     row = torch.arange(len(rows), device=device)
     ended = torch.zeros(len(rows), dtype=torch.bool, device=device)
 
     with torch.no_grad():
-        numbers = torch.tensor(distinct, device=device)
-        batch = Batch(model, [prompts[i] for i in distinct], numbers, max_new_tokens, on_batch)
-        logits = batch.read_prompts()
-        if len(rows) > len(distinct):
+        # One prompt of each stem; without stems, each prompt.
+        read = distinct if stems is None else list({stems[i]: i for i in distinct}.values())
+        numbers = torch.tensor(read, device=device)
+        batch = Batch(model, [prompts[i] for i in read], numbers, max_new_tokens, on_batch)
+        if stems is not None and len(read) < len(distinct):
+            place = {stems[i]: number for number, i in enumerate(read)}
+            copies = torch.tensor([place[stems[i]] for i in distinct], device=device)
+            logits = batch.read_prompts_from_stems(copies, torch.tensor(distinct, device=device))
+            read = distinct
+        else:
+            logits = batch.read_prompts()
+        if len(rows) > len(read):
+            place = {prompt: number for number, prompt in enumerate(read)}
             copies = torch.tensor([place[i] for i in rows], device=device)
             batch.select(copies)
             logits = logits[copies]
@@ -106,6 +118,20 @@ class Batch:
         """Run the prompts; gives the logits of the first new token."""
         return self._run(self._ids, (self._mask.cumsum(1) - 1).clamp(min=0))
 
+    def read_prompts_from_stems(
+        self, copies: Int[Tensor, " selected"], prompt_of: Int[Tensor, " selected"]
+    ) -> Float[Tensor, "selected vocabulary"]:
+        """Run the prompts up to their last token, go on with copies of them as other prompts, and run that.
+
+        Gives the logits of the first new token of each copy.
+        """
+        last = self._ids[:, -1]
+        self._mask = self._mask[:, :-1]
+        self._next = self._mask.sum(1)
+        self._run(self._ids[:, :-1], (self._mask.cumsum(1) - 1).clamp(min=0))
+        self._go_on_with(copies, prompt_of)
+        return self.read(last[copies])
+
     def read(self, tokens: Int[Tensor, " batch"]) -> Float[Tensor, "batch vocabulary"]:
         """Run one more token of each row; gives the logits of the next."""
         self._mask = torch.cat([self._mask, self._mask.new_ones(len(tokens), 1)], dim=1)
@@ -115,9 +141,12 @@ class Batch:
 
     def select(self, rows: Int[Tensor, " selected"]) -> None:
         """Go on with these rows of the batch, which may repeat some and lack others."""
+        self._go_on_with(rows, self._prompt_of[rows])
+
+    def _go_on_with(self, rows: Int[Tensor, " selected"], prompt_of: Int[Tensor, " selected"]) -> None:
         self._cache.batch_select_indices(rows)
         self._mask, self._next = self._mask[rows], self._next[rows]
-        self._prompt_of = self._prompt_of[rows]
+        self._prompt_of = prompt_of
         self._announce()
 
     def cache_bytes(self) -> int:

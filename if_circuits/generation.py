@@ -117,6 +117,10 @@ def _generate(
     n = len(encoded)
     # A context is one prompt under one condition; its samples share the reading of the prompt.
     contexts = encoded * len(conditions)
+    lengths = torch.tensor([len(ids) for ids in encoded], device=model.device)
+    # Where no condition touches a prompt before its last token, all of them share the reading up to there.
+    intact = not any(each.scope.prompt for condition in conditions for each in condition)
+    shared = intact and len(conditions) > 1 and int(lengths.min()) > 1
     order = sorted(range(len(contexts)), key=lambda i: (len(contexts[i]), i % n))
     jobs = [(context, sample) for context in order for sample in range(config.samples_per_prompt)]
     prompt_ids = [str(name) for name in prompts["prompt_id"]]
@@ -125,8 +129,10 @@ def _generate(
     with intervene_by_row(model, conditions) as reader:
 
         def assign(batch: Int[Tensor, " batch"]) -> None:
-            several = len(conditions) > 1
-            reader.assign(prompts=batch % n, conditions=batch // n if several else None)
+            prompts, several = batch % n, len(conditions) > 1
+            reader.assign(
+                prompts=prompts, lengths=lengths[prompts], conditions=batch // n if several else None
+            )
 
         def respond(batch: Sequence[tuple[int, int]]) -> list[list[int]]:
             noise = np.stack([_noise(config, prompt_ids[context % n], sample) for context, sample in batch])
@@ -137,6 +143,7 @@ def _generate(
                 max_new_tokens=config.max_new_tokens,
                 temperature=config.temperature,
                 noise=torch.from_numpy(noise).to(model.device),
+                stems=[context % n for context in range(len(contexts))] if shared else None,
                 on_batch=assign,
             )
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from if_circuits.erasure.base import Subspace
 from if_circuits.errors import InputError
@@ -107,6 +108,34 @@ def test_conditions_of_one_run_equal_one_run_each(model: LoadedModel, prompts: p
             assert table["sample"].tolist() == apart[str(name)]["sample"].tolist()
         texts = {tuple(map(tuple, table["response_tokens"])) for table in apart.values()}
         assert len(texts) == len(conditions)
+
+
+def test_conditions_that_leave_the_prompt_alone_share_its_reading(
+    model: LoadedModel, prompts: pd.DataFrame
+) -> None:
+    conditions = {
+        "intact": [],
+        "first": [Intervention(ProjectOut(random_subspace(0)), (-1, 1))],
+        "second": [Intervention(Add(np.ones(32), 0.5), (1,), Scope(positions=(3, 60)))],
+    }
+    read: list[int] = []
+
+    def count(_module: object, _args: object, kwargs: dict[str, torch.Tensor]) -> None:
+        read.append(kwargs["input_ids"].numel())
+
+    for config in (GREEDY, SAMPLED, replace(SAMPLED, batch_size=7)):
+        apart = [generate(model, prompts, config, interventions=c) for c in conditions.values()]
+        read.clear()
+        watcher = model.hf.register_forward_pre_hook(count, with_kwargs=True)
+        try:
+            together = generate_conditions(model, prompts, config, conditions)
+        finally:
+            watcher.remove()
+        assert together["response_tokens"].tolist() == pd.concat(apart)["response_tokens"].tolist()
+        assert len({tuple(map(tuple, table["response_tokens"])) for table in apart}) == len(conditions)
+        longest = int(together["prompt_tokens"].map(len).max())
+        if config.batch_size > len(together):
+            assert read[:2] == [len(prompts) * (longest - 1), len(prompts) * len(conditions)]
 
 
 def test_progress_counts_responses_up_to_all_of_them(llama: LoadedModel, prompts: pd.DataFrame) -> None:

@@ -28,7 +28,7 @@ from if_circuits.activations.manifest import (
 )
 from if_circuits.activations.plan import CapturePlan, plan_capture
 from if_circuits.activations.positions import POSITIONS
-from if_circuits.activations.replay import replay
+from if_circuits.activations.replay import passes, replay
 from if_circuits.activations.shards import write_shard
 from if_circuits.activations.store import ActivationStore, is_intact
 from if_circuits.batching import in_batches
@@ -96,14 +96,17 @@ def capture(
         with write_shard(path, key, n_rows=len(rows)) as shard:
 
             def read(places: Sequence[int], rows: Int[np.ndarray, " rows"] = rows) -> list[int]:
-                batch = rows[list(places)]
-                broken = np.zeros(len(batch), dtype=bool)
-                for layer, activations in replay(
-                    model, plan, batch, layers=chosen, interventions=interventions
-                ):
-                    shard.write(activations, layer=layer, row=places[0])
-                    broken |= (~np.isfinite(activations).all(axis=2) & plan.has_position(batch)).any(axis=1)
-                return [place for place, bad in zip(places, broken, strict=True) if bad]
+                place, broken = places[0], list[int]()
+                for batch in passes(model, plan, rows[list(places)]):
+                    bad = np.zeros(len(batch), dtype=bool)
+                    for layer, activations in replay(
+                        model, plan, batch, layers=chosen, interventions=interventions
+                    ):
+                        shard.write(activations, layer=layer, row=place)
+                        bad |= (~np.isfinite(activations).all(axis=2) & plan.has_position(batch)).any(axis=1)
+                    broken += (place + np.flatnonzero(bad)).tolist()
+                    place += len(batch)
+                return broken
 
             for places, broken in in_batches(range(len(rows)), batch_size, read, what="capture"):
                 not_finite += broken

@@ -3,6 +3,10 @@
 Batches are padded on the right and masked, so that a token's index and position are the same with and
 without padding. Each hook copies the wanted tokens out of its layer and lets go of the rest; the last one
 ends the pass, so that nothing above the last layer, and no logits, are computed.
+
+On a CPU a pass is no larger than its caches: activations that leave them, and memory that is given back and
+asked for again, cost more than the calls saved (measured: 256 rows of if-tiny in one pass 1.8 times the CPU
+time of 64, 16 rows of a 27M-parameter Llama 1.13 times that of 8).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +25,28 @@ from if_circuits.models.layers import hook_name
 if TYPE_CHECKING:
     from if_circuits.interventions.hooks import Intervention
     from if_circuits.models.loading import LoadedModel
+
+_CACHED_BYTES = 2**20
+"""Size of the residual stream up to which a pass on a CPU runs well: that of a usual second-level cache."""
+_FEWEST_TOKENS = 512
+"""Fewer tokens a pass would read a wide model's weights too often."""
+
+
+def passes(
+    model: "LoadedModel", plan: CapturePlan, rows: Int[np.ndarray, " rows"]
+) -> Iterator[Int[np.ndarray, " batch"]]:
+    """Rows of a plan, from the longest to the shortest as in its order, in batches that `replay` runs best.
+
+    On a GPU that is all of them at once.
+    """
+    if torch.device(model.device).type != "cpu":
+        yield rows
+        return
+    tokens = max(_FEWEST_TOKENS, _CACHED_BYTES // (4 * model.d_model))
+    while len(rows):
+        n = max(1, tokens // len(plan.tokens(rows[0])))
+        yield rows[:n]
+        rows = rows[n:]
 
 
 def replay(
@@ -41,9 +67,10 @@ def replay(
     ids, mask = _right_pad([plan.tokens(row) for row in rows], model.chat.pad_id)
     indices = plan.indices[rows]
     # An absent position reads the first token for now; its row becomes NaN below.
-    wanted = torch.from_numpy(np.maximum(indices, 0)).to(model.device)
-    batch = torch.arange(len(rows), device=model.device)[:, None]
-    taken: dict[int, Float[Tensor, "batch position d_model"]] = {}
+    wanted = torch.from_numpy(np.maximum(indices, 0)).to(model.device).T
+    batch = torch.arange(len(rows), device=model.device)
+    # Position by position, as shards have them.
+    taken: dict[int, Float[Tensor, "position batch d_model"]] = {}
 
     def tap(layer: int) -> Callable[..., None]:
         def copy_wanted(activation: Float[Tensor, "batch token d_model"], hook: Any) -> None:  # noqa: ARG001
@@ -60,7 +87,7 @@ def replay(
     with torch.no_grad(), _under(model, interventions, prompt_lengths), model.bridge.hooks(fwd_hooks=taps):
         model.bridge(ids.to(model.device), attention_mask=mask.to(model.device), use_cache=False)
     for layer in layers:
-        activations = taken.pop(layer).to("cpu", torch.float32).numpy()
+        activations = taken.pop(layer).to("cpu", torch.float32).numpy().transpose(1, 0, 2)
         activations[indices == ABSENT] = np.nan
         yield layer, activations
 

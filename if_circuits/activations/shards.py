@@ -46,7 +46,7 @@ class ShardWriter:
         by_position = activations.transpose(1, 0, 2)
         with np.errstate(over="ignore"):
             stored = np.ascontiguousarray(by_position, dtype=self._key.dtype)
-        if (np.isinf(stored) & np.isfinite(by_position)).any():
+        if stored.dtype != activations.dtype and (np.isinf(stored) & np.isfinite(by_position)).any():
             raise InputError(
                 f"activations of layer {layer} reach {np.nanmax(np.abs(activations)):.3g}, which "
                 f"{self._key.dtype} cannot hold: store them as float32"

@@ -41,13 +41,18 @@ class PassReader:
         return self._window
 
     def assign(
-        self, *, prompts: Int[Tensor, " batch"], conditions: Int[Tensor, " batch"] | None = None
+        self,
+        *,
+        prompts: Int[Tensor, " batch"],
+        lengths: Int[Tensor, " batch"],
+        conditions: Int[Tensor, " batch"] | None = None,
     ) -> None:
-        """State each row's prompt and condition, before the first pass and whenever the batch changes.
+        """State each row's prompt, its length in tokens, and its condition: before the first pass and
+        whenever the batch changes. A prompt may then be read in several passes.
 
         Until then row i continues prompt i. Without conditions all rows are under the first.
         """
-        self._prompts = prompts
+        self._prompts, self._prompt_lengths = prompts, lengths
         if conditions is not None:
             self._rows = {int(c): (conditions == c).nonzero().flatten() for c in conditions.unique()}
 

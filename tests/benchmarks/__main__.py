@@ -20,7 +20,7 @@ from if_circuits.durable import write_text
 from if_circuits.threads import one_thread_each
 from tests.benchmarks.table import Row
 
-MODULES = ("probe_grid", "inlp", "interventions", "imports")
+MODULES = ("probe_grid", "inlp", "capture", "interventions", "study_size", "imports", "reproduce")
 HEADER = ("what", "against", "ratio", "low to high", "reach", "reached")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,13 +23,14 @@ class Row:
     high: float
     """Least and greatest ratio of the repeats."""
     reach: str
-    """What the ratio should be, as "<= 1.1" or ">= 50"."""
+    """What the ratio should be, as "<= 1.1", ">= 50" or "> 1"."""
 
     @property
     def reached(self) -> bool:
         """Whether the median is where it should be."""
         sign, number = self.reach.split()
-        return self.ratio <= float(number) if sign == "<=" else self.ratio >= float(number)
+        compare = {"<=": operator.le, ">=": operator.ge, ">": operator.gt}[sign]
+        return bool(compare(self.ratio, float(number)))
 
     @classmethod
     def of(cls, what: str, against: str, ratios: Float[np.ndarray, " repeats"], *, reach: str) -> Row:

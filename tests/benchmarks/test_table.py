@@ -12,6 +12,7 @@ def test_the_median_decides_and_the_spread_is_kept():
     row = Row.of("ours", "theirs", np.array([1.0, 1.2, 5.0]), reach="<= 1.1")
     assert (row.ratio, row.low, row.high, row.reached) == (1.2, 1.0, 5.0, False)
     assert Row.of("ours", "theirs", np.array([60.0]), reach=">= 50").reached
+    assert not Row.of("ours", "theirs", np.array([1.0]), reach="> 1").reached
 
 
 def test_both_sides_are_warmed_up_and_then_timed_in_turns():

@@ -5,7 +5,7 @@ import torch
 
 from if_circuits.errors import InputError
 from if_circuits.interventions.passes import PassReader
-from if_circuits.interventions.scope import PADDING
+from if_circuits.interventions.scope import PADDING, Scope
 
 
 class Cache:
@@ -66,19 +66,27 @@ def test_right_padding_has_no_position() -> None:
 def test_rows_of_a_condition() -> None:
     reader = PassReader()
     assert reader.rows(0) is None
-    reader.assign(prompts=torch.tensor([5, 5, 5]))
+    prompts, lengths = torch.tensor([5, 5, 5]), torch.tensor([3, 3, 3])
+    reader.assign(prompts=prompts, lengths=lengths)
     assert reader.rows(0) is None
-    reader.assign(prompts=torch.tensor([5, 5, 5]), conditions=torch.tensor([2, 0, 2]))
+    reader.assign(prompts=prompts, lengths=lengths, conditions=torch.tensor([2, 0, 2]))
     assert [rows.tolist() for c in range(3) if (rows := reader.rows(c)) is not None] == [[1], [], [0, 2]]
 
 
 def test_rows_continue_the_prompts_that_they_are_said_to() -> None:
     reader = read(PassReader(), (2, 3))
     assert reader.window.prompts.tolist() == [0, 1]
-    reader.assign(prompts=torch.tensor([4, 4]))
+    reader.assign(prompts=torch.tensor([4, 4]), lengths=torch.tensor([3, 3]))
     window = read(reader, (2, 1), past_key_values=Cache(3)).window
     assert window.prompts.tolist() == [4, 4]
     assert window.take(torch.tensor([1])).prompts.tolist() == [4]
+
+
+def test_a_prompt_of_a_known_length_may_be_read_in_several_passes() -> None:
+    reader = PassReader()
+    reader.assign(prompts=torch.tensor([0]), lengths=torch.tensor([4]))
+    assert not Scope().mask(read(reader, (1, 3)).window).any()
+    assert Scope().mask(read(reader, (1, 1), past_key_values=Cache(3)).window).all()
 
 
 def test_lengths_for_another_batch_are_an_error() -> None:
