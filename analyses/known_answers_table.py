@@ -1,7 +1,7 @@
 """The known answers as the table of the README: per question and kind, what was planted, found, and how often
 right.
 
-python -m if_circuits.analyses.known_answers_table runs/known-answers/summary.json [SUMMARY ...] README.md
+    python -m if_circuits.analyses.known_answers_table runs/known-answers/summary.json [SUMMARY ...] README.md
 
 puts it between the markers `<!-- known answers: start -->` and `<!-- known answers: end -->` of that file.
 Several summaries, of further training seeds, are counted together; what is shown as found is the first
