@@ -131,8 +131,9 @@ def minimise(
 
     The error of w is at most |gradient| / penalty, so a problem has converged when its gradient is at
     most `tolerance` * penalty * |w|: w is then right to that share of its length. Where rounding the matrix
-    to float32 may have moved w or the predictions further, it has not. A `rough` solution is one whose predictions and
-    gradients were those of Newton steps, to go on from. Every problem needs positive weight in both classes.
+    to float32 may have moved w or the predictions further, it has not. A `rough` solution is one whose
+    predictions and gradients were those of Newton steps, to go on from. Every problem needs positive weight
+    in both classes.
     """
     m, n = sign.shape
     total = weights.sum(axis=1)
