@@ -56,6 +56,7 @@ def main() -> None:
         n_base_queries=int(sys.argv[1]),
         prompts_per_query=1,
         greedy=False,
+        batch_size=32,  # which the small study fills too: memory is that of a batch
         analyses=("specialist_vs_general",),
     )
     loaded = load_model("if-tiny")  # held, so that the study's own loading is no growth
