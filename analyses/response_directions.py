@@ -76,7 +76,8 @@ class ResponseDirections:
         background = self.backgrounds[self.layers.index(layer)]
         directions = [self._direction(task, layer) for task in self.gaps]
         taken = [captured_variance(each, background) for each in directions if each.rank]
-        tasks = Subspace.orthonormalise(np.concatenate([each.basis for each in directions]), name="tasks")
+        bases = [np.zeros((0, background.shape[1])), *(each.basis for each in directions)]
+        tasks = Subspace.orthonormalise(np.concatenate(bases), name="tasks")
         # Random directions are drawn among those that are orthogonal to the tasks', in their coordinates.
         outside = np.linalg.qr(tasks.basis.T, mode="complete")[0][:, tasks.rank :].T
         if not len(outside):

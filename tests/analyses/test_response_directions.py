@@ -70,3 +70,9 @@ def test_a_removal_sets_its_coordinate_to_the_centre(universal: ResponseDirectio
     np.testing.assert_allclose(
         subspace.remove(X) @ subspace.basis[0], np.full(3, universal.centres[1] @ subspace.basis[0])
     )
+
+
+def test_without_any_direction_of_a_task_controls_are_random_ones(universal: ResponseDirections):
+    found = bases(replace(universal, gaps={}), "variance_matched")
+    assert found.shape == (5, 2, 24)
+    assert np.allclose(np.linalg.norm(found, axis=2), 1.0)
