@@ -21,7 +21,7 @@ as a description.
 Effect: mean over pairs of tasks of the squared cosine over its ceiling. The claim of few shared
 representations is supported when the interval over base queries lies below 0.5, not supported when above,
 else inconclusive. A task whose two halves do not agree (interval of a0 a1 not above 0) has no direction to
-compare; fewer than three others make no verdict.
+compare; with fewer than `MIN_TASKS` others there is no verdict.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ NAME = "representational_similarity"
 CLAIM = "few shared representations"
 FEW = 0.5
 """Shared representations are few below this mean similarity."""
-MIN_TASKS = 3
-"""Fewer tasks with a reliable direction make no mean over pairs."""
+MIN_TASKS = 5
+"""Fewer tasks with a reliable direction (ten pairs) say little of nine, and make no verdict."""
 MEASURES: tuple[Measure, ...] = ("pwcca", "cka")
 MAX_PERMUTATIONS = 200
 """The null of a paired similarity is narrow; more shuffles would not move its mean."""

@@ -127,7 +127,7 @@ def _pairs(axes: Axes, result: AnalysisResult) -> None:
     axes.axhline(0.0, color=CONTROL, linewidth=0.6)
     axes.plot([], [], "o", color=EFFECT, label="between families")
     axes.plot([], [], "o", color=CONTRAST, label="within a family")
-    axes.set_xticks(range(len(_STRIPS)), list(_STRIPS.values()), fontsize=8)
+    axes.set_xticks(range(len(_STRIPS)), list(_STRIPS.values()), fontsize=7)
     axes.set_xlim(-0.55, len(_STRIPS) - 0.5)
     axes.set_ylim(*_REACH)
     shown = table[list(_STRIPS)].astype(float)
