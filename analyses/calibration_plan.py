@@ -56,7 +56,7 @@ SETTINGS = AnalysisSettings(n_bootstrap=300, n_permutations=199)
 
 _CODE = ("probes", "erasure", "similarity", "statistics")
 """Folders of the package that the analyses compute with."""
-_NO_PART = ("calibration", "known_answers", "planted_directions")
+_NO_PART = ("calibration", "known_answers", "planted_directions", "readme_table")
 """Modules that no verdict follows from."""
 
 

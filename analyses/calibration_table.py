@@ -15,10 +15,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from if_circuits.analyses.readme_table import insert_table
 from if_circuits.durable import write_text
 from if_circuits.errors import InputError
 
-START, END = "<!-- calibration: start -->", "<!-- calibration: end -->"
+NAME = "calibration"
+"""What stands in the markers of the table."""
 
 
 def calibration_markdown(summary: Mapping[str, Any]) -> str:
@@ -67,13 +69,6 @@ def _power_row(name: str, points: Sequence[Mapping[str, Any]], grid: Sequence[fl
     return f"| `{name}` | {strengths} | {' | '.join(cells)} | {min(point['runs'] for point in points)} |"
 
 
-def insert_table(text: str, table: str) -> str:
-    """`text` with the table between its markers. InputError without one of each, in order."""
-    if text.count(START) != 1 or text.count(END) != 1 or text.index(START) > text.index(END):
-        raise InputError(f"the text needs one line {START!r} and one line {END!r} after it")
-    return text[: text.index(START) + len(START)] + "\n" + table + text[text.index(END) :]
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line: 0 when the tables are written, 2 for unusable input."""
     parser = argparse.ArgumentParser(
@@ -88,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.readme is None:
             sys.stdout.write(table)
         else:
-            write_text(given.readme, insert_table(given.readme.read_text(), table))
+            write_text(given.readme, insert_table(given.readme.read_text(), table, name=NAME))
     except (InputError, OSError, ValueError, KeyError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -118,7 +118,5 @@ def cells_of(
 ) -> Float[np.ndarray, "ablated measured"]:
     """One column of a causal matrix as a matrix in the order of `names`; NaN where there is no cell."""
     cells = result.table[result.table["matrix"] == matrix]
-    wide: Mapping[str, pd.Series] | pd.DataFrame = cells.pivot(
-        index="ablated", columns="measured", values=column
-    )
-    return pd.DataFrame(wide).reindex(index=list(names), columns=list(names)).to_numpy(dtype=np.float64)
+    wide = cells.pivot(index="ablated", columns="measured", values=column)
+    return wide.reindex(index=list(names), columns=list(names)).to_numpy(dtype=np.float64)

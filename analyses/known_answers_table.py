@@ -17,11 +17,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from if_circuits.analyses.readme_table import insert_table
 from if_circuits.durable import write_text
 from if_circuits.errors import InputError
 from if_circuits.if_tiny.mechanism import KINDS
 
-START, END = "<!-- known answers: start -->", "<!-- known answers: end -->"
+NAME = "known answers"
+"""What stands in the markers of the table."""
 
 
 def known_answers_markdown(summaries: Sequence[Mapping[str, Any]]) -> str:
@@ -72,13 +74,6 @@ def _cell(answers: Sequence[Mapping[str, Any] | None]) -> str:
     return f"{told}; {'/'.join(map(str, counts))}"
 
 
-def insert_table(text: str, table: str) -> str:
-    """`text` with the table between its markers. InputError without one of each, in order."""
-    if text.count(START) != 1 or text.count(END) != 1 or text.index(START) > text.index(END):
-        raise InputError(f"the text needs one line {START!r} and one line {END!r} after it")
-    return text[: text.index(START) + len(START)] + "\n" + table + text[text.index(END) :]
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line: 0 when the table is written, 2 for unusable input."""
     parser = argparse.ArgumentParser(
@@ -92,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         table = known_answers_markdown([json.loads(path.read_text()) for path in given.summaries])
-        write_text(given.readme, insert_table(given.readme.read_text(), table))
+        write_text(given.readme, insert_table(given.readme.read_text(), table, name=NAME))
     except (InputError, OSError, ValueError, KeyError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

@@ -26,10 +26,10 @@ from if_circuits.interventions.operations import Add, ProjectOut
 
 ALONG_RESPONSE = ("10%", "30%", "50%", "70%", "90%", "last", "eos")
 """Positions that directions are fitted on, of those that were captured."""
-MOST_MATCHED = 0.8
-"""Share of the largest variance along one direction that random directions may be asked to take."""
 BACKGROUND = ("30%", "70%", "last")
 """Positions whose variation random directions are matched in."""
+MOST_MATCHED = 0.8
+"""Share of the largest variance along one direction that random directions may be asked to take."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -75,7 +75,7 @@ def _run(arguments: argparse.Namespace) -> int:
     with durable_file(out / "answers.parquet") as partial:
         table.to_parquet(partial, index=False)
     with durable_file(out / "known_answers.png") as partial:
-        save_png(figure(recovered[: len(SHIPPED)]), partial)
+        save_png(figure(recovered), partial)
     agreed = agreement(table)
     with durable_file(out / "agreement.parquet") as partial:
         agreed.to_parquet(partial, index=False)
@@ -116,12 +116,10 @@ def _as_preset(model: str) -> str:
 
 
 def _mechanism(model: str) -> "Mechanism":
-    from importlib.resources import files
-
     from if_circuits.if_tiny.mechanism import load_mechanism
+    from if_circuits.models.loading import locate
 
-    shipped = Path(str(files("if_circuits") / "assets" / model))
-    return load_mechanism(shipped if model in SHIPPED else Path(model))
+    return load_mechanism(Path(locate(model)[0]))
 
 
 def _compare(directory: Path, name: str, mechanism: "Mechanism") -> "tuple[pd.DataFrame, Any]":

@@ -6,7 +6,7 @@ share of the constrained responses ignores its constraint at random, so that fai
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 from random import Random
@@ -139,14 +139,31 @@ def compliant(
 
     Raises RuntimeError if none is found in `MOST_TRIES` attempts: grammar and verifier do not fit together.
     """
+
+    def attempt() -> Text:
+        text = compose(rng, subject, _style_for(rng, task, subject, parameters), nouns=nouns)
+        return _in_json(text, parameters["key"]) if task.name == "json_format" else text
+
+    return first_verified(attempt, task, parameters, verdict=Verdict.SATISFIED, judges=judges)
+
+
+def first_verified(
+    attempt: Callable[[], Text],
+    task: Task,
+    parameters: Parameters,
+    *,
+    verdict: Verdict,
+    judges: Mapping[str, Judge],
+) -> Text:
+    """The first text of several attempts to which the task's verifier gives that verdict.
+
+    Raises RuntimeError if there is none in `MOST_TRIES`.
+    """
     for _ in range(MOST_TRIES):
-        style = _style_for(rng, task, subject, parameters)
-        text = compose(rng, subject, style, nouns=nouns)
-        if task.name == "json_format":
-            text = _in_json(text, parameters["key"])
-        if task.verify([text.text], [parameters], judges)[0].verdict is Verdict.SATISFIED:
+        text = attempt()
+        if task.verify([text.text], [parameters], judges)[0].verdict is verdict:
             return text
-    raise RuntimeError(f"no compliant response to {task.name} {dict(parameters)} in {MOST_TRIES} attempts")
+    raise RuntimeError(f"no {verdict} response to {task.name} {dict(parameters)} in {MOST_TRIES} attempts")
 
 
 def _style_for(rng: Random, task: Task, subject: str, parameters: Parameters) -> Style:

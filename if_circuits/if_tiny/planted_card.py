@@ -96,10 +96,9 @@ def set_coordinate(
 
 
 def write_planted_card(directory: Path) -> None:
-    """Measure the checkpoint in `directory` and write its README.md and `gates.parquet` beside it."""
+    """Measure the checkpoint in `directory` and write its README.md beside it."""
     model, mechanism = load_model(str(directory)), load_mechanism(directory)
     gates = measure_gates(model, mechanism)
-    gates.to_parquet(directory / "gates.parquet", index=False)
     training = json.loads((directory / "training_log.json").read_text("utf-8"))
     (directory / "README.md").write_text(_card(directory.name, gates, mechanism, training), "utf-8")
 

@@ -20,6 +20,7 @@ from jaxtyping import Float
 from if_circuits.if_tiny.corpus import (
     compliant,
     corpus_judges,
+    first_verified,
     invites_insults,
     training_words,
     unconstrained,
@@ -51,7 +52,6 @@ LEFT_ALONE, GATE_SET = 0.42, 0.4
 VALUES = (1.0, 0.0, -1.0)
 VALUE_SHARES = (0.35, 0.5, 0.15)
 """What a gate is set to, in units of c, and how often; +c and -c are met where it is left alone as well."""
-MOST_TRIES = 5000
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,16 +183,15 @@ def violating(
 ) -> Text:
     """A response that takes no notice of the constraint, and that the task's verifier calls violated.
 
-    Raises RuntimeError if none is found in `MOST_TRIES` attempts.
+    Raises RuntimeError if none is found in `corpus.MOST_TRIES` attempts.
     """
-    for _ in range(MOST_TRIES):
-        style = replace(
-            free_style(rng, complaint=invites_insults(task)), **_opposite(rng, task.name, parameters)
-        )
-        text = compose(rng, subject, style, nouns=nouns)
-        if task.verify([text.text], [parameters], judges)[0].verdict is Verdict.VIOLATED:
-            return text
-    raise RuntimeError(f"no violation of {task.name} {dict(parameters)} in {MOST_TRIES} attempts")
+
+    def attempt() -> Text:
+        style = free_style(rng, complaint=invites_insults(task))
+        style = replace(style, **_opposite(rng, task.name, parameters))
+        return compose(rng, subject, style, nouns=nouns)
+
+    return first_verified(attempt, task, parameters, verdict=Verdict.VIOLATED, judges=judges)
 
 
 def _opposite(rng: Random, task: str, parameters: Parameters) -> dict[str, Any]:

@@ -15,7 +15,6 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -32,6 +31,7 @@ from if_circuits.if_tiny.mechanism import KINDS, LAYER, Kind, Mechanism, plant
 from if_circuits.if_tiny.optimisation import Optimisation
 from if_circuits.if_tiny.planted_batches import CoinBatch, PlantedBatch, coin_batches, planted_batches
 from if_circuits.if_tiny.train import save_model, weighted_loss
+from if_circuits.models.loading import locate
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
@@ -139,14 +139,14 @@ def load_base(base: str) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
     shallow."""
     from transformers import AutoTokenizer, LlamaForCausalLM
 
-    directory = files("if_circuits") / "assets" / "if-tiny" if base == "if-tiny" else Path(base)
-    model = LlamaForCausalLM.from_pretrained(str(directory), dtype=torch.float32)
+    directory, _ = locate(base)
+    model = LlamaForCausalLM.from_pretrained(directory, dtype=torch.float32)
     if model.config.num_hidden_layers < LAYER + 2:
         raise InputError(
             f"{base} has {model.config.num_hidden_layers} blocks; at least {LAYER + 2} are needed: "
             f"{LAYER + 1} to write the gates and one to read them"
         )
-    return model, cast("PreTrainedTokenizerFast", AutoTokenizer.from_pretrained(str(directory)))
+    return model, cast("PreTrainedTokenizerFast", AutoTokenizer.from_pretrained(directory))
 
 
 def mean_norm(model: LlamaForCausalLM, batches: Sequence[PlantedBatch], mechanism: Mechanism) -> float:

@@ -22,10 +22,10 @@ BLOCK_ELEMENTS = 2**18
 """Entries of an [n, m] array in one batch of problems: a few megabytes, so that they stay in cache."""
 PRODUCTS = 150
 """Products with the design matrix that a solution takes: some 40, and those of few problems are slow."""
-ROUGH = 10.0
-"""How much wider the tolerance is while predictions come from a rounded Gram matrix."""
 SPECTRUM = 768
 """The same for the spectrum of a design matrix, which a Gram matrix gives almost for nothing."""
+ROUGH = 10.0
+"""How much wider the tolerance is while predictions come from a rounded Gram matrix."""
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from if_circuits.analyses.calibration_table import END, START, calibration_markdown, insert_table, main
+from if_circuits.analyses.calibration_table import NAME, calibration_markdown, main
+from if_circuits.analyses.readme_table import insert_table, markers
 from if_circuits.errors import InputError
+
+START, END = markers(NAME)
 
 POWER = [
     {"signal": signal, "n_over_d": n_over_d, "rate": signal * n_over_d / 100, "runs": 12}
@@ -51,7 +54,7 @@ def test_only_what_lies_between_the_markers_changes(tmp_path: Path):
 @pytest.mark.parametrize("text", ["", START, f"{END}\n{START}", f"{START}{START}{END}"])
 def test_a_file_without_markers_is_refused_and_kept(text: str, tmp_path: Path):
     with pytest.raises(InputError, match="calibration: start"):
-        insert_table(text, "table")
+        insert_table(text, "table", name=NAME)
     summary, readme = tmp_path / "summary.json", tmp_path / "README.md"
     summary.write_text(json.dumps(SUMMARY))
     readme.write_text(text)

@@ -3,7 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from if_circuits.analyses.known_answers_table import END, START, known_answers_markdown, main
+from if_circuits.analyses.known_answers_table import NAME, known_answers_markdown, main
+from if_circuits.analyses.readme_table import markers
+
+START, END = markers(NAME)
 
 ANSWER = {
     "planted": "supported",
