@@ -76,11 +76,16 @@ def draw(result: AnalysisResult) -> Figure:
         place.set_title(f"{title} ({how})", fontsize=9)
     _pairs(axes["pairs"], result)
     verdict = result.verdict
+    low, high = verdict.interval
+    told = f"mean of directions {verdict.effect:.3f} [{low:.3f}, {high:.3f}]: {verdict.verdict}"
+    size = f"{verdict.n} base queries"
+    if not verdict.n:
+        told, size = (
+            f"{verdict.verdict}, {verdict.rule}",
+            f"{int(result.tables['tasks']['n'].sum())} responses",
+        )
     drawing.suptitle(
-        f"Similarity of tasks, mean of directions {verdict.effect:.3f} "
-        f"[{verdict.interval[0]:.3f}, {verdict.interval[1]:.3f}]: {verdict.verdict} "
-        f"(n = {verdict.n} base queries; one order, clustered on the mean of the three)",
-        fontsize=9,
+        f"Similarity of tasks: {told} (n = {size}; one order, clustered on the mean of the three)", fontsize=9
     )
     return drawing
 

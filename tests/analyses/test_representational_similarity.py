@@ -76,6 +76,13 @@ def test_the_figure_draws(separate: AnalysisResult):
     assert "n = " in drawing.get_suptitle()
 
 
+def test_the_figure_says_why_there_is_no_verdict():
+    result = compare("null", seed=0)
+    title = representational_similarity.figure(result).get_suptitle()
+    assert "inconclusive, a verdict needs 5 tasks" in title
+    assert "nan" not in title and "n = 0" not in title
+
+
 def test_every_pair_has_a_value_in_the_figure_whether_or_not_it_has_a_ceiling(separate: AnalysisResult):
     table = separate.table.assign(pwcca_ceiling=np.nan, pwcca_ratio=np.nan)
     table["pwcca_p_adjusted"] = np.where(table.index < 5, 0.01, 0.5)
