@@ -21,10 +21,11 @@ from jaxtyping import Bool, Float, Int, Shaped
 from if_circuits.erasure.base import Subspace, erasure_methods
 from if_circuits.erasure.labelled import checked
 from if_circuits.probes.across_folds import fit_across_folds
-from if_circuits.probes.coordinates import SMALL, ByFeature, ByRow
+from if_circuits.probes.coordinates import ByFeature, ByRow
 from if_circuits.probes.folds import grouped_folds
 from if_circuits.probes.newton import minimise
 from if_circuits.probes.scoring import auroc, resampled_auroc
+from if_circuits.probes.spectrum import SMALL
 from if_circuits.probes.standardise import Design
 
 ISOTROPIC_CS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)

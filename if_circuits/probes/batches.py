@@ -1,21 +1,23 @@
 """Which of many logistic problems over one matrix are solved together, in which coordinates and precision.
 
 With few features all problems share one design matrix, in batches that fit into a cache. With more features
-than rows, problems that train on the same rows share a design matrix of those rows, and its Gram matrix.
-Float32 comes first; what it cannot bring to its tolerance is solved again in float64.
+than rows they share a Gram matrix: all of them where their training rows give the features nearly the same
+scales, as folds do, and otherwise those that train on the same rows. Float32 comes first; what it cannot
+bring to its tolerance is solved again in float64.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from if_circuits.probes.coordinates import SMALL, ByFeature, ByRow, Coordinates, Precision
+from if_circuits.probes.coordinates import ByFeature, ByRow, Coordinates
 from if_circuits.probes.newton import Solution, minimise
+from if_circuits.probes.spectrum import SMALL, Precision
 from if_circuits.probes.standardise import Design, weighted_moments
 
 BLOCK_ELEMENTS = 2**18
@@ -24,8 +26,17 @@ PRODUCTS = 150
 """Products with the design matrix that a solution takes: some 40, and those of few problems are slow."""
 SPECTRUM = 768
 """The same for the spectrum of a design matrix, which a Gram matrix gives almost for nothing."""
+NEAR = 2.0
+"""Ratio up to which a feature's variance in a training set may differ from that in all, to share their Gram
+matrix."""
 ROUGH = 10.0
 """How much wider the tolerance is while predictions come from a rounded Gram matrix."""
+SHARED_ROUGH = 1000.0
+"""The same of one that is shared, and so off by more."""
+SHARED_PRODUCTS = 50
+"""Products with a shared Gram matrix that a problem takes more than with its own."""
+SHARED_ITERATIONS = 20
+"""Newton steps after which a problem would rather have a Gram matrix of its own; most take five."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +73,12 @@ def solve_all(
     if not rule.standardise and _by_row_pays(len(X), X.shape[1], len(columns)):
         yield from _by_row(X, sign, a, penalty, columns, rule)
         return
-    by_feature = list[Int[np.ndarray, " j"]]()
-    for same in _same_rows(a, columns):
+    groups, by_feature = _same_rows(a, columns), list[Int[np.ndarray, " j"]]()
+    if rule.standardise and _sharing_pays(len(X), X.shape[1], len(columns), groups=len(groups)):
+        alone = list[Int[np.ndarray, " k"]]()
+        yield from _by_shared_row(X, sign, a, penalty, groups, rule, alone)
+        groups = _same_rows(a, np.concatenate(alone)) if alone else []
+    for same in groups:
         if rule.standardise and _by_row_pays(int(np.count_nonzero(a[same[0]])), X.shape[1], len(same)):
             yield from _by_row(X, sign, a, penalty, same, rule)
         else:
@@ -84,6 +99,53 @@ def _by_row_pays(n: int, d: int, m: int) -> bool:
     """Whether m problems' Gram matrix costs less than it saves in products, counted in multiplications."""
     saved = PRODUCTS * m * (4 * d - 2 * n) + SPECTRUM * d
     return d > SMALL and n < d and n * d < saved
+
+
+def _sharing_pays(n: int, d: int, m: int, *, groups: int) -> bool:
+    """Whether one Gram matrix for m problems on several sets of rows costs less than one a set."""
+    return _by_row_pays(n, d, m) and 2 * SHARED_PRODUCTS * m < (groups - 1) * d
+
+
+def _by_shared_row(
+    X: Float[np.ndarray, "n d"],
+    sign: Float[np.ndarray, "m n"],
+    a: Float[np.ndarray, "m n"],
+    penalty: Float[np.ndarray, " m"],
+    groups: Sequence[Int[np.ndarray, " k"]],
+    rule: Rule,
+    alone: list[Int[np.ndarray, " k"]],
+) -> Iterator[Part]:
+    """Problems whose scales are near those of all rows; the others, and the unsolved, go to `alone`."""
+    rows = np.flatnonzero(a[np.concatenate(groups)].any(axis=0))
+    design = Design.of(X[rows], standardise=True, dtype=np.float32)
+    # Digits that float32 loses are of features whose scale is far from one here.
+    first = np.array([same[0] for same in groups])
+    centres, spreads = weighted_moments(design.Z, a[np.ix_(first, rows)].astype(np.float32))
+    constant = ~design.Z.any(axis=0)
+    spreads[:, constant] = 1.0
+    near = ((spreads**2 <= NEAR) & (spreads**2 >= 1 / NEAR)).all(axis=1)
+    alone += [same for same, is_near in zip(groups, near, strict=True) if not is_near]
+    shared = np.flatnonzero(near)
+    if len(shared) < 2:
+        alone += [groups[i] for i in shared]
+        return
+    columns = np.concatenate([groups[i] for i in shared])
+    which = np.repeat(shared, [len(groups[i]) for i in shared])
+    inverses = np.ones_like(spreads)
+    inverses[shared] /= spreads[shared]
+    space = ByRow.of(design.Z, problems=len(columns), inverse_scale=inverses[which])
+    brief = replace(rule, max_iterations=min(rule.max_iterations, SHARED_ITERATIONS))
+    for block in _blocks(np.arange(len(columns)), len(rows)):
+        at, kind = columns[block], which[block]
+        quick = space.take(block)
+        found = _in_float32(quick, sign[np.ix_(at, rows)], a[np.ix_(at, rows)], penalty[at], brief)
+        if not found.converged.all():
+            alone.append(at[~found.converged])
+        w, centre = quick.weights(found.x), centres[kind]
+        b = found.b + np.einsum("md,md->m", centre * inverses[kind], w)
+        mean, scale = design.mean + centre * design.scale, spreads[kind] * design.scale
+        kept = np.flatnonzero(found.converged)
+        yield Part(at[kept], w[kept], b[kept], mean[kept], scale[kept], found.take(kept))
 
 
 def _by_row(
@@ -154,36 +216,51 @@ def _solve(
     rule: Rule,
 ) -> tuple[Float[np.ndarray, "m d"], Solution]:
     """Weights, and how they were found: in float64 where float32 ended early without having converged."""
+    quick = space(np.float32).take(block)
+    found = _in_float32(quick, sign, a, penalty, rule)
+    w = quick.weights(found.x)
+    doubtful = np.flatnonzero(~found.converged & (found.iterations < rule.max_iterations))
+    if len(doubtful):
+        exact = space(np.float64).take(block[doubtful])
+        better = minimise(
+            exact,
+            sign[doubtful],
+            a[doubtful],
+            penalty=penalty[doubtful],
+            tolerance=rule.tolerance,
+            max_iterations=rule.max_iterations,
+        )
+        w[doubtful] = exact.weights(better.x)
+        for field in fields(Solution)[1:]:
+            getattr(found, field.name)[doubtful] = getattr(better, field.name)
+    return w, found
 
-    def solved(
-        space: Coordinates, rows: Int[np.ndarray, " k"], start: Solution | None = None, *, rough: bool = False
-    ) -> Solution:
+
+def _in_float32(
+    space: Coordinates,
+    sign: Float[np.ndarray, "m n"],
+    a: Float[np.ndarray, "m n"],
+    penalty: Float[np.ndarray, " m"],
+    rule: Rule,
+) -> Solution:
+    """By row from a rough solution, which never leaves the Gram matrix."""
+
+    def solved(tolerance: float, start: Solution | None = None, *, rough: bool = False) -> Solution:
         return minimise(
             space,
-            sign[rows],
-            a[rows],
-            penalty=penalty[rows],
-            tolerance=ROUGH * rule.tolerance if rough else rule.tolerance,
+            sign,
+            a,
+            penalty=penalty,
+            tolerance=tolerance,
             max_iterations=rule.max_iterations,
             start=start,
             rough=rough,
         )
 
-    everything = np.arange(len(block))
-    quick = space(np.float32).take(block)
-    if isinstance(quick, ByRow):
-        found = solved(quick, everything, rough=True)
-        ended = found.iterations
-        found = solved(quick, everything, found)
-        found.iterations[:] += ended
-    else:
-        found = solved(quick, everything)
-    w = quick.weights(found.x)
-    doubtful = np.flatnonzero(~found.converged & (found.iterations < rule.max_iterations))
-    if len(doubtful):
-        exact = space(np.float64).take(block[doubtful])
-        better = solved(exact, doubtful)
-        w[doubtful] = exact.weights(better.x)
-        for field in fields(Solution)[1:]:
-            getattr(found, field.name)[doubtful] = getattr(better, field.name)
-    return w, found
+    if not isinstance(space, ByRow):
+        return solved(rule.tolerance)
+    wider = ROUGH if space.inverse_scale is None else SHARED_ROUGH
+    start = solved(wider * rule.tolerance, rough=True)
+    found = solved(rule.tolerance, start)
+    found.iterations[:] += start.iterations
+    return found

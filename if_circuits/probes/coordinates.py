@@ -2,8 +2,9 @@
 
 The weights that minimise a penalised loss are a combination of the rows, w = Z^T x. Where rows are fewer than
 features x is the shorter unknown, and the Gram matrix of the rows, once computed, takes the place of Z in
-every product: n by n instead of n by d, and one product instead of two. Probes by feature may each divide the
-features by scales of their own; probes by row share theirs.
+every product: n by n instead of n by d, and one product instead of two. Each probe may divide the features by
+scales of its own. By row, one Gram matrix then stands for all of theirs inside Newton steps, where nearly the
+right curvature will do; predictions and gradients go through the weights, which are exact.
 
 In every array of coordinates a row is one problem. The image of coordinates is what they add to the
 predictions. Arrays in another precision than Z are for the inside of a Newton step, whose error the next
@@ -12,96 +13,12 @@ gradient corrects.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-SMALL = 256
-LEADING = 64
-Precision = type[np.float32] | type[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Spectrum:
-    """Leading eigenvectors and eigenvalues of a positive semi-definite matrix, for preconditioners."""
-
-    vectors: Float[np.ndarray, "k d"]
-    values: Float[np.ndarray, " k"]
-    rest: float
-    """Mean of the other eigenvalues; 0 when there are none."""
-
-    @classmethod
-    def of(cls, Z: Float[np.ndarray, "n d"]) -> Spectrum:
-        """Of Z^T Z: all of it if that is small, and the leading part otherwise.
-
-        The leading part comes from two rounds of subspace iteration (Halko, Martinsson and Tropp 2011,
-        algorithm 4.4): approximate, which costs a preconditioner iterations and never accuracy.
-        """
-        if Z.shape[1] <= SMALL:
-            return cls.of_gram(Z.T @ Z)
-        trace = float(np.einsum("nd,nd->", Z, Z))
-        return cls._leading(lambda Q: Z.T @ (Z @ Q), Z.dtype, Z.shape[1], min(Z.shape), trace)
-
-    @classmethod
-    def of_gram(cls, gram: Float[np.ndarray, "d d"]) -> Spectrum:
-        """Of a Gram matrix itself, as `of`."""
-        if len(gram) <= SMALL:
-            values, vectors = np.linalg.eigh(gram)
-            return cls(np.ascontiguousarray(vectors.T), np.maximum(values, 0.0), rest=0.0)
-        return cls._leading(lambda Q: gram @ Q, gram.dtype, len(gram), len(gram), float(np.trace(gram)))
-
-    @classmethod
-    def _leading(
-        cls,
-        product: Callable[[Float[np.ndarray, "d k"]], Float[np.ndarray, "d k"]],
-        dtype: np.dtype[Any],
-        d: int,
-        rank: int,
-        trace: float,
-    ) -> Spectrum:
-        k = min(rank, LEADING)
-        Q = np.random.default_rng(0).standard_normal((d, k)).astype(dtype)
-        for _ in range(2):
-            Q = np.linalg.qr(product(Q))[0]
-        values, rotation = np.linalg.eigh(Q.T @ product(Q))
-        rest = max(trace - float(values.sum()), 0.0) / max(rank - k, 1)
-        return cls((Q @ rotation).T.copy(), np.maximum(values, 0.0), rest)
-
-    def astype(self, dtype: Precision) -> Spectrum:
-        """In another precision."""
-        vectors, values = (part.astype(dtype, copy=False) for part in (self.vectors, self.values))
-        return Spectrum(vectors, values, self.rest)
-
-
-@dataclass(frozen=True, eq=False)
-class Gain:
-    """How a preconditioner scales gradients: by `rest`, and more along each leading eigenvector."""
-
-    leading: Float[np.ndarray, "m k"]
-    rest: Float[np.ndarray, "m 1"]
-
-    @classmethod
-    def of(
-        cls,
-        spectrum: Spectrum,
-        *,
-        curvature: Float[np.ndarray, " m"],
-        penalty: Float[np.ndarray, " m"],
-    ) -> Gain:
-        """The inverse of curvature * Z^T Z + penalty, with the unknown eigenvalues of Z^T Z all equal."""
-        known = curvature[:, None] * spectrum.values
-        # Without a penalty, null directions still need a positive preconditioner.
-        least = np.maximum(penalty, 1e-6 * known.mean(axis=1))[:, None]
-        rest = 1.0 / (least + curvature[:, None] * spectrum.rest)
-        kind = spectrum.values.dtype
-        return cls((1.0 / (known + least) - rest).astype(kind, copy=False), rest.astype(kind, copy=False))
-
-    def take(self, rows: Bool[np.ndarray, " m"]) -> Gain:
-        """Those of some of the problems."""
-        return Gain(self.leading[rows], self.rest[rows])
+from if_circuits.probes.spectrum import Gain, Precision, Spectrum
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,11 +111,14 @@ class ByFeature:
 
 @dataclass(frozen=True, eq=False)
 class ByRow:
-    """One coordinate a row of Z: w = Z^T x."""
+    """One coordinate a row of Z: w = Z^T x, on features divided by the problem's scale."""
 
     Z: Float[np.ndarray, "n d"]
     gram: Float[np.ndarray, "n n"]
+    """Of the features as they are, whatever the problems' scales."""
     fast: Float[np.ndarray, "n n"]
+    inverse_scale: Float[np.ndarray, "m d"] | None
+    """None: all problems take the features as they are."""
     removed: Float[np.ndarray, "m k n"]
     """Coordinates of orthonormal directions that weights are kept orthogonal to."""
     removed_images: Float[np.ndarray, "m k n"]
@@ -207,12 +127,22 @@ class ByRow:
     vector_images: Float[np.ndarray, "k n"]
 
     @classmethod
-    def of(cls, Z: Float[np.ndarray, "n d"], *, problems: int, fast: Precision = np.float32) -> ByRow:
-        """Coordinates with no directions removed; exact in the precision of Z."""
+    def of(
+        cls,
+        Z: Float[np.ndarray, "n d"],
+        *,
+        problems: int,
+        inverse_scale: Float[np.ndarray, "m d"] | None = None,
+        fast: Precision = np.float32,
+    ) -> ByRow:
+        """Coordinates with no directions removed; exact in the precision of Z.
+
+        Scales of their own need Z in `fast`, and should be near one.
+        """
         gram = Z @ Z.T
         quick = gram.astype(fast, copy=False)
         spectrum, none = Spectrum.of_gram(quick), np.zeros((problems, 0, len(Z)))
-        return cls(Z, gram, quick, none, none, spectrum, spectrum.vectors @ quick)
+        return cls(Z, gram, quick, inverse_scale, none, none, spectrum, spectrum.vectors @ quick)
 
     @property
     def width(self) -> int:
@@ -221,7 +151,9 @@ class ByRow:
 
     def take(self, rows: Bool[np.ndarray, " m"] | Int[np.ndarray, " k"]) -> ByRow:
         """Those of some of the problems."""
-        return replace(self, removed=self.removed[rows], removed_images=self.removed_images[rows])
+        inverse = None if self.inverse_scale is None else self.inverse_scale[rows]
+        removed, images = self.removed[rows], self.removed_images[rows]
+        return replace(self, inverse_scale=inverse, removed=removed, removed_images=images)
 
     def image(self, x: Float[np.ndarray, "m n"]) -> Float[np.ndarray, "m n"]:
         """What x adds to the predictions."""
@@ -229,7 +161,8 @@ class ByRow:
             if gram.dtype == x.dtype:
                 return x @ gram
         # Through the weights: rounding of the Gram matrix counts by the length of x, even where rows cancel.
-        return (self.weights(x).astype(self.Z.dtype) @ self.Z.T).astype(x.dtype)
+        w = self.weights(x).astype(self.Z.dtype)
+        return ((w if self.inverse_scale is None else w * self.inverse_scale) @ self.Z.T).astype(x.dtype)
 
     def pull(self, r: Float[np.ndarray, "m n"]) -> Float[np.ndarray, "m n"]:
         """Derivative with respect to the weights, given that with respect to the predictions."""
@@ -284,7 +217,8 @@ class ByRow:
 
     def weights(self, x: Float[np.ndarray, "m n"]) -> Float[np.ndarray, "m d"]:
         """The weights, in units of scaled features."""
-        return (x.astype(self.Z.dtype, copy=False) @ self.Z).astype(np.float64, copy=False)
+        w = x.astype(self.Z.dtype, copy=False) @ self.Z
+        return (w if self.inverse_scale is None else w * self.inverse_scale).astype(np.float64, copy=False)
 
 
 Coordinates = ByFeature | ByRow

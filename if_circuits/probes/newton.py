@@ -25,7 +25,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from if_circuits.probes.coordinates import Coordinates, Gain, dot
+from if_circuits.probes.coordinates import Coordinates, dot
+from if_circuits.probes.spectrum import Gain
 
 CG_LIMIT = 500
 HALVINGS = 40
@@ -47,6 +48,10 @@ class Solution:
     converged: Bool[np.ndarray, " m"]
     separated: Bool[np.ndarray, " m"]
     """No penalty, and the rows are separated: the objective has no minimum."""
+
+    def take(self, rows: Int[np.ndarray, " k"]) -> Solution:
+        """Those of some of the problems."""
+        return Solution(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 @dataclass(eq=False)

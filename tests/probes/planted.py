@@ -1,10 +1,16 @@
 """Planted data that the tests of probes and erasure share."""
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Bool, Float
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+
+from if_circuits.probes.coordinates import ByFeature, Coordinates
+from if_circuits.probes.newton import Solution, minimise
+from if_circuits.probes.spectrum import Spectrum
 
 
 def planted(
@@ -22,3 +28,29 @@ def reference(X: Float[np.ndarray, "n d"], y: Bool[np.ndarray, " n"], *, C: floa
     """scikit-learn's solution to tight tolerance."""
     model = LogisticRegression(C=C, tol=1e-10, max_iter=20_000)
     return make_pipeline(StandardScaler(), model).fit(np.asarray(X, dtype=np.float64), y)
+
+
+def space_of(
+    Z: Float[np.ndarray, "n d"],
+    spectrum: Spectrum | None = None,
+    removed: Float[np.ndarray, "k d"] | None = None,
+) -> ByFeature:
+    """One problem by feature, with another spectrum or with directions removed."""
+    space = ByFeature.of(Z, np.ones((1, Z.shape[1])))
+    return replace(
+        space,
+        spectrum=space.spectrum if spectrum is None else spectrum,
+        removed=space.removed if removed is None else removed[None],
+    )
+
+
+def solve(space: Coordinates, y: Bool[np.ndarray, " n"], penalty: float = 0.1) -> Solution:
+    """The one problem of a space, to a tight tolerance."""
+    return minimise(
+        space,
+        np.where(y, 1.0, -1.0)[None],
+        np.ones((1, len(y))),
+        penalty=np.array([penalty]),
+        tolerance=1e-8,
+        max_iterations=100,
+    )

@@ -69,18 +69,6 @@ def test_weights_and_a_missing_class_with_more_features_than_rows():
     assert "one class" in fits.reasons[1]
 
 
-def test_without_standardising_more_features_than_rows_share_one_gram_matrix():
-    X, y = planted(60, 400)
-    weights = np.arange(60)[:, None] % 3 != np.arange(3)
-    labels, C = np.repeat(y[:, None], 3, axis=1), [0.01, 0.01, 1.0]
-    fits = fit_logistic(X, labels, weights=weights, C=C, standardise=False)
-    for j, used in enumerate(weights.T):
-        model = LogisticRegression(C=C[j], tol=1e-10, max_iter=10_000).fit(X[used], y[used])
-        expected = model.decision_function(X)
-        np.testing.assert_allclose(fits.scores(X)[:, j], expected, atol=1e-3 * np.abs(expected).max())
-        np.testing.assert_allclose(fits.mean[j], X[used].mean(axis=0), atol=1e-5)
-
-
 def test_agrees_on_separable_data():
     X, _ = planted(80, 6)
     assert_same_solution(
@@ -97,16 +85,6 @@ def test_agrees_on_float32_activations_of_size_ten_thousand():
     X, y = planted(200, 10)
     large = (X + 1e4 * np.arange(-5, 5)).astype(np.float32)
     assert_same_solution(large, y[:, None], np.ones((200, 1)), [0.1])
-
-
-def test_many_problems_are_solved_in_several_batches_alike(monkeypatch: pytest.MonkeyPatch):
-    X, y = planted(100, 8)
-    labels = np.stack([np.roll(y, shift) for shift in range(9)], axis=1)
-    weights, C = np.ones_like(labels), np.full(9, 0.3)
-    at_once = fit_logistic(X, labels, weights=weights, C=C)
-    monkeypatch.setattr("if_circuits.probes.batches.BLOCK_ELEMENTS", 250)
-    in_parts = fit_logistic(X, labels, weights=weights, C=C)
-    np.testing.assert_allclose(in_parts.weight, at_once.weight, rtol=1e-3, atol=1e-6)
 
 
 def test_no_penalty_finds_the_maximum_likelihood():
