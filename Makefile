@@ -43,7 +43,7 @@ calibrate: install
 known-answers: install
 	$(BIN)/if-circuits known-answers --out $(KNOWN)
 
-bench: $(VENV)/.installed-dev
+bench: $(VENV)/.installed-bench
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.benchmarks --out $(BENCH)
 
 test: $(VENV)/.installed-dev
@@ -76,3 +76,7 @@ $(VENV)/.installed: $(PACKAGING) | $(BIN)/python
 $(VENV)/.installed-dev: $(PACKAGING) | $(BIN)/python
 	$(PIP) --editable ".[dev]"
 	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-bench: $(PACKAGING) | $(BIN)/python
+	$(PIP) --editable ".[dev,bench]"
+	touch $@ $(VENV)/.installed-dev $(VENV)/.installed
