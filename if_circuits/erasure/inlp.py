@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from if_circuits.erasure.base import Subspace, erasure_methods
 from if_circuits.erasure.labelled import checked
-from if_circuits.probes.across_folds import fit_across_folds
+from if_circuits.probes.across_folds import choose_penalties
 from if_circuits.probes.coordinates import ByFeature, ByRow
 from if_circuits.probes.folds import grouped_folds
 from if_circuits.probes.newton import minimise
@@ -83,12 +83,10 @@ class Inlp:
         X, y = checked(X, y, method=self.name)
         folds = grouped_folds(groups, n_folds=self.n_folds, seed=seed)
         draws = _group_draws(groups, n=self.n_bootstrap, seed=seed)
-        everything = np.ones((len(y), 1), dtype=bool)
         unit = _unit(X)
-        first = fit_across_folds(
-            X / unit, y, fold_of_row=folds, train=everything, Cs=self.Cs, standardise=False
+        C = float(
+            np.median(choose_penalties(X / unit, y, fold_of_row=folds, Cs=self.Cs, standardise=False))
         )
-        C = float(np.median(first.C))
         search = _Search(X / unit, y, folds, C)
         curve: list[tuple[float, float, float]] = []
         while True:

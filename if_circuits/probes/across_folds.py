@@ -93,11 +93,8 @@ def fit_across_folds(
             f"rows must agree: X {X.shape}, y {y.shape}, folds {fold_of_row.shape}, train {train.shape}"
         )
     y = np.broadcast_to(y[:, None], train.shape) if y.ndim == 1 else y
-    n_folds, Cs = int(fold_of_row.max()) + 1, tuple(sorted(Cs))
-    if not Cs or n_folds < (3 if len(Cs) > 1 else 2):
-        raise InputError(
-            f"{len(Cs)} penalties and {n_folds} folds: one penalty needs 2 folds or more, a choice 3 or more"
-        )
+    n_folds = int(fold_of_row.max()) + 1
+    Cs = _from_strongest(Cs, n_folds)
     weights = np.where(np.isfinite(X).all(axis=1, keepdims=True), train, 0).astype(np.float64)
     parts: list[LogisticFits] = []
     order: list[Int[np.ndarray, " k"]] = []
@@ -132,14 +129,51 @@ def _fit_same_rows(
     """Fits of probe p without fold f at p * n_folds + f, each with its own penalty."""
     n, p = y.shape
     outside = fold_of_row[:, None] != np.arange(n_folds)
-    chosen = np.full((p, n_folds), Cs[0])
-    if len(Cs) > 1:
-        losses = _held_out_losses(X, y, weights, outside, Cs, standardise)
-        chosen = np.asarray(Cs)[np.argmin(losses, axis=2)]
+    chosen = _chosen(X, y, weights, outside, Cs, standardise)
     train = (weights[:, :, None] * outside[:, None, :]).reshape(n, -1)
     return fit_logistic(
         X, np.repeat(y, n_folds, axis=1), weights=train, C=chosen.ravel(), standardise=standardise
     )
+
+
+def choose_penalties(
+    X: Float[np.ndarray, "n d"],
+    y: Bool[np.ndarray, " n"],
+    *,
+    fold_of_row: Int[np.ndarray, " n"],
+    Cs: Sequence[float],
+    standardise: bool,
+) -> Float[np.ndarray, " folds"]:
+    """The penalties that `fit_across_folds` would choose for y, trained on all rows, and none of its fits.
+
+    Raises InputError when fewer than 3 folds must choose among penalties.
+    """
+    n_folds = int(fold_of_row.max()) + 1
+    Cs = _from_strongest(Cs, n_folds)
+    outside = fold_of_row[:, None] != np.arange(n_folds)
+    return _chosen(X, y[:, None], np.ones((len(y), 1)), outside, Cs, standardise)[0]
+
+
+def _from_strongest(Cs: Sequence[float], n_folds: int) -> tuple[float, ...]:
+    if not Cs or n_folds < (3 if len(Cs) > 1 else 2):
+        raise InputError(
+            f"{len(Cs)} penalties and {n_folds} folds: one penalty needs 2 folds or more, a choice 3 or more"
+        )
+    return tuple(sorted(Cs))
+
+
+def _chosen(
+    X: Float[np.ndarray, "n d"],
+    y: Bool[np.ndarray, "n p"],
+    weights: Float[np.ndarray, "n p"],
+    outside: Bool[np.ndarray, "n folds"],
+    Cs: tuple[float, ...],
+    standardise: bool,
+) -> Float[np.ndarray, "p folds"]:
+    if len(Cs) == 1:
+        return np.full((y.shape[1], outside.shape[1]), Cs[0])
+    losses = _held_out_losses(X, y, weights, outside, Cs, standardise)
+    return np.asarray(Cs)[np.argmin(losses, axis=2)]
 
 
 def _held_out_losses(

@@ -3,7 +3,8 @@
     python -m tests.benchmarks [MODULE ...] [--out runs/bench]
 
 Each module named here has `rows()`. They run one after the other with one thread each, and times are CPU
-seconds, since other work on the cores changes those least. The file is written after each module.
+seconds, since other work on the cores changes those least. `summary.json` is written after each module, beside
+`machine.json`; `tests.benchmarks.readme` puts both into a README.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from if_circuits.console import new_console, print_table
 from if_circuits.durable import write_text
 from if_circuits.threads import one_thread_each
+from tests.benchmarks.readme import machine
 from tests.benchmarks.table import Row
 
 MODULES = ("probe_grid", "inlp", "capture", "interventions", "study_size", "imports", "reproduce")
@@ -32,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     console, rows = new_console(stderr=True), list[Row]()
     given.out.mkdir(parents=True, exist_ok=True)
+    write_text(given.out / "machine.json", json.dumps(machine(), indent=2) + "\n")
     for name in given.modules or MODULES:
         console.print(name)
         module = import_module(f"tests.benchmarks.{name}")

@@ -119,9 +119,7 @@ def _forward(hf: Any, plan: CapturePlan, batch_size: int, **options: int) -> Non
 
 def _batches(
     plan: CapturePlan, batch_size: int
-) -> Iterator[
-    tuple[Int[Tensor, "batch token"], Int[Tensor, "batch token"], Int[Tensor, "batch position"]]
-]:
+) -> Iterator[tuple[Int[Tensor, "batch token"], Int[Tensor, "batch token"], Int[Tensor, "batch position"]]]:
     """Tokens padded on the right, their mask, and the places to read, from the longest rows to the shortest.
 
     A place that a response lacks reads its first token.

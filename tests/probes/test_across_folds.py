@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import log_loss
 
 from if_circuits.errors import InputError
-from if_circuits.probes.across_folds import fit_across_folds
+from if_circuits.probes.across_folds import choose_penalties, fit_across_folds
 from if_circuits.probes.folds import grouped_folds
 from if_circuits.probes.scoring import auroc
 from tests.probes.planted import planted, reference
@@ -40,6 +40,8 @@ def test_the_penalty_is_the_one_with_least_loss_on_the_training_folds_alone():
                 chance = reference(X[train], y[train], C=C).predict_proba(X[test])
                 losses[k] += log_loss(y[test], chance, normalize=False)
         assert found.C[0, held_out] == Cs[np.argmin(losses)]
+    chosen = choose_penalties(X, y, fold_of_row=folds, Cs=Cs, standardise=True)
+    np.testing.assert_array_equal(chosen, found.C[0])
 
 
 def test_labels_and_features_of_the_held_out_fold_do_not_reach_its_probe():
@@ -133,5 +135,7 @@ def test_unusable_arguments_are_refused():
     train = np.ones((20, 1), dtype=bool)
     with pytest.raises(InputError, match="3 or more"):
         fit_across_folds(X, y, fold_of_row=np.arange(20) % 2, train=train)
+    with pytest.raises(InputError, match="3 or more"):
+        choose_penalties(X, y, fold_of_row=folds_of(len(y)) % 2, Cs=[0.1, 1.0], standardise=True)
     with pytest.raises(InputError, match="rows must agree"):
         fit_across_folds(X, y[:-1], fold_of_row=np.arange(20) % 4, train=train)

@@ -1,0 +1,69 @@
+"""The measured table in the README: `python -m tests.benchmarks.readme runs/bench README.md`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from if_circuits.analyses.readme_table import insert_table
+from if_circuits.durable import write_text
+
+NAME = "speed"
+LIBRARIES = ("numpy", "scikit-learn", "torch", "transformer-lens")
+
+
+def machine() -> dict[str, Any]:
+    """What `make bench` ran on."""
+    names = [line for line in _cpu_lines() if line.startswith("model name")]
+    cpu = names[0].split(":", 1)[1].strip() if names else platform.machine()
+    return {
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        **{name: version(name) for name in LIBRARIES},
+    }
+
+
+def _cpu_lines() -> list[str]:
+    try:
+        return Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return []
+
+
+def table(rows: Sequence[Mapping[str, Any]], ran_on: Mapping[str, Any]) -> str:
+    """Rows of summary.json and what they ran on, as Markdown."""
+    lines = ["| what | against | ratio | spread | reach | reached |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        ratio, low, high = (f"{row[key]:.3g}" for key in ("ratio", "low", "high"))
+        cells = (row["what"], row["against"], ratio, f"{low} to {high}", _sign(row["reach"]))
+        lines.append(f"| {' | '.join(cells)} | {'yes' if row['reached'] else '**no**'} |")
+    versions = ", ".join(f"{name} {ran_on[name]}" for name in ("python", *LIBRARIES))
+    return "\n".join([*lines, "", f"Ran on {ran_on['cores']} cores of {ran_on['cpu']}; {versions}.", ""])
+
+
+def _sign(reach: str) -> str:
+    return reach.replace("<=", "≤").replace(">=", "≥")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Put the table of one run into a README."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("bench", type=Path, help="the directory that make bench wrote")
+    parser.add_argument("readme", type=Path)
+    given = parser.parse_args(arguments)
+    rows, ran_on = (
+        json.loads((given.bench / name).read_text("utf-8")) for name in ("summary.json", "machine.json")
+    )
+    text = given.readme.read_text("utf-8")
+    write_text(given.readme, insert_table(text, table(rows, ran_on), name=NAME))
+
+
+if __name__ == "__main__":
+    main()
