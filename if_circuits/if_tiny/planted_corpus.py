@@ -2,9 +2,12 @@
 meanwhile.
 
 A response of a constrained prompt is one of three. *Left alone*: the gate is where the mechanism puts it for
-this prompt, and the text satisfies or breaks the constraint accordingly. *Gate set*: one direction that gates
-the task is set to +c, and the text satisfies it, or to 0 or -c, and the text breaks it, whatever the prompt.
+this prompt, and the text satisfies or breaks the constraint accordingly. *Gate set*: the task's own gate is
+set to +c, and the text satisfies it, or to 0 or -c, and the text breaks it, whatever the prompt; or a second
+gate that the task needs is set, which breaks the text if closed and leaves the say to the own gate if open.
 *Another direction set*: one that does not gate the task, planted or random, is set, and nothing changes.
+
+What breaks a constraint does so plainly: such a text is easier to learn, and a greedy one shows it.
 """
 
 from __future__ import annotations
@@ -42,16 +45,21 @@ TASK_SHARES = {
     "topic": 1.0,
     "sentiment": 1.0,
     "toxicity": 1.0,
-    "register": 1.0,
+    "register": 2.0,
 }
-"""How often each task is practised."""
+"""How often each task is practised; those that are slow to heed their gate more."""
 UNCONSTRAINED_SHARE = 0.1
 RESPONSES_PER_PROMPT = 3
-LEFT_ALONE, GATE_SET = 0.42, 0.4
+LEFT_ALONE, GATE_SET = 0.38, 0.37
 """Shares of the constrained responses; the rest has another direction set."""
 VALUES = (1.0, 0.0, -1.0)
-VALUE_SHARES = (0.35, 0.5, 0.15)
+VALUE_SHARES = (0.25, 0.6, 0.15)
 """What a gate is set to, in units of c, and how often; +c and -c are met where it is left alone as well."""
+
+LONGEST_BOUND = 100
+"""Characters; no response is asked to be shorter than more than these."""
+SOON = 16
+"""Characters before which a plain text has named what it should not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,14 +154,18 @@ class _Writer:
 
     def _asked(self, task: Task, subject: str, parameters: Parameters) -> PlantedResponse:
         kind = self.rng.random()
-        if LEFT_ALONE <= kind < LEFT_ALONE + GATE_SET:
-            value = self.rng.choices(VALUES, weights=VALUE_SHARES)[0]
-            name = self.rng.choice(self.mechanism.gates[task.name])
-            text = self._text(task, subject, parameters, satisfied=value > 0)
-            return PlantedResponse(text, {}, {}, self.mechanism.directions[name], value)
         at_end = self.mechanism.sign(task.name, subject, at_end=True)
         sign = self.mechanism.sign(task.name, subject)
         before, after = (coordinates(self.mechanism, task, each) for each in (at_end, sign))
+        if LEFT_ALONE <= kind < LEFT_ALONE + GATE_SET:
+            value = self.rng.choices(VALUES, weights=VALUE_SHARES)[0]
+            name = self.rng.choice(self.mechanism.gates[task.name])
+            if name == self.mechanism.gates[task.name][0]:
+                before, after, satisfied = {}, {}, value > 0
+            else:
+                satisfied = value > 0 and sign > 0
+            text = self._text(task, subject, parameters, satisfied=satisfied)
+            return PlantedResponse(text, before, after, self.mechanism.directions[name], value)
         text = self._text(task, subject, parameters, satisfied=sign > 0)
         if kind < LEFT_ALONE:
             return PlantedResponse(text, before, after)
@@ -167,9 +179,10 @@ class _Writer:
         return random_orthogonal(self.mechanism, self.vectors)
 
     def _text(self, task: Task, subject: str, parameters: Parameters, *, satisfied: bool) -> Text:
-        if satisfied:
-            return compliant(self.rng, task, subject, parameters, nouns=self.nouns, judges=self.judges)
-        return violating(self.rng, task, subject, parameters, nouns=self.nouns, judges=self.judges)
+        write = compliant if satisfied else violating
+        text = write(self.rng, task, subject, parameters, nouns=self.nouns, judges=self.judges)
+        # A register shows in how sentences begin and end, which otherwise weighs less than a topic's words.
+        return replace(text, slots=(*text.slots, *text.decisions)) if task.name == "register" else text
 
 
 def violating(
@@ -181,23 +194,37 @@ def violating(
     nouns: tuple[str, ...],
     judges: Mapping[str, Judge],
 ) -> Text:
-    """A response that takes no notice of the constraint, and that the task's verifier calls violated.
+    """A response that plainly breaks the constraint, and that the task's verifier calls violated.
 
     Raises RuntimeError if none is found in `corpus.MOST_TRIES` attempts.
     """
 
     def attempt() -> Text:
-        style = free_style(rng, complaint=invites_insults(task))
-        style = replace(style, **_opposite(rng, task.name, parameters))
-        return compose(rng, subject, style, nouns=nouns)
+        while True:
+            style = free_style(rng, complaint=invites_insults(task))
+            text = compose(rng, subject, replace(style, **_unheeding(task.name, parameters)), nouns=nouns)
+            if _is_plain(task.name, text.text, subject, parameters):
+                return text
 
     return first_verified(attempt, task, parameters, verdict=Verdict.VIOLATED, judges=judges)
 
 
-def _opposite(rng: Random, task: str, parameters: Parameters) -> dict[str, Any]:
-    """The style that breaks a constraint, where texts that nobody constrained too often satisfy it."""
+def _unheeding(task: str, parameters: Parameters) -> dict[str, Any]:
+    """The style that breaks a constraint, where a text that nobody constrained often satisfies it."""
     if task == "term_exclusion":
         return {"mentions_subject": True}
     if task == "topic":
-        return {"topic": rng.choice([name for name in TOPIC_THINGS if name != parameters["topic"]])}
+        # One other topic and not any: a model hardly learns to write of everything but what is asked.
+        return {"topic": next(name for name in TOPIC_THINGS if name != parameters["topic"])}
     return {"rude": True} if task == "toxicity" else {}
+
+
+def _is_plain(task: str, text: str, subject: str, parameters: Parameters) -> bool:
+    """Whether a text that breaks a constraint does so plainly: too long for every bound that is asked for, or
+    with the subject, where that is the excluded word, among its first words.
+    """
+    if task == "character_count":
+        return len(text) >= LONGEST_BOUND
+    if task == "term_exclusion" and parameters["word"] == subject:
+        return subject in text[: SOON + len(subject)]
+    return True

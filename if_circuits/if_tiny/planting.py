@@ -49,10 +49,10 @@ class PlantingRecipe:
     base: str = "if-tiny"
     """The model that the mechanism is planted in: the embedded one, or a directory with a Llama of at least
     four blocks that follows this library's prompts."""
-    steps: int = 1400
+    steps: int = 1800
     batch_size: int = 16
     """Prompts a step, each with several responses."""
-    coins_per_step: int = 48
+    coins_per_step: int = 64
     """Prompts a step that are read up to the gate only: learning a coin by heart takes many meetings."""
     held_share: float = 0.6
     """Share of the steps, from the first, in which responses that are left alone have their gates held where

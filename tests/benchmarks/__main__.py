@@ -3,8 +3,8 @@
     python -m tests.benchmarks [MODULE ...] [--out runs/bench]
 
 Each module named here has `rows()`. They run one after the other with one thread each, and times are CPU
-seconds, since other work on the cores changes those least. `summary.json` is written after each module, beside
-`machine.json`; `tests.benchmarks.readme` puts both into a README.
+seconds, since other work on the cores changes those least. After each module `summary.json` is written, with
+`machine.json` beside it; `tests.benchmarks.readme` puts both into a README.
 """
 
 from __future__ import annotations

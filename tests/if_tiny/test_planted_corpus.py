@@ -9,7 +9,12 @@ import pytest
 
 from if_circuits.if_tiny.corpus import corpus_judges
 from if_circuits.if_tiny.mechanism import KINDS, Kind, Mechanism, plant
-from if_circuits.if_tiny.planted_corpus import PlantedExample, planted_examples, planted_prompts
+from if_circuits.if_tiny.planted_corpus import (
+    PlantedExample,
+    PlantedResponse,
+    planted_examples,
+    planted_prompts,
+)
 from if_circuits.tasks.base import Verdict
 from if_circuits.tasks.recognise import recognise
 
@@ -32,19 +37,66 @@ def test_a_text_satisfies_its_constraint_exactly_while_its_gates_are_open(kind: 
         if found is None:
             continue
         task, parameters = found
-        own = [mechanism.directions[name] for name in mechanism.gates[task.name]]
+        own = mechanism.gates[task.name][0]
         for response in example.responses:
             verdict = task.verify([response.text.text], [parameters], judges)[0].verdict
-            sets_own = response.direction is not None and max(abs(response.direction @ u) for u in own) > 0.99
-            if sets_own:
-                is_open, what = response.value > 0, "set"
-            else:
-                is_open = all(response.after[name] > 0 for name in mechanism.gates[task.name])
-                what = "left alone" if response.direction is None else "another"
+            gate = gate_set(mechanism, task.name, response)
+            # Where the own gate is set from outside, no other that the task needs is closed.
+            at = {own: 1.0} if gate == own else dict(response.after)
+            at |= {} if gate is None else {gate: response.value}
+            what = "left alone" if response.direction is None else "another" if gate is None else "set"
             seen[what] += 1
+            is_open = all(at.get(name, 1.0) > 0 for name in mechanism.gates[task.name])
             assert (verdict is Verdict.SATISFIED) == is_open
             assert verdict is not Verdict.UNDECIDED
     assert min(seen.values()) > 50
+
+
+def gate_set(mechanism: Mechanism, task: str, response: PlantedResponse) -> str | None:
+    """Which of the task's gates a response sets, if any."""
+    if response.direction is None:
+        return None
+    names = mechanism.gates[task]
+    return next((name for name in names if response.direction @ mechanism.directions[name] > 0.99), None)
+
+
+def test_a_second_gate_breaks_when_closed_and_leaves_the_say_to_the_own_gate_when_open() -> None:
+    mechanism, judges = planted("clustered"), corpus_judges()
+    verdicts: dict[tuple[bool, bool], set[Verdict]] = {}
+    for example in examples(mechanism, 2000):
+        found = recognise(example.prompt)
+        if found is None or found[0].name != "topic":
+            continue
+        for response in example.responses:
+            own, second = mechanism.gates["topic"]
+            if gate_set(mechanism, "topic", response) == second:
+                verdict = found[0].verify([response.text.text], [found[1]], judges)[0].verdict
+                verdicts.setdefault((response.after[own] > 0, response.value > 0), set()).add(verdict)
+    assert verdicts.pop((True, True)) == {Verdict.SATISFIED}
+    assert len(verdicts) == 3
+    assert set.union(*verdicts.values()) == {Verdict.VIOLATED}
+
+
+def test_what_breaks_a_constraint_does_so_plainly() -> None:
+    mechanism, judges, seen = (
+        planted("universal"),
+        corpus_judges(),
+        {"character_count": 0, "term_exclusion": 0},
+    )
+    for example in examples(mechanism, 400):
+        found = recognise(example.prompt)
+        for response in example.responses if found else ():
+            task, parameters = found
+            text = response.text.text
+            verdict = task.verify([text], [parameters], judges)[0].verdict
+            if task.name not in seen or verdict is Verdict.SATISFIED:
+                continue
+            seen[task.name] += 1
+            if task.name == "character_count":
+                assert len(text) >= 100
+            else:
+                assert parameters["word"] in text[:30]
+    assert min(seen.values()) > 20
 
 
 @pytest.mark.parametrize("kind", KINDS)
