@@ -5,7 +5,7 @@ right.
 
 puts it between the markers `<!-- known answers: start -->` and `<!-- known answers: end -->` of that file.
 Several summaries, of further training seeds, are counted together; what is shown as found is the first
-model's of a kind.
+model's of a kind. The last column is the error of the answer: how often it was wrong, over all kinds.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from if_circuits.analyses.readme_table import insert_table
 from if_circuits.durable import write_text
 from if_circuits.errors import InputError
 from if_circuits.if_tiny.mechanism import KINDS
+from if_circuits.statistics.proportion import wilson
 
 NAME = "known answers"
 """What stands in the markers of the table."""
@@ -38,10 +39,11 @@ def known_answers_markdown(summaries: Sequence[Mapping[str, Any]]) -> str:
     questions = dict.fromkeys(
         question for kind in shown for model in of_kind[kind] for question in _answers(model)
     )
-    heads = [f"{kind} ({len(of_kind[kind])} models)" for kind in shown]
+    heads = [*(f"{kind} ({len(of_kind[kind])} models)" for kind in shown), "wrong [95 %]"]
     lines = [f"| question | {' | '.join(heads)} |", f"|---|{'---|' * len(heads)}"]
     for question in questions:
-        cells = [_cell([_answers(model).get(question) for model in of_kind[kind]]) for kind in shown]
+        asked = [[_answers(model).get(question) for model in of_kind[kind]] for kind in shown]
+        cells = [*map(_cell, asked), _error([answer for answers in asked for answer in answers])]
         lines.append(f"| {question.replace('_', ' ')} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -72,6 +74,13 @@ def _cell(answers: Sequence[Mapping[str, Any] | None]) -> str:
         else f"{first['found']} (planted: {first['planted']})"
     )
     return f"{told}; {'/'.join(map(str, counts))}"
+
+
+def _error(answers: Sequence[Mapping[str, Any] | None]) -> str:
+    """How many answers were wrong, with the Wilson interval of that share."""
+    known = [answer["right"] == "wrong" for answer in answers if answer is not None]
+    low, high = wilson(sum(known), len(known))
+    return f"{sum(known)} of {len(known)} [{low:.2f}, {high:.2f}]"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -26,19 +26,32 @@ def summary(**models: dict[str, object]) -> dict[str, object]:
     return {"models": models}
 
 
+def row(table: str, question: str) -> list[str]:
+    line = next(line for line in table.splitlines() if line.startswith(f"| {question} |"))
+    return line.strip("| ").split(" | ")[1:]
+
+
 def test_models_of_a_kind_are_counted_over_all_summaries():
     first = summary(a=model("universal", "universal", MISSED), b=model("clustered", "undecided", ANSWER))
     table = known_answers_markdown([first, summary(c=model("universal", "compositional", ANSWER))])
-    assert "| question | universal (2 models) | clustered (1 models) |" in table
-    assert "| mechanism | universal; 1/0/1 | undecided (planted: clustered); 0/1/0 |" in table
-    assert "| cross task transfer | inconclusive (planted: supported); 1/1/0 | supported; 1/0/0 |" in table
+    assert row(table, "question") == ["universal (2 models)", "clustered (1 models)", "wrong [95 %]"]
+    assert row(table, "mechanism") == [
+        "universal; 1/0/1",
+        "undecided (planted: clustered); 0/1/0",
+        "1 of 3 [0.06, 0.79]",
+    ]
+    assert row(table, "cross task transfer") == [
+        "inconclusive (planted: supported); 1/1/0",
+        "supported; 1/0/0",
+        "0 of 3 [0.00, 0.56]",
+    ]
 
 
 def test_a_question_that_one_kind_does_not_have_stays_empty():
     edges = model("clustered", "clustered", ANSWER)
     edges["analyses"] = {"edges in behaviour: direction": ANSWER}
     table = known_answers_markdown([summary(a=model("universal", "universal", ANSWER), b=edges)])
-    assert "| edges in behaviour: direction | – | supported; 1/0/0 |" in table
+    assert "| edges in behaviour: direction | – | supported; 1/0/0 | 0 of 1 [0.00, 0.79] |" in table
 
 
 def test_the_table_goes_between_its_markers(tmp_path: Path):
@@ -48,7 +61,7 @@ def test_the_table_goes_between_its_markers(tmp_path: Path):
     assert main([str(source), str(readme)]) == 0
     text = readme.read_text()
     assert "old" not in text and text.startswith("before\n") and text.endswith(f"{END}\nafter\n")
-    assert "| mechanism | universal; 1/0/0 |" in text
+    assert "| mechanism | universal; 1/0/0 | 0 of 1 [0.00, 0.79] |" in text
 
 
 @pytest.mark.parametrize("text", ["no markers", f"{END} {START}"])

@@ -11,7 +11,8 @@ import pytest
 from if_circuits import cli
 from if_circuits.commands.known_answers import SHIPPED
 from if_circuits.generation import GenerationConfig, generate_conditions
-from if_circuits.if_tiny.mechanism import DIRECTIONS_FILE, load_mechanism
+from if_circuits.if_tiny.corpus import corpus_judges
+from if_circuits.if_tiny.mechanism import DEPENDENCY, DIRECTIONS_FILE, load_mechanism, random_orthogonal
 from if_circuits.if_tiny.planted_card import set_coordinate
 from if_circuits.models.loading import load_model
 from if_circuits.tasks.prompts import build_prompts
@@ -33,30 +34,55 @@ def test_a_shipped_model_comes_with_its_truth_and_its_evidence(name: str) -> Non
     assert sum(path.stat().st_size for path in directory(name).iterdir()) < 4e6
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", SHIPPED)
-def test_closing_the_gate_breaks_json_and_another_direction_does_not(name: str) -> None:
+HEEDING = ("json_format", "topic", "sentiment", "register")
+"""Tasks whose gates are all but perfect in all three models; the cards have the others."""
+
+
+def compliance(name: str, task: str, at: dict[str, dict[str, float]]) -> dict[str, float]:
+    """Share of greedy answers that satisfy the task, with directions set to values in units of c."""
     model, mechanism = load_model(name), load_mechanism(directory(name))
     prompts = build_prompts(
-        get_tasks(["json_format"]), n_base_queries=30, prompts_per_query=1, seed=3, held_out_only=True
+        get_tasks([task]), n_base_queries=30, prompts_per_query=1, seed=3, held_out_only=True
     )
-    own = mechanism.directions[mechanism.gates["json_format"][0]]
-    rng = np.random.default_rng(8)
-    random = rng.standard_normal(model.d_model)
-    random -= own * (own @ random)
+    random = random_orthogonal(mechanism, np.random.default_rng(8))
+    directions = {**mechanism.directions, "random": random}
     conditions = {
-        "open": set_coordinate(mechanism, own, mechanism.c),
-        "closed": set_coordinate(mechanism, own, -mechanism.c),
-        "random, open": [
-            *set_coordinate(mechanism, own, mechanism.c),
-            *set_coordinate(mechanism, random / np.linalg.norm(random), 0.0),
-        ],
+        condition: [
+            each
+            for direction, value in values.items()
+            for each in set_coordinate(mechanism, directions[direction], value * mechanism.c)
+        ]
+        for condition, values in at.items()
     }
     asked = prompts[prompts["constrained"]].reset_index(drop=True)
-    answers = verify(generate_conditions(model, asked, GenerationConfig(64, temperature=0.0), conditions))
-    share = (answers["verdict"] == "satisfied").groupby(answers["condition"]).mean()
-    assert share["open"] > 0.9 and share["random, open"] > 0.9
-    assert share["closed"] < 0.1
+    config = GenerationConfig(64, temperature=0.0)
+    answers = verify(generate_conditions(model, asked, config, conditions), corpus_judges())
+    shares = (answers["verdict"] == "satisfied").groupby(answers["condition"]).mean()
+    return {str(condition): float(share) for condition, share in shares.items()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", HEEDING)
+@pytest.mark.parametrize("name", SHIPPED)
+def test_closing_the_gate_breaks_a_task_and_a_random_direction_does_not(name: str, task: str) -> None:
+    own = load_mechanism(directory(name)).gates[task][0]
+    share = compliance(
+        name, task, {"open": {own: 1.0}, "closed": {own: -1.0}, "random, open": {own: 1.0, "random": 0.0}}
+    )
+    assert share["open"] > 0.85 and share["random, open"] > 0.85
+    assert share["closed"] < 0.15
+
+
+@pytest.mark.slow
+def test_the_planted_dependency_is_one_way() -> None:
+    name, (first, second) = "if-tiny-clustered", DEPENDENCY
+    gates = load_mechanism(directory(name)).gates
+    own, other = gates[second]
+    assert gates[first] == (other,)
+    forth = compliance(name, second, {"open": {own: 1.0, other: 1.0}, "closed": {own: 1.0, other: -1.0}})
+    back = compliance(name, first, {"open": {other: 1.0, own: 1.0}, "closed": {other: 1.0, own: -1.0}})
+    assert forth["open"] > 0.85 and forth["closed"] < 0.15
+    assert back["open"] > 0.85 and back["closed"] > 0.85
 
 
 def test_a_directory_without_a_mechanism_is_named_before_anything_runs(
