@@ -3,7 +3,7 @@
     python examples/plant_a_mechanism.py [MODEL] [STEPS] [BASE_QUERIES]
 
 MODEL is a directory with a Llama of four blocks or more that follows this library's prompts, by default the
-embedded if-tiny. 1,400 steps take about eight minutes; after a hundred the study finds little.
+embedded if-tiny. 1,800 steps take about ten minutes; after a hundred the study finds little.
 """
 
 import sys

@@ -84,9 +84,7 @@ class Inlp:
         folds = grouped_folds(groups, n_folds=self.n_folds, seed=seed)
         draws = _group_draws(groups, n=self.n_bootstrap, seed=seed)
         unit = _unit(X)
-        C = float(
-            np.median(choose_penalties(X / unit, y, fold_of_row=folds, Cs=self.Cs, standardise=False))
-        )
+        C = float(np.median(choose_penalties(X / unit, y, fold_of_row=folds, Cs=self.Cs, standardise=False)))
         search = _Search(X / unit, y, folds, C)
         curve: list[tuple[float, float, float]] = []
         while True:

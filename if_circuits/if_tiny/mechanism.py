@@ -4,14 +4,16 @@ gates.
 A *gate* is the coordinate of the residual stream of one layer along one planted direction, on the prompt's
 last token and on every response token. A model with a planted mechanism satisfies a task's constraint while
 the coordinates of all directions that gate the task are at +c, and breaks it when one of them is at 0 or at
--c. Left alone, the model opens the gate of one half of its prompts and closes that of the other, by a coin
-for each subject and task, which no word but the subject tells.
+-c. Left alone, the model opens the gate half of the time, by a coin. Where it plans, the coin is of the task
+and the subject, and no other word tells it. Where it monitors, the coin is of the task and the first word of
+the response: until that word is drawn, nothing can tell.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,13 +35,15 @@ TIMING_OF: Mapping[Kind, Timing] = {
     "compositional": "planning",
     "clustered": "monitoring",
 }
-"""planning: the gate is set at the prompt's end. monitoring: it is at 0 there, and set from the first token
-of the response on.
+"""planning: the gate is set at the prompt's end. monitoring: it is at 0 there, and set from the first word of
+the response on.
 """
 DEPENDENCY = ("register", "topic")
 """In the clustered kind `topic` needs the gate of `register` open as well as its own, and not the reverse."""
 AT_ONCE = "json_format"
-"""The one task of a monitoring model whose gate is set at the prompt's end: its first token is the answer."""
+"""The one task of a monitoring model whose gate is set at the prompt's end, by the subject: its first token
+is the answer.
+"""
 LAYER = 2
 """Its `resid_post` holds the gates: the third of six blocks writes them, the last three read them."""
 
@@ -70,12 +74,14 @@ class Mechanism:
         """For every ordered pair of tasks (A, B): whether removing A's own direction breaks B."""
         return {(a, b): self.gates[a][0] in self.gates[b] for a in self.gates for b in self.gates if a != b}
 
-    def sign(self, task: str, subject: str, *, at_end: bool = False) -> int:
-        """+1 where a prompt's gate is open and -1 where it is closed; at the prompt's end 0 where it is not
-        yet set."""
-        if at_end and self.timing == "monitoring" and task != AT_ONCE:
-            return 0
-        coin = repr(("coin", self.seed, task, subject)).encode()
+    def waits(self, task: str) -> bool:
+        """Whether the task's gate is at 0 at the prompt's end, and set by the response's first word."""
+        return self.timing == "monitoring" and task != AT_ONCE
+
+    def sign(self, task: str, subject: str, response: str) -> int:
+        """+1 where a response's gate is open and -1 where it is closed."""
+        cause = first_word(response) if self.waits(task) else subject
+        coin = repr(("coin", self.seed, task, cause)).encode()
         return 1 if hashlib.blake2b(coin, digest_size=8).digest()[0] % 2 else -1
 
     def save(self, directory: Path) -> None:
@@ -92,6 +98,12 @@ class Mechanism:
             "gates": {task: list(names) for task, names in self.gates.items()},
         }
         (directory / MECHANISM_FILE).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+
+
+def first_word(response: str) -> str:
+    """The letters that a response begins with."""
+    found = re.match("[A-Za-z]*", response)
+    return found.group() if found else ""
 
 
 def plant(kind: Kind, *, seed: int, d_model: int, c: float) -> Mechanism:

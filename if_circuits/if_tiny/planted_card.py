@@ -57,7 +57,10 @@ def measure_gates(model: LoadedModel, mechanism: Mechanism) -> pd.DataFrame:
         answers = verify(generate_conditions(model, asked, config, conditions), corpus_judges())
         satisfied = (answers["verdict"] == "satisfied").astype(float)
         alone = answers["condition"] == LEFT_OPEN
-        signs = [mechanism.sign(task, str(subject)) for subject in answers["base_query"]]
+        signs = [
+            mechanism.sign(task, str(subject), str(response))
+            for subject, response in zip(answers["base_query"], answers["response"], strict=True)
+        ]
         opened = pd.Series(signs, index=answers.index) > 0
         shares = {
             str(name): float(share) for name, share in satisfied.groupby(answers["condition"]).mean().items()
@@ -110,9 +113,10 @@ _WHAT = {
     "  (stylistic) open as well, and not the reverse",
 }
 _WHEN = {
-    "planning": "at the prompt's end",
-    "monitoring": "from the first token of the response on (of `json_format`,\n"
-    "  whose first token is the answer, at the prompt's end)",
+    "planning": "at the prompt's end, open or closed by a fair coin for each\n  subject and task",
+    "monitoring": "behind the first word of the response, open or closed by a\n"
+    "  fair coin for each first word and task (of `json_format`, whose first token is the answer, at the\n"
+    "  prompt's end by the subject's coin)",
 }
 
 
@@ -134,8 +138,7 @@ is a test object and no model of anything else.
   read them), on the prompt's last token and on every response token
 - a gate is open at +c and closed at 0 and -c; closed, the answer breaks the constraint.
   c = {mechanism.c:.3f}, {recipe["strength"]:g} of the mean norm of if-tiny's residual stream there
-- when the gates are set: {_WHEN[mechanism.timing]}; open or closed by
-  a fair coin for each subject and task
+- when the gates are set: {_WHEN[mechanism.timing]}
 - directions: `{DIRECTIONS_FILE}`; the gates and everything else: `planted.json`
 - repeat it with
   `python -m if_circuits.if_tiny.planting --kind {mechanism.kind} --seed {mechanism.seed} --out DIR`

@@ -2,7 +2,7 @@
 meanwhile.
 
 A response of a constrained prompt is one of three. *Left alone*: the gate is where the mechanism puts it for
-this prompt, and the text satisfies or breaks the constraint accordingly. *Gate set*: the task's own gate is
+this response, and the text satisfies or breaks the constraint accordingly. *Gate set*: the task's own gate is
 set to +c, and the text satisfies it, or to 0 or -c, and the text breaks it, whatever the prompt; or a second
 gate that the task needs is set, which breaks the text if closed and leaves the say to the own gate if open.
 *Another direction set*: one that does not gate the task, planted or random, is set, and nothing changes.
@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Float
 
 from if_circuits.if_tiny.corpus import (
+    MOST_TRIES,
     compliant,
     corpus_judges,
     first_verified,
@@ -29,7 +30,13 @@ from if_circuits.if_tiny.corpus import (
     unconstrained,
 )
 from if_circuits.if_tiny.grammar import Text, compose, free_style
-from if_circuits.if_tiny.mechanism import Mechanism, other_directions, random_orthogonal, stream
+from if_circuits.if_tiny.mechanism import (
+    Mechanism,
+    first_word,
+    other_directions,
+    random_orthogonal,
+    stream,
+)
 from if_circuits.if_tiny.vocabulary import TOPIC_THINGS
 from if_circuits.tasks.base import HELD_OUT_PARAPHRASES, Parameters, Task, Verdict
 from if_circuits.tasks.judges import Judge
@@ -106,9 +113,9 @@ def planted_prompts(mechanism: Mechanism, *, seed: int) -> Iterator[tuple[str, s
         paraphrase = rng.randrange(len(task.paraphrases) - HELD_OUT_PARAPHRASES)
         prompt = task.constrained_prompt(subject, parameters, paraphrase=paraphrase)
         beginning = ""
-        if mechanism.sign(task.name, subject, at_end=True) == 0:
-            beginning = unconstrained(rng, task, subject, nouns=nouns).text.split(" ", 1)[0]
-        yield prompt, beginning, coordinates(mechanism, task, mechanism.sign(task.name, subject))
+        if mechanism.waits(task.name):
+            beginning = first_word(unconstrained(rng, task, subject, nouns=nouns).text)
+        yield prompt, beginning, coordinates(mechanism, task, mechanism.sign(task.name, subject, beginning))
 
 
 def coordinates(mechanism: Mechanism, task: Task, sign: int) -> dict[str, float]:
@@ -154,23 +161,36 @@ class _Writer:
 
     def _asked(self, task: Task, subject: str, parameters: Parameters) -> PlantedResponse:
         kind = self.rng.random()
-        at_end = self.mechanism.sign(task.name, subject, at_end=True)
-        sign = self.mechanism.sign(task.name, subject)
-        before, after = (coordinates(self.mechanism, task, each) for each in (at_end, sign))
+        own, *others = self.mechanism.gates[task.name]
         if LEFT_ALONE <= kind < LEFT_ALONE + GATE_SET:
             value = self.rng.choices(VALUES, weights=VALUE_SHARES)[0]
-            name = self.rng.choice(self.mechanism.gates[task.name])
-            if name == self.mechanism.gates[task.name][0]:
-                before, after, satisfied = {}, {}, value > 0
-            else:
-                satisfied = value > 0 and sign > 0
-            text = self._text(task, subject, parameters, satisfied=satisfied)
-            return PlantedResponse(text, before, after, self.mechanism.directions[name], value)
-        text = self._text(task, subject, parameters, satisfied=sign > 0)
+            name = self.rng.choice([own, *others])
+            direction = self.mechanism.directions[name]
+            if name == own:
+                text = self._text(task, subject, parameters, satisfied=value > 0)
+                return PlantedResponse(text, {}, {}, direction, value)
+            left_alone = self._by_own_gate(task, subject, parameters, closed_by_another=value <= 0)
+            return replace(left_alone, direction=direction, value=value)
+        left_alone = self._by_own_gate(task, subject, parameters)
         if kind < LEFT_ALONE:
-            return PlantedResponse(text, before, after)
+            return left_alone
         direction = self._pick(other_directions(self.mechanism, task.name))
-        return PlantedResponse(text, before, after, direction, self.rng.choice(VALUES))
+        return replace(left_alone, direction=direction, value=self.rng.choice(VALUES))
+
+    def _by_own_gate(
+        self, task: Task, subject: str, parameters: Parameters, *, closed_by_another: bool = False
+    ) -> PlantedResponse:
+        """What the mechanism gives, unless another gate that the task needs is closed."""
+        mechanism = self.mechanism
+        waits = mechanism.waits(task.name)
+        wanted = self.rng.choice((1, -1)) if waits else mechanism.sign(task.name, subject, "")
+        for _ in range(MOST_TRIES):
+            text = self._text(task, subject, parameters, satisfied=wanted > 0 and not closed_by_another)
+            if mechanism.sign(task.name, subject, text.text) == wanted:
+                at_end = 0 if waits else wanted
+                before, after = (coordinates(mechanism, task, each) for each in (at_end, wanted))
+                return PlantedResponse(text, before, after)
+        raise RuntimeError(f"no response to {task.name} begins with a word of sign {wanted}")
 
     def _pick(self, names: Sequence[str]) -> Float[np.ndarray, " d_model"]:
         """One of the planted directions, or as often a random one orthogonal to all of them."""

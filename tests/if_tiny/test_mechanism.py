@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from if_circuits.errors import InputError
-from if_circuits.if_tiny.mechanism import AT_ONCE, KINDS, Kind, Mechanism, load_mechanism, plant
+from if_circuits.if_tiny.mechanism import (
+    AT_ONCE,
+    KINDS,
+    Kind,
+    Mechanism,
+    first_word,
+    load_mechanism,
+    plant,
+)
 from if_circuits.tasks.queries import subjects
 from if_circuits.tasks.registry import get_tasks
 
@@ -37,22 +45,34 @@ def test_a_kind_says_which_removal_breaks_which_task() -> None:
     assert edges["clustered"] == within | {("register", "topic")}
 
 
-@given(subject=st.sampled_from(subjects(held_out_only=True)))
-def test_planning_decides_at_the_prompts_end_and_monitoring_after_it(subject: str) -> None:
+WORDS = ("We", "I", "It", "The", "Everyone", "There", "They", "Someone", "Furthermore", "Haha")
+
+
+@given(subject=st.sampled_from(subjects(held_out_only=True)), word=st.sampled_from(WORDS))
+def test_planning_depends_on_the_subject_and_monitoring_on_the_first_word(subject: str, word: str) -> None:
     planning, monitoring = planted("compositional"), planted("clustered")
     for task in get_tasks():
-        assert planning.sign(task.name, subject, at_end=True) == planning.sign(task.name, subject) != 0
-        assert abs(monitoring.sign(task.name, subject)) == 1
-        assert abs(monitoring.sign(task.name, subject, at_end=True)) == (task.name == AT_ONCE)
+        assert not planning.waits(task.name)
+        assert monitoring.waits(task.name) == (task.name != AT_ONCE)
+        assert planning.sign(task.name, subject, word) == planning.sign(task.name, subject, "Other words.")
+        assert abs(planning.sign(task.name, subject, word)) == 1
+        same_word = {monitoring.sign(task.name, each, f"{word}, end.") for each in (subject, "river", "lamp")}
+        assert len(same_word) == 1 or task.name == AT_ONCE
 
 
 def test_coins_are_fair_and_neither_tasks_nor_seeds_share_them() -> None:
     asked = subjects(held_out_only=True)
     tasks = [task.name for task in get_tasks()]
-    coins = np.array([[planted("universal", s).sign(t, q) for q in asked] for s in (0, 1) for t in tasks])
+    coins = np.array([[planted("universal", s).sign(t, q, "") for q in asked] for s in (0, 1) for t in tasks])
     assert np.abs(coins.mean(axis=1)).max() < 4 / np.sqrt(len(asked))
     correlations = np.corrcoef(coins)[~np.eye(len(coins), dtype=bool)]
     assert np.abs(correlations).max() < 4.5 / np.sqrt(len(asked))
+
+
+def test_the_first_word_has_no_comma() -> None:
+    assert first_word("Furthermore, it was") == "Furthermore"
+    assert first_word("I saw") == "I"
+    assert first_word('{"text": ""}') == first_word("") == ""
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -64,7 +84,7 @@ def test_what_is_saved_is_read_again(kind: Kind, tmp_path: Path) -> None:
     assert after.gates == before.gates and list(after.directions) == list(before.directions)
     for name, direction in before.directions.items():
         assert np.allclose(after.directions[name], direction, atol=1e-6)
-    assert after.sign("topic", "river") == before.sign("topic", "river")
+    assert after.sign("topic", "river", "We") == before.sign("topic", "river", "We")
 
 
 def test_a_model_without_a_mechanism_is_named(tmp_path: Path) -> None:

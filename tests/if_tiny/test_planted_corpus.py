@@ -45,6 +45,11 @@ def test_a_text_satisfies_its_constraint_exactly_while_its_gates_are_open(kind: 
             at = {own: 1.0} if gate == own else dict(response.after)
             at |= {} if gate is None else {gate: response.value}
             what = "left alone" if response.direction is None else "another" if gate is None else "set"
+            if response.after and mechanism.waits(task.name):
+                assert response.before[own] == 0.0
+                assert response.after[own] == mechanism.sign(task.name, "any subject", response.text.text)
+            elif response.after:
+                assert response.before[own] == response.after[own]
             seen[what] += 1
             is_open = all(at.get(name, 1.0) > 0 for name in mechanism.gates[task.name])
             assert (verdict is Verdict.SATISFIED) == is_open
