@@ -123,14 +123,14 @@ def _by_shared_row(
     centres, spreads = weighted_moments(design.Z, a[np.ix_(first, rows)].astype(np.float32))
     constant = ~design.Z.any(axis=0)
     spreads[:, constant] = 1.0
-    near = ((spreads**2 <= NEAR) & (spreads**2 >= 1 / NEAR)).all(axis=1)
+    near = np.asarray(((spreads**2 <= NEAR) & (spreads**2 >= 1 / NEAR)).all(axis=1))
     alone += [same for same, is_near in zip(groups, near, strict=True) if not is_near]
-    shared = np.flatnonzero(near)
-    if len(shared) < 2:
-        alone += [groups[i] for i in shared]
+    together = [same for same, is_near in zip(groups, near, strict=True) if is_near]
+    if len(together) < 2:
+        alone += together
         return
-    columns = np.concatenate([groups[i] for i in shared])
-    which = np.repeat(shared, [len(groups[i]) for i in shared])
+    shared, columns = np.flatnonzero(near), np.concatenate(together)
+    which = np.repeat(shared, [len(same) for same in together])
     inverses = np.ones_like(spreads)
     inverses[shared] /= spreads[shared]
     space = ByRow.of(design.Z, problems=len(columns), inverse_scale=inverses[which])
