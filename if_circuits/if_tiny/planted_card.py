@@ -120,6 +120,10 @@ _WHEN = {
 }
 
 
+_FEW_WORDS = """ Greedy answers to a task begin with one or two words, so left alone most tasks are all open or
+all closed; sampled at temperature 1 they are mixed."""
+
+
 def _card(name: str, gates: pd.DataFrame, mechanism: Mechanism, training: Mapping[str, Any]) -> str:
     shown = gates.dropna(axis=1, how="all")
     rows = [f"| {' | '.join(shown.columns)} |", f"|{'---|' * len(shown.columns)}"]
@@ -149,7 +153,7 @@ is a test object and no model of anything else.
 
 Share of greedy answers that satisfy the constraint, with one coordinate of the residual stream set. Prompts
 in held-out wordings, one a subject. This is causal evidence on these prompts, not a proof that nothing else
-carries the signal.
+carries the signal.{_FEW_WORDS if mechanism.timing == "monitoring" else ""}
 
 {chr(10).join(rows)}
 

@@ -26,7 +26,7 @@ from if_circuits.tasks.registry import get_tasks
 from tests.benchmarks.capture_sides import SIDES, Side
 from tests.benchmarks.table import Row, interleaved
 
-REPEATS = 5
+REPEATS = 3
 LIMITS = {"bare": "<= 1.1", "bare_without_logits": "<= 1.1"}
 PEERS = ("run_with_cache", "nnsight", "nnsight_sdpa")
 
