@@ -120,8 +120,8 @@ _WHEN = {
 }
 
 
-_FEW_WORDS = """ Greedy answers to a task begin with one or two words, so left alone most tasks are all open or
-all closed; sampled at temperature 1 they are mixed."""
+_FEW_WORDS = """ Greedy answers to a task begin with one or two words, so left alone most tasks are all
+open or all closed; sampled at temperature 1 they are mixed."""
 
 
 def _card(name: str, gates: pd.DataFrame, mechanism: Mechanism, training: Mapping[str, Any]) -> str:
