@@ -15,6 +15,8 @@ where there was something to say. Rules beyond the verdicts' own:
 - clusters: tasks whose mutual transfer reaches half of their own belong together (average linkage); right
   when the adjusted Rand index with the planted groups reaches `ENOUGH`.
 - layer: the median layer at which tasks emerge is the planted one.
+- timing by task: of the tasks whose growth of advantage is decided (Holm over tasks <= alpha), `ENOUGH` fall
+  where they plan and grow where they monitor. A verdict on their mean can hide one that does otherwise.
 - directions: the mean cosine with the planted direction reaches `NEAR`, half of the variance.
 """
 
@@ -80,6 +82,8 @@ def compare(
         answers.append(_clusters(results["cross_task_transfer"], mechanism))
     if "layer_stratification" in results:
         answers.append(_layer(results["layer_stratification"], mechanism))
+    if "temporal_dynamics" in results:
+        answers.append(_timing(results["temporal_dynamics"], mechanism, alpha=alpha))
     answers += [_direction(cosines, method) for method in METHODS]
     return pd.DataFrame([asdict(answer) for answer in answers])
 
@@ -223,6 +227,24 @@ def _layer(result: AnalysisResult, mechanism: Mechanism) -> Answer:
     low, high = np.quantile(layers, [0.025, 0.975])
     right: Right = "right" if middle == mechanism.layer else "wrong"
     return Answer(question, planted, f"{middle:g}", right, middle, float(low), float(high), len(layers))
+
+
+def _timing(result: AnalysisResult, mechanism: Mechanism, *, alpha: float) -> Answer:
+    """Task by task: what monitors grows beyond the words along the response, what plans falls."""
+    waits = {task: mechanism.waits(task) for task in mechanism.gates}
+    question, planted = "timing by task", f"{sum(waits.values())} of {len(waits)} monitor"
+    advantages = of_labels(result.tables["advantages"], NATURAL)
+    decided = advantages[advantages["p_holm"] <= alpha]
+    if decided.empty:
+        return Answer(question, planted, "no task decided", "undecided", np.nan, np.nan, np.nan, 0)
+    hits = sum(
+        (growth > 0) == waits[str(task)]
+        for task, growth in zip(decided["task"], decided["growth"], strict=True)
+    )
+    low, high = wilson(hits, len(decided))
+    right: Right = "right" if hits / len(decided) >= ENOUGH else "wrong"
+    found = f"{hits} of {len(decided)} decided as planted"
+    return Answer(question, planted, found, right, hits / len(decided), low, high, len(decided))
 
 
 def _direction(cosines: pd.DataFrame, method: str) -> Answer:

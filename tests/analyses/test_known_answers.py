@@ -52,6 +52,9 @@ def perfect(mechanism: Mechanism, *, p_families: float = 0.5) -> dict[str, Analy
     ).assign(labels="natural")
     families = pd.DataFrame([{"p": p_families, "labels": "natural"}])
     emergence = pd.DataFrame({"task": names, "layer": "2", "labels": "natural"})
+    growth = [0.3 if mechanism.waits(name) else -0.3 for name in names]
+    advantages = pd.DataFrame({"task": names, "growth": growth, "p_holm": 0.01, "labels": "natural"})
+    results["temporal_dynamics"] = replace(results["temporal_dynamics"], tables={"advantages": advantages})
     results["causal_ablation"] = replace(
         results["causal_ablation"], table=pd.concat(matrices, ignore_index=True)
     )
@@ -150,6 +153,22 @@ def test_far_directions_and_other_layers_are_wrong() -> None:
     found = answers_of("universal", results, cosine=0.6)
     assert found.loc["layer of emergence", ["found", "right"]].tolist() == ["4", "wrong"]
     assert {found.loc[f"direction: {method}", "right"] for method in METHODS} == {"wrong"}
+
+
+def test_timing_counts_decided_tasks_only_and_which_way_each_went() -> None:
+    results = perfect(mechanism_of("clustered"))
+    table = results["temporal_dynamics"].tables["advantages"]
+    row = answers_of("clustered", results).loc["timing by task"]
+    assert (row["right"], row["found"]) == ("right", "9 of 9 decided as planted")
+    reverse = table.assign(growth=-table["growth"]).assign(p_holm=[0.01] * 4 + [0.9] * 5)
+    mixed = pd.concat([reverse.head(2), table.iloc[2:4], reverse.iloc[4:]])
+    for advantages, right, found in (
+        (mixed, "wrong", "2 of 4 decided as planted"),
+        (table.assign(p_holm=0.2), "undecided", "no task decided"),
+    ):
+        changed = replace(results["temporal_dynamics"], tables={"advantages": advantages})
+        row = answers_of("clustered", {**results, "temporal_dynamics": changed}).loc["timing by task"]
+        assert (row["right"], row["found"]) == (right, found)
 
 
 def test_the_summary_has_planted_and_found_for_every_question() -> None:
