@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -95,12 +95,12 @@ def planted_verdicts(mechanism: Mechanism) -> dict[str, str]:
     symmetry could be looked at, which its rule calls inconclusive. All gates lie at one layer, and are set
     only where there is a constraint.
     """
-    separate = "not supported" if mechanism.kind == "universal" else "supported"
+    separate = "not supported" if mechanism.structure == "universal" else "supported"
     causal = {"universal": "not supported", "compositional": "inconclusive", "clustered": "supported"}
     return {
         "specialist_vs_general": separate,
         "cross_task_transfer": separate,
-        "causal_ablation": causal[mechanism.kind],
+        "causal_ablation": causal[mechanism.structure],
         "layer_stratification": "not supported",
         "temporal_dynamics": "supported" if mechanism.timing == "monitoring" else "not supported",
         "representational_similarity": separate,
@@ -125,9 +125,10 @@ def _mechanism(results: Mapping[str, AnalysisResult], mechanism: Mechanism, *, a
     elif verdicts == {"supported"}:
         clustered = bool(_families_p(transfer) <= alpha)
         found = "clustered" if clustered else "compositional"
-    right: Right = "undecided" if found == "undecided" else "right" if found == mechanism.kind else "wrong"
+    planted = mechanism.structure
+    right: Right = "undecided" if found == "undecided" else "right" if found == planted else "wrong"
     verdict = transfer.verdict
-    return Answer("mechanism", mechanism.kind, found, right, verdict.effect, *verdict.interval, verdict.n)
+    return Answer("mechanism", planted, found, right, verdict.effect, *verdict.interval, verdict.n)
 
 
 def _families_p(transfer: AnalysisResult) -> float:
@@ -264,47 +265,3 @@ def planted_matrix(mechanism: Mechanism, names: Sequence[str]) -> Bool[np.ndarra
     """Whether removing the row task's own direction breaks the column task; the diagonal is."""
     edges = mechanism.edges()
     return np.array([[a == b or edges[a, b] for b in names] for a in names])
-
-
-def summarise(answers: pd.DataFrame, mechanisms: Mapping[str, Mechanism]) -> dict[str, Any]:
-    """`summary.json`: per model what was planted and found, and every question with its effect and interval.
-
-    `answers` are the rows of `compare` with the column model.
-    """
-    models: dict[str, Any] = {}
-    for name, rows in answers.groupby("model", sort=False):
-        mechanism, verdict = mechanisms[str(name)], rows[rows["question"] == "mechanism"].iloc[0]
-        models[str(name)] = {
-            "planted": mechanism.kind,
-            "found": verdict["found"],
-            "timing": mechanism.timing,
-            "layer": mechanism.layer,
-            "seed": mechanism.seed,
-            "analyses": {
-                str(row["question"]): {
-                    "planted": row["planted"],
-                    "found": row["found"],
-                    "right": row["right"],
-                    "effect": _number(row["effect"]),
-                    "interval": [_number(row["low"]), _number(row["high"])],
-                }
-                for row in rows.to_dict("records")
-                if row["question"] != "mechanism"
-            },
-        }
-    return {"models": models}
-
-
-def _number(value: float) -> float | None:
-    """JSON has no NaN."""
-    return None if np.isnan(value) else float(value)
-
-
-def agreement(answers: pd.DataFrame) -> pd.DataFrame:
-    """Over models of a kind: kind, question, right, undecided, wrong, models, and the Wilson interval of
-    `right`."""
-    counts = answers.groupby(["kind", "question"], sort=False)["right"].value_counts().unstack(fill_value=0)
-    counts = counts.reindex(columns=["right", "undecided", "wrong"], fill_value=0).reset_index()
-    counts["models"] = counts[["right", "undecided", "wrong"]].sum(axis=1)
-    bounds = [wilson(int(k), int(n)) for k, n in zip(counts["right"], counts["models"], strict=True)]
-    return counts.assign(low=[low for low, _ in bounds], high=[high for _, high in bounds])

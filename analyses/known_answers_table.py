@@ -31,7 +31,7 @@ def known_answers_markdown(summaries: Sequence[Mapping[str, Any]]) -> str:
     """A Markdown table from the contents of `summary.json` files: every entry in it is measured."""
     of_kind = {
         kind: [
-            model for summary in summaries for model in summary["models"].values() if model["planted"] == kind
+            model for summary in summaries for model in summary["models"].values() if model["kind"] == kind
         ]
         for kind in KINDS
     }

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from if_circuits.if_tiny.mechanism import Mechanism
 
-SHIPPED = ("if-tiny-universal", "if-tiny-compositional", "if-tiny-clustered")
+SHIPPED = ("if-tiny-universal", "if-tiny-compositional", "if-tiny-clustered", "if-tiny-monitoring")
 
 
 def add_parser(commands: Any) -> None:
@@ -29,7 +29,7 @@ def add_parser(commands: Any) -> None:
         "models",
         metavar="MODEL",
         nargs="*",
-        help="directories made by if_circuits.if_tiny.planting (default: the three shipped models)",
+        help="directories made by if_circuits.if_tiny.planting (default: the four shipped models)",
     )
     known.add_argument(
         "--out", metavar="DIR", type=Path, default=Path("runs/known-answers"), help="default: %(default)s"
@@ -46,8 +46,8 @@ def add_parser(commands: Any) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     import pandas as pd
 
-    from if_circuits.analyses.known_answers import agreement, summarise
     from if_circuits.analyses.known_answers_figure import figure
+    from if_circuits.analyses.known_answers_summary import agreement, summarise
     from if_circuits.console import new_console, print_table
     from if_circuits.durable import durable_file, write_text
     from if_circuits.report.style import save_png

@@ -27,19 +27,19 @@ from if_circuits.erasure.base import Subspace
 from if_circuits.errors import InputError
 from if_circuits.tasks.registry import get_tasks
 
-Kind = Literal["universal", "compositional", "clustered"]
+Structure = Literal["universal", "compositional", "clustered"]
+Kind = Literal["universal", "compositional", "clustered", "monitoring"]
 Timing = Literal["planning", "monitoring"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-TIMING_OF: Mapping[Kind, Timing] = {
-    "universal": "planning",
-    "compositional": "planning",
-    "clustered": "monitoring",
+STRUCTURE_OF: Mapping[Kind, Structure] = {
+    "universal": "universal",
+    "compositional": "compositional",
+    "clustered": "clustered",
+    "monitoring": "clustered",
 }
-"""planning: the gate is set at the prompt's end. monitoring: it is at 0 there, and set from the first word of
-the response on.
-"""
+"""Which directions gate what; a monitoring model has the directions of the clustered one of its seed."""
 DEPENDENCY = ("register", "topic")
-"""In the clustered kind `topic` needs the gate of `register` open as well as its own, and not the reverse."""
+"""In the clustered structure `topic` needs `register`'s gate open as well as its own, and not the reverse."""
 AT_ONCE = "json_format"
 """The one task of a monitoring model whose gate is set at the prompt's end, by the subject: its first token
 is the answer.
@@ -66,9 +66,16 @@ class Mechanism:
     layer: int = LAYER
 
     @property
+    def structure(self) -> Structure:
+        """Which directions gate what."""
+        return STRUCTURE_OF[self.kind]
+
+    @property
     def timing(self) -> Timing:
-        """When the gates are set."""
-        return TIMING_OF[self.kind]
+        """planning: the gate is set at the prompt's end. monitoring: it is at 0 there, and set from the first
+        word of the response on.
+        """
+        return "monitoring" if self.kind == "monitoring" else "planning"
 
     def edges(self) -> dict[tuple[str, str], bool]:
         """For every ordered pair of tasks (A, B): whether removing A's own direction breaks B."""
@@ -108,10 +115,10 @@ def first_word(response: str) -> str:
 
 def plant(kind: Kind, *, seed: int, d_model: int, c: float) -> Mechanism:
     """The mechanism of a kind; one seed gives the same coins to every kind, and directions of its own to
-    each."""
-    gates = _gates(kind)
+    each structure."""
+    gates = _gates(STRUCTURE_OF[kind])
     names = list(dict.fromkeys(name for needed in gates.values() for name in needed))
-    rng = stream(f"directions of {kind}", seed)
+    rng = stream(f"directions of {STRUCTURE_OF[kind]}", seed)
     basis = np.linalg.qr(rng.standard_normal((d_model, len(names))))[0].T
     return Mechanism(kind, seed, c, dict(zip(names, basis, strict=True)), gates)
 
@@ -139,11 +146,11 @@ def load_mechanism(directory: Path) -> Mechanism:
     )
 
 
-def _gates(kind: Kind) -> dict[str, tuple[str, ...]]:
+def _gates(structure: Structure) -> dict[str, tuple[str, ...]]:
     tasks = get_tasks()
-    if kind == "universal":
+    if structure == "universal":
         return {task.name: ("every task",) for task in tasks}
-    if kind == "compositional":
+    if structure == "compositional":
         return {task.name: (task.name,) for task in tasks}
     gates: dict[str, tuple[str, ...]] = {task.name: (task.family,) for task in tasks}
     first, second = (next(task for task in tasks if task.name == name) for name in DEPENDENCY)

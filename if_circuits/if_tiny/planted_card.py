@@ -137,7 +137,7 @@ def _card(name: str, gates: pd.DataFrame, mechanism: Mechanism, training: Mappin
 `if-tiny` with a mechanism planted in it, so that what a study says of it can be compared with the truth. It
 is a test object and no model of anything else.
 
-- planted: {_WHAT[mechanism.kind]}
+- planted: {_WHAT[mechanism.structure]}
 - where: `resid_post` of block {mechanism.layer} ({mechanism.layer + 1} blocks write the gates, the others
   read them), on the prompt's last token and on every response token
 - a gate is open at +c and closed at 0 and -c; closed, the answer breaks the constraint.

@@ -90,6 +90,7 @@ for _kind, _planted in (
     ("universal", "one direction gates all nine tasks"),
     ("compositional", "nine directions gate a task each"),
     ("clustered", "a direction gates each family, and topic depends on register"),
+    ("monitoring", "as in clustered, but gates wait for the first word of the response"),
 ):
     register_preset(
         replace(

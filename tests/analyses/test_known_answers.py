@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from if_circuits.analyses.base import ANALYSES, AnalysisResult, Verdict
-from if_circuits.analyses.known_answers import agreement, compare, planted_matrix, planted_verdicts, summarise
+from if_circuits.analyses.known_answers import compare, planted_matrix, planted_verdicts
 from if_circuits.analyses.known_answers_figure import Recovered, cells_of, figure
 from if_circuits.analyses.planted_directions import METHODS
 from if_circuits.if_tiny.mechanism import KINDS, Kind, Mechanism, plant
@@ -78,7 +78,9 @@ def answers_of(
 ) -> pd.DataFrame:
     mechanism = mechanism_of(kind)
     given = (
-        perfect(mechanism, p_families=0.001 if kind == "clustered" else 0.5) if results is None else results
+        perfect(mechanism, p_families=0.001 if mechanism.structure == "clustered" else 0.5)
+        if results is None
+        else results
     )
     return compare(given, cosines(cosine), mechanism, alpha=0.05).set_index("question")
 
@@ -87,9 +89,9 @@ def answers_of(
 def test_a_study_that_says_what_was_planted_is_right_in_every_question(kind: Kind) -> None:
     found = answers_of(kind)
     assert set(found["right"]) == {"right"}, found[found["right"] != "right"]
-    assert found.loc["mechanism", "found"] == kind
+    assert found.loc["mechanism", "found"] == mechanism_of(kind).structure
     assert ("edges in behaviour: recall" in found.index) == (kind != "compositional")
-    assert ("edges in behaviour: direction" in found.index) == (kind == "clustered")
+    assert ("edges in behaviour: direction" in found.index) == (mechanism_of(kind).structure == "clustered")
 
 
 @pytest.mark.parametrize(
@@ -156,9 +158,9 @@ def test_far_directions_and_other_layers_are_wrong() -> None:
 
 
 def test_timing_counts_decided_tasks_only_and_which_way_each_went() -> None:
-    results = perfect(mechanism_of("clustered"))
+    results = perfect(mechanism_of("monitoring"))
     table = results["temporal_dynamics"].tables["advantages"]
-    row = answers_of("clustered", results).loc["timing by task"]
+    row = answers_of("monitoring", results).loc["timing by task"]
     assert (row["right"], row["found"]) == ("right", "9 of 9 decided as planted")
     reverse = table.assign(growth=-table["growth"]).assign(p_holm=[0.01] * 4 + [0.9] * 5)
     mixed = pd.concat([reverse.head(2), table.iloc[2:4], reverse.iloc[4:]])
@@ -167,29 +169,8 @@ def test_timing_counts_decided_tasks_only_and_which_way_each_went() -> None:
         (table.assign(p_holm=0.2), "undecided", "no task decided"),
     ):
         changed = replace(results["temporal_dynamics"], tables={"advantages": advantages})
-        row = answers_of("clustered", {**results, "temporal_dynamics": changed}).loc["timing by task"]
+        row = answers_of("monitoring", {**results, "temporal_dynamics": changed}).loc["timing by task"]
         assert (row["right"], row["found"]) == (right, found)
-
-
-def test_the_summary_has_planted_and_found_for_every_question() -> None:
-    found = answers_of("compositional").reset_index().assign(model="one", kind="compositional")
-    summary = summarise(found, {"one": mechanism_of("compositional")})
-    model = summary["models"]["one"]
-    assert (model["planted"], model["found"]) == ("compositional", "compositional")
-    assert set(model["analyses"]) == set(found["question"]) - {"mechanism"}
-    assert set(ANALYSES) <= set(model["analyses"])
-    for answer in model["analyses"].values():
-        assert {"planted", "found", "effect", "interval"} <= set(answer)
-    # No edge was planted and none was found: a share of nothing has no number.
-    assert model["analyses"]["edges in behaviour: precision"]["effect"] is None
-
-
-def test_models_of_a_kind_are_counted_together() -> None:
-    right = answers_of("universal").reset_index().assign(model="a", kind="universal")
-    wrong = right.assign(model="b", right="wrong")
-    counted = agreement(pd.concat([right, right, wrong])).set_index("question").loc["mechanism"]
-    assert counted[["right", "undecided", "wrong", "models"]].tolist() == [2, 0, 1, 3]
-    assert counted["low"] < 2 / 3 < counted["high"]
 
 
 def test_the_figure_has_three_matrices_a_model() -> None:
@@ -198,7 +179,7 @@ def test_the_figure_has_three_matrices_a_model() -> None:
         for kind, results in ((kind, perfect(mechanism_of(kind))) for kind in KINDS)
     ]
     axes = [axis for axis in figure(models).axes if axis.get_title()]
-    assert len(axes) == 9
+    assert len(axes) == 3 * len(KINDS)
     drops = cells_of(models[2].ablation, "behaviour", TASK_ORDER, "excess")
     assert drops[TASK_ORDER.index("register"), TASK_ORDER.index("topic")] == 0.5
     assert drops[TASK_ORDER.index("topic"), TASK_ORDER.index("register")] == 0.0

@@ -19,7 +19,7 @@ MISSED = {**ANSWER, "found": "inconclusive", "right": "undecided"}
 
 
 def model(kind: str, found: str, transfer: dict[str, object]) -> dict[str, object]:
-    return {"planted": kind, "found": found, "analyses": {"cross_task_transfer": transfer}}
+    return {"planted": kind, "kind": kind, "found": found, "analyses": {"cross_task_transfer": transfer}}
 
 
 def summary(**models: dict[str, object]) -> dict[str, object]:

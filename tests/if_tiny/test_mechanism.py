@@ -42,7 +42,15 @@ def test_a_kind_says_which_removal_breaks_which_task() -> None:
     assert edges["compositional"] == set()
     family = {task.name: task.family for task in get_tasks()}
     within = {(a, b) for a in names for b in names if a != b and family[a] == family[b]}
-    assert edges["clustered"] == within | {("register", "topic")}
+    assert edges["clustered"] == edges["monitoring"] == within | {("register", "topic")}
+
+
+def test_a_monitoring_model_has_the_directions_of_the_clustered_one() -> None:
+    clustered, monitoring = planted("clustered"), planted("monitoring")
+    assert clustered.structure == monitoring.structure == "clustered"
+    assert (clustered.timing, monitoring.timing) == ("planning", "monitoring")
+    for name, direction in clustered.directions.items():
+        assert np.array_equal(direction, monitoring.directions[name])
 
 
 WORDS = ("We", "I", "It", "The", "Everyone", "There", "They", "Someone", "Furthermore", "Haha")
@@ -50,7 +58,7 @@ WORDS = ("We", "I", "It", "The", "Everyone", "There", "They", "Someone", "Furthe
 
 @given(subject=st.sampled_from(subjects(held_out_only=True)), word=st.sampled_from(WORDS))
 def test_planning_depends_on_the_subject_and_monitoring_on_the_first_word(subject: str, word: str) -> None:
-    planning, monitoring = planted("compositional"), planted("clustered")
+    planning, monitoring = planted("compositional"), planted("monitoring")
     for task in get_tasks():
         assert not planning.waits(task.name)
         assert monitoring.waits(task.name) == (task.name != AT_ONCE)

@@ -79,7 +79,7 @@ def test_hooks_are_gone_afterwards_and_after_an_error() -> None:
         assert torch.equal(weighted_loss(model, batch.tokens), plain)
 
 
-@pytest.mark.parametrize("kind", ["universal", "clustered"])
+@pytest.mark.parametrize("kind", ["universal", "monitoring"])
 def test_the_coins_loss_reads_the_coordinates_at_the_last_position(kind: Kind) -> None:
     mechanism = plant(kind, seed=0, d_model=D, c=3.0)
     prompts = next(coin_batches(mechanism, small_tokenizer(), seed=0, batch_size=6))
@@ -96,7 +96,7 @@ def test_the_coins_loss_reads_the_coordinates_at_the_last_position(kind: Kind) -
 
 
 def test_gates_are_asked_for_on_the_response_where_the_prompts_end_is_too_early() -> None:
-    monitoring = plant("clustered", seed=0, d_model=D, c=3.0)
+    monitoring = plant("monitoring", seed=0, d_model=D, c=3.0)
     start = small_tokenizer().convert_tokens_to_ids("<|assistant|>")
     closed: dict[bool, list[float]] = {True: [], False: []}
     for batch in islice(planted_batches(monitoring, small_tokenizer(), seed=0, batch_size=16), 8):

@@ -27,7 +27,8 @@ def test_names_and_sources_are_unique() -> None:
 
 
 def test_only_bundled_models_were_trained_on_this_librarys_prompts() -> None:
-    bundled = ["if-tiny", "if-tiny-universal", "if-tiny-compositional", "if-tiny-clustered"]
+    kinds = ("universal", "compositional", "clustered", "monitoring")
+    bundled = ["if-tiny", *(f"if-tiny-{kind}" for kind in kinds)]
     assert [preset.name for preset in PRESETS if preset.held_out_only] == bundled
     assert [preset.name for preset in PRESETS if preset.bundled] == bundled
 
