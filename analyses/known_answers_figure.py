@@ -85,8 +85,9 @@ def _draw_drops(axes: Axes, result: AnalysisResult, names: Sequence[str]) -> Non
         marked=stars,
     )
     prompts = result.table[result.table["matrix"] == "behaviour"]["n"]
-    n = f"n = {int(prompts.min())} to {int(prompts.max())} prompts a task" if len(prompts) else "not measured"
-    axes.set_title(f"behaviour ({n})")
+    sizes = sorted({int(n) for n in prompts})
+    n = " to ".join(map(str, sizes if len(sizes) < 2 else (sizes[0], sizes[-1])))
+    axes.set_title(f"behaviour (n = {n} prompts a task)" if sizes else "behaviour (not measured)")
     axes.set(xlabel="measured", ylabel="removed")
 
 

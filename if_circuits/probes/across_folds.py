@@ -127,7 +127,7 @@ def _fit_same_rows(
     standardise: bool,
 ) -> LogisticFits:
     """Fits of probe p without fold f at p * n_folds + f, each with its own penalty."""
-    n, p = y.shape
+    n = len(y)
     outside = fold_of_row[:, None] != np.arange(n_folds)
     chosen = _chosen(X, y, weights, outside, Cs, standardise)
     train = (weights[:, :, None] * outside[:, None, :]).reshape(n, -1)
