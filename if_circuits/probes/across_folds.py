@@ -170,22 +170,10 @@ def _chosen(
     Cs: tuple[float, ...],
     standardise: bool,
 ) -> Float[np.ndarray, "p folds"]:
-    if len(Cs) == 1:
-        return np.full((y.shape[1], outside.shape[1]), Cs[0])
-    losses = _held_out_losses(X, y, weights, outside, Cs, standardise)
-    return np.asarray(Cs)[np.argmin(losses, axis=2)]
-
-
-def _held_out_losses(
-    X: Float[np.ndarray, "n d"],
-    y: Bool[np.ndarray, "n p"],
-    weights: Float[np.ndarray, "n p"],
-    outside: Bool[np.ndarray, "n folds"],
-    Cs: tuple[float, ...],
-    standardise: bool,
-) -> Float[np.ndarray, "p folds C"]:
-    """Log-loss of each penalty in the cross-validation over the folds other than the one held out."""
+    """The penalty of least log-loss in the cross-validation over the folds other than the one held out."""
     (n, p), n_folds = y.shape, outside.shape[1]
+    if len(Cs) == 1:
+        return np.full((p, n_folds), Cs[0])
     pairs = list(combinations(range(n_folds), 2))
     without = np.stack([outside[:, k] & outside[:, other] for k, other in pairs], axis=1)
     shape = (n, p, len(pairs), len(Cs))
@@ -207,7 +195,7 @@ def _held_out_losses(
     for j, (k, other) in enumerate(pairs):
         total[:, k] += per_fold[other, :, j]
         total[:, other] += per_fold[k, :, j]
-    return total
+    return np.asarray(Cs)[np.argmin(total, axis=2)]
 
 
 def _held_out_scores(

@@ -75,9 +75,9 @@ def solve_all(
         return
     groups, by_feature = _same_rows(a, columns), list[Int[np.ndarray, " j"]]()
     if rule.standardise and _sharing_pays(len(X), X.shape[1], len(columns), groups=len(groups)):
-        alone = list[Int[np.ndarray, " k"]]()
-        yield from _by_shared_row(X, sign, a, penalty, groups, rule, alone)
-        groups = _same_rows(a, np.concatenate(alone)) if alone else []
+        parts, alone = _by_shared_row(X, sign, a, penalty, groups, rule)
+        yield from parts
+        groups = _same_rows(a, alone)
     for same in groups:
         if rule.standardise and _by_row_pays(int(np.count_nonzero(a[same[0]])), X.shape[1], len(same)):
             yield from _by_row(X, sign, a, penalty, same, rule)
@@ -113,9 +113,8 @@ def _by_shared_row(
     penalty: Float[np.ndarray, " m"],
     groups: Sequence[Int[np.ndarray, " k"]],
     rule: Rule,
-    alone: list[Int[np.ndarray, " k"]],
-) -> Iterator[Part]:
-    """Problems whose scales are near those of all rows; the others, and the unsolved, go to `alone`."""
+) -> tuple[list[Part], Int[np.ndarray, " j"]]:
+    """Problems whose scales are near those of all rows; and the columns of the others and the unsolved."""
     rows = np.flatnonzero(a[np.concatenate(groups)].any(axis=0))
     design = Design.of(X[rows], standardise=True, dtype=np.float32)
     # Digits that float32 loses are of features whose scale is far from one here.
@@ -124,11 +123,10 @@ def _by_shared_row(
     constant = ~design.Z.any(axis=0)
     spreads[:, constant] = 1.0
     near = np.asarray(((spreads**2 <= NEAR) & (spreads**2 >= 1 / NEAR)).all(axis=1))
-    alone += [same for same, is_near in zip(groups, near, strict=True) if not is_near]
     together = [same for same, is_near in zip(groups, near, strict=True) if is_near]
     if len(together) < 2:
-        alone += together
-        return
+        return [], np.concatenate(groups)
+    parts, alone = list[Part](), [same for same, is_near in zip(groups, near, strict=True) if not is_near]
     shared, columns = np.flatnonzero(near), np.concatenate(together)
     which = np.repeat(shared, [len(same) for same in together])
     inverses = np.ones_like(spreads)
@@ -139,13 +137,13 @@ def _by_shared_row(
         at, kind = columns[block], which[block]
         quick = space.take(block)
         found = _in_float32(quick, sign[np.ix_(at, rows)], a[np.ix_(at, rows)], penalty[at], brief)
-        if not found.converged.all():
-            alone.append(at[~found.converged])
+        alone.append(at[~found.converged])
         w, centre = quick.weights(found.x), centres[kind]
         b = found.b + np.einsum("md,md->m", centre * inverses[kind], w)
         mean, scale = design.mean + centre * design.scale, spreads[kind] * design.scale
         kept = np.flatnonzero(found.converged)
-        yield Part(at[kept], w[kept], b[kept], mean[kept], scale[kept], found.take(kept))
+        parts.append(Part(at[kept], w[kept], b[kept], mean[kept], scale[kept], found.take(kept)))
+    return parts, np.concatenate(alone)
 
 
 def _by_row(
