@@ -32,7 +32,7 @@ class Recovered:
 
 def figure(models: Sequence[Recovered]) -> Figure:
     """A row a model: planted dependencies, drops in behaviour with surviving edges marked, and transfer."""
-    drawing, axes = new_figure(len(models), 3, width=13.0, height=4.3 * len(models))
+    drawing, axes = new_figure(len(models), 3, width=18.0, height=4.3 * len(models))
     for number, model in enumerate(models):
         planted, behaviour, transfer = axes[3 * number : 3 * number + 3]
         names = ordered_tasks(list(model.mechanism.gates))
