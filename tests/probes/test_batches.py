@@ -62,6 +62,34 @@ def test_a_fold_of_other_scales_has_a_gram_matrix_of_its_own(gram_matrices: list
     assert sorted(gram_matrices) == [1, 1, FOLDS - 2]
 
 
+def test_activations_of_size_ten_thousand_may_share_a_gram_matrix(gram_matrices: list[int]):
+    X, y = planted(150, 400)
+    assert_folds_agree((1e4 + 1e4 * X / X.std(axis=0)).astype(np.float32), y, 0.1)
+    assert gram_matrices == [FOLDS]
+
+
+def test_a_fold_without_one_class_spoils_no_other(gram_matrices: list[int]):
+    X, _ = planted(150, 400)
+    fold = np.arange(150) % FOLDS
+    y = (fold == 0) & (np.arange(150) < 120)
+    labels = np.repeat(y[:, None], FOLDS, axis=1)
+    fits = fit_logistic(X, labels, weights=fold[:, None] != np.arange(FOLDS), C=np.full(FOLDS, 0.1))
+    assert "one class" in fits.reasons[0]
+    assert gram_matrices == [FOLDS - 1]
+    for j in range(1, FOLDS):
+        expected = reference(X[fold != j], y[fold != j], C=0.1).decision_function(X)
+        assert np.abs(fits.scores(X)[:, j] - expected).max() < 1e-3 * np.abs(expected).max()
+
+
+def test_separated_folds_without_a_penalty_are_said_to_have_no_optimum(gram_matrices: list[int]):
+    X, y = planted(150, 400)
+    used = np.arange(150)[:, None] % FOLDS != np.arange(FOLDS)
+    fits = fit_logistic(X, np.repeat(y[:, None], FOLDS, axis=1), weights=used, C=np.full(FOLDS, np.inf))
+    assert gram_matrices[0] == FOLDS
+    assert not fits.converged.any()
+    assert all("no finite optimum" in reason for reason in fits.reasons)
+
+
 def test_what_a_shared_gram_matrix_does_not_solve_is_solved_alone(
     gram_matrices: list[int], monkeypatch: pytest.MonkeyPatch
 ):
