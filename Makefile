@@ -38,7 +38,7 @@ reproduce: install
 	$(BIN)/if-circuits run if-tiny --out $(OUT)
 
 calibrate: install
-	$(BIN)/python -m if_circuits.analyses.calibration --out $(CALIBRATION)
+	$(BIN)/python -m if_circuits.analyses.validation.calibration.run --out $(CALIBRATION)
 
 known-answers: install
 	$(BIN)/if-circuits known-answers --out $(KNOWN)
@@ -57,7 +57,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 train-if-tiny: install
-	$(BIN)/python -m if_circuits.if_tiny.train --out $(TRAINED)
+	$(BIN)/python -m if_circuits.planting.if_tiny.train --out $(TRAINED)
 
 wheel: $(VENV)/.installed-dev
 	$(BIN)/python -m build --wheel

@@ -1,1 +1,1 @@
-"""The analyses of a study, one module each, installed as `if_circuits.analyses`."""
+"""The questions of a study, one folder each, installed as `if_circuits.analyses`."""

@@ -110,4 +110,4 @@ def load(name: str) -> ModuleType:
     """The module of the analysis called `name`. Raises InputError for an unknown name."""
     if name not in ANALYSES:
         raise InputError(f"unknown analysis {name!r}; expected one of {', '.join(ANALYSES)}")
-    return import_module(f"if_circuits.analyses.{name}")
+    return import_module(f"if_circuits.analyses.{name}.analysis")

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from if_circuits.erasure.base import Subspace, erasure_methods
+from if_circuits.analyses.validation.simulation.studies import PlantedTruth, simulate
+from if_circuits.erasure.base import erasure_methods
+from if_circuits.interventions.subspace import Subspace
 from if_circuits.probes.lda import fit_lda
 from if_circuits.probes.scoring import auroc
-from if_circuits.simulation import PlantedTruth, simulate
 
 
 @erasure_methods.register("coordinate")

@@ -7,11 +7,12 @@ import re
 
 import pandas as pd
 
-from if_circuits.generation import GenerationConfig, generate
+from if_circuits.generation.responses import GenerationConfig, generate
 from if_circuits.models.loading import load_model
-from if_circuits.tasks.judges import Judgement
+from if_circuits.tasks.judges.base import Judgement
+from if_circuits.tasks.judges.registry import judges
 from if_circuits.tasks.prompts import build_prompts
-from if_circuits.tasks.registry import get_tasks, judges
+from if_circuits.tasks.registry import get_tasks
 from if_circuits.tasks.verification import verify
 
 

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from if_circuits.generation import GenerationConfig, generate
+from if_circuits.generation.responses import GenerationConfig, generate
 from if_circuits.models.loading import load_model
 from if_circuits.models.presets import ModelPreset, register_preset
 from if_circuits.tasks.prompts import build_prompts

@@ -6,10 +6,10 @@ offers its probes as entry points of the group `if_circuits.probes`.
 
 import numpy as np
 
+from if_circuits.analyses.validation.simulation.studies import PlantedTruth, simulate
 from if_circuits.probes.base import probes
 from if_circuits.probes.evaluate import out_of_fold_by
 from if_circuits.probes.lda import fit_lda
-from if_circuits.simulation import PlantedTruth, simulate
 
 
 class OneCoordinate:

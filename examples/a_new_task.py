@@ -3,12 +3,12 @@
 Offered as an entry point of the group `if_circuits.tasks` by a package, `--tasks few_words` would find it.
 """
 
-from if_circuits.generation import GenerationConfig, generate
+from if_circuits.generation.responses import GenerationConfig, generate
 from if_circuits.models.loading import load_model
-from if_circuits.tasks.base import Task, one_by_one
+from if_circuits.tasks.families.structural import count_words
 from if_circuits.tasks.prompts import build_prompts
 from if_circuits.tasks.registry import get_tasks, register_task
-from if_circuits.tasks.structural import count_words
+from if_circuits.tasks.task import Task, one_by_one
 from if_circuits.tasks.verification import verify
 
 

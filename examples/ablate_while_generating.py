@@ -9,8 +9,9 @@ from tempfile import TemporaryDirectory
 from if_circuits.activations.capture import capture
 from if_circuits.erasure.mean_difference import MeanDifference
 from if_circuits.erasure.random_subspace import random_subspace
-from if_circuits.generation import GenerationConfig, generate
-from if_circuits.interventions import Intervention, ProjectOut, responses_under
+from if_circuits.generation.conditions import responses_under
+from if_circuits.generation.responses import GenerationConfig, generate
+from if_circuits.interventions import Intervention, ProjectOut
 from if_circuits.models.loading import load_model
 from if_circuits.tasks.prompts import build_prompts
 from if_circuits.tasks.registry import get_tasks

@@ -10,8 +10,8 @@ import sys
 
 import pandas as pd
 
-from if_circuits.tasks.judge_measurement import measure_judge
-from if_circuits.tasks.judges import choose_judges
+from if_circuits.tasks.judges.choice import choose_judges
+from if_circuits.tasks.judges.measurement import measure_judge
 
 if len(sys.argv) == 5:
     what, judge, path, positive = sys.argv[1:]

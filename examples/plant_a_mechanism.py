@@ -11,11 +11,11 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from if_circuits.analyses.known_answers import compare
-from if_circuits.analyses.planted_directions import planted_cosines
-from if_circuits.if_tiny.mechanism import load_mechanism
-from if_circuits.if_tiny.planting import PlantingRecipe, train_planted
+from if_circuits.analyses.validation.known_answers.answers import compare
+from if_circuits.analyses.validation.known_answers.directions import planted_cosines
 from if_circuits.models.presets import IF_TINY, register_preset
+from if_circuits.planting.mechanism import load_mechanism
+from if_circuits.planting.train import PlantingRecipe, train_planted
 from if_circuits.study import Study, StudyConfig
 
 base, steps, n = (sys.argv[1:] + ["if-tiny", "1400", "60"][len(sys.argv) - 1 :])[:3]

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from if_circuits.activations.capture import capture
-from if_circuits.generation import GenerationConfig, generate
+from if_circuits.generation.responses import GenerationConfig, generate
 from if_circuits.models.layers import layer_label
 from if_circuits.models.loading import load_model
 from if_circuits.probes.baselines import bag_of_tokens

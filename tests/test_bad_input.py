@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from if_circuits import cli
+from if_circuits.cli import main as cli
 
 BAD_ARGUMENTS: dict[str, tuple[list[str], str]] = {
     "no command": ([], "COMMAND"),
@@ -167,7 +167,7 @@ BAD_PROMPTS: dict[str, tuple[pd.DataFrame, str]] = {
 @pytest.mark.parametrize("name", BAD_PROMPTS)
 def test_bad_prompts(name: str, llama: object):
     from if_circuits.errors import InputError
-    from if_circuits.generation import GenerationConfig, generate
+    from if_circuits.generation.responses import GenerationConfig, generate
 
     prompts, expected = BAD_PROMPTS[name]
     with pytest.raises(InputError, match=expected):

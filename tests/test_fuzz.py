@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from if_circuits import cli
 from if_circuits.activations.manifest import MANIFEST_FILE, read_manifest
+from if_circuits.cli import main as cli
 from if_circuits.errors import InputError
-from if_circuits.tasks.judges import default_judges
+from if_circuits.tasks.judges.choice import default_judges
 from if_circuits.tasks.registry import get_tasks
 
 WORDS = st.one_of(

@@ -87,6 +87,6 @@ def test_an_environment_with_the_wheel_alone_runs_the_embedded_model(wheel: Path
     assert stray == "None"
 
     options = "--tasks topic register --base-queries 6 --samples 1 --folds 3 --bootstrap 20 --permutations 20"
-    run = ["-m", "if_circuits.cli", "run", "if-tiny", "--out", "study", *options.split()]
+    run = ["-m", "if_circuits.cli.main", "run", "if-tiny", "--out", "study", *options.split()]
     subprocess.run([python, *run], check=True, cwd=tmp_path)
     assert (tmp_path / "study" / "report.html").is_file()

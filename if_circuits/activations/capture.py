@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
-from if_circuits.activations.digest import file_sha256, value_sha256
 from if_circuits.activations.manifest import (
     INDEX_FILE,
     MANIFEST_FILE,
@@ -31,9 +30,10 @@ from if_circuits.activations.positions import POSITIONS
 from if_circuits.activations.replay import passes, replay
 from if_circuits.activations.shards import write_shard
 from if_circuits.activations.store import ActivationStore, is_intact
-from if_circuits.batching import in_batches
-from if_circuits.durable import durable_file
 from if_circuits.errors import InputError
+from if_circuits.generation.batches import in_batches
+from if_circuits.io.digest import file_sha256, value_sha256
+from if_circuits.io.durable import durable_file
 from if_circuits.models.layers import EMBED
 
 if TYPE_CHECKING:

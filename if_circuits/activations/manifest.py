@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
-from if_circuits.durable import write_text
 from if_circuits.errors import InputError
+from if_circuits.io.durable import write_text
 
 FORMAT = 2
 """Raised whenever a reader of the previous format would misread the files."""

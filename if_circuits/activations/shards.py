@@ -16,8 +16,8 @@ from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 
 from if_circuits.activations.manifest import CaptureKey, StoredDtype
-from if_circuits.durable import durable_file
 from if_circuits.errors import InputError
+from if_circuits.io.durable import durable_file
 
 _SAFETENSORS_DTYPE: dict[StoredDtype, str] = {"float32": "F32", "float16": "F16"}
 

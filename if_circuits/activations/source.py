@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from if_circuits.activations.store import ActivationStore
 from if_circuits.errors import InputError
-from if_circuits.tasks.base import Verdict
+from if_circuits.tasks.task import Verdict
 
 
 class ActivationSource(Protocol):

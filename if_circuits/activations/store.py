@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from if_circuits.activations.digest import file_sha256
 from if_circuits.activations.manifest import INDEX_FILE, MANIFEST_FILE, Manifest, read_manifest
 from if_circuits.activations.shards import read_tensor
 from if_circuits.errors import InputError
+from if_circuits.io.digest import file_sha256
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from if_circuits.doctor.base import Check
 from if_circuits.doctor.probe_prompts import study_prompts
-from if_circuits.generation import GenerationConfig, generate
+from if_circuits.generation.responses import GenerationConfig, generate
 from if_circuits.models.loading import LoadedModel
 from if_circuits.tasks.registry import get_task
 from if_circuits.tasks.verification import verify

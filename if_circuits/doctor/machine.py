@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 
 from if_circuits.activations.positions import POSITIONS
-from if_circuits.decoding import Batch
 from if_circuits.doctor.base import Check
 from if_circuits.doctor.probe_prompts import STUDY, longest_prompt, study_prompts
+from if_circuits.generation.decoding import Batch
 from if_circuits.models.loading import LoadedModel
-from if_circuits.study.stages import PAIRS_PER_TASK
+from if_circuits.study.pipeline import PAIRS_PER_TASK
 from if_circuits.tasks.registry import get_tasks
 
 GIB = 2**30

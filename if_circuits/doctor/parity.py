@@ -8,10 +8,10 @@ import torch
 
 from if_circuits.activations.plan import plan_capture
 from if_circuits.activations.replay import replay
-from if_circuits.decoding import Batch
 from if_circuits.doctor.base import Check
 from if_circuits.doctor.numbers import TOLERANCE, apart
 from if_circuits.doctor.probe_prompts import some_rows
+from if_circuits.generation.decoding import Batch
 from if_circuits.models.layers import EMBED
 from if_circuits.models.loading import LoadedModel
 

@@ -18,15 +18,16 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
-from if_circuits.erasure.base import Subspace, erasure_methods
+from if_circuits.erasure.base import erasure_methods
 from if_circuits.erasure.labelled import checked
+from if_circuits.interventions.subspace import Subspace
 from if_circuits.probes.across_folds import choose_penalties
-from if_circuits.probes.coordinates import ByFeature, ByRow
 from if_circuits.probes.folds import grouped_folds
-from if_circuits.probes.newton import minimise
 from if_circuits.probes.scoring import auroc, resampled_auroc
-from if_circuits.probes.spectrum import SMALL
-from if_circuits.probes.standardise import Design
+from if_circuits.probes.solver.coordinates import ByFeature, ByRow
+from if_circuits.probes.solver.newton import minimise
+from if_circuits.probes.solver.spectrum import SMALL
+from if_circuits.probes.solver.standardise import Design
 
 ISOTROPIC_CS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """Inverse penalties to choose from, for activations in units of their features' median deviation."""

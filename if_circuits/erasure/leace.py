@@ -9,26 +9,7 @@ from jaxtyping import Bool, Float, Shaped
 
 from if_circuits.erasure.base import erasure_methods
 from if_circuits.erasure.labelled import checked
-from if_circuits.errors import InputError
-
-
-@dataclass(frozen=True, eq=False)
-class AffineErasure:
-    """x - left (right (x - mean)): a rank-one projection, oblique in general (right left = 1)."""
-
-    left: Float[np.ndarray, " d"]
-    """What is taken away, a column: the cross-covariance of activations and label, scaled."""
-    right: Float[np.ndarray, " d"]
-    """What is read, a row: the least-squares predictor of the label, scaled."""
-    mean: Float[np.ndarray, " d"]
-    name: str
-
-    def remove(self, X: Float[np.ndarray, "*rows d"]) -> Float[np.ndarray, "*rows d"]:
-        """The activations X without the concept, in float64."""
-        X = np.asarray(X)
-        if X.shape[-1:] != self.mean.shape:
-            raise InputError(f"erasure {self.name!r} has d = {len(self.mean)}, the activations {X.shape}")
-        return X - ((X - self.mean) @ self.right)[..., None] * self.left
+from if_circuits.interventions.subspace import AffineErasure
 
 
 @erasure_methods.register("leace")

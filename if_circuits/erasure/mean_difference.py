@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from if_circuits.erasure.base import Subspace, erasure_methods
+from if_circuits.erasure.base import erasure_methods
 from if_circuits.erasure.labelled import checked
+from if_circuits.interventions.subspace import Subspace
 
 
 @erasure_methods.register("mean_difference")

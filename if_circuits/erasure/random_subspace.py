@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from if_circuits.erasure.base import Subspace, erasure_methods
+from if_circuits.erasure.base import erasure_methods
 from if_circuits.erasure.labelled import checked
 from if_circuits.errors import InputError
+from if_circuits.interventions.subspace import Subspace
 
 STEEPEST = 40.0
 """Largest exponent of the eigenvalues that is tried in matching a variance."""

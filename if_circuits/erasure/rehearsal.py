@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from if_circuits.erasure.base import Subspace, erasure_methods
+from if_circuits.erasure.base import erasure_methods
 from if_circuits.errors import InputError
+from if_circuits.interventions.subspace import Subspace
 
 ROWS, WIDTH, ROWS_PER_GROUP = 240, 16, 4
 

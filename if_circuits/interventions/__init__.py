@@ -2,7 +2,7 @@
 
 All that a script needs can be imported from here:
 
-    from if_circuits.interventions import Intervention, ProjectOut, Scope, intervene, responses_under
+    from if_circuits.interventions import Intervention, ProjectOut, Scope, intervene
 """
 
 from importlib import import_module
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from if_circuits.interventions.hooks import Intervention, intervene
     from if_circuits.interventions.operations import Add, Erase, MeanReplace, Operation, ProjectOut, Zero
     from if_circuits.interventions.patching import Donor, PatchFrom, record_donor
-    from if_circuits.interventions.responses import responses_under
     from if_circuits.interventions.scope import Scope
 
 __all__ = [
@@ -28,14 +27,12 @@ __all__ = [
     "Zero",
     "intervene",
     "record_donor",
-    "responses_under",
 ]
 
 _MODULES = {
     "hooks": ("Intervention", "intervene"),
     "operations": ("Add", "Erase", "MeanReplace", "Operation", "ProjectOut", "Zero"),
     "patching": ("Donor", "PatchFrom", "record_donor"),
-    "responses": ("responses_under",),
     "scope": ("Scope",),
 }
 

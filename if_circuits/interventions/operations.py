@@ -16,10 +16,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from if_circuits.erasure.base import Subspace
-from if_circuits.erasure.leace import AffineErasure
 from if_circuits.errors import InputError
 from if_circuits.interventions.scope import Window
+from if_circuits.interventions.subspace import AffineErasure, Subspace
 
 Transform: TypeAlias = Callable[
     [Float[Tensor, "batch length d_model"], Window], Float[Tensor, "batch length d_model"]

@@ -18,10 +18,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from if_circuits.erasure.base import Subspace
 from if_circuits.errors import InputError
 from if_circuits.interventions.operations import Transform
 from if_circuits.interventions.scope import Window
+from if_circuits.interventions.subspace import Subspace
 from if_circuits.models.layers import EMBED, hook_name
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from if_circuits.extensions import Registry, calling_module
+from if_circuits.registry import Registry, calling_module
 
 DType = Literal["float32", "bfloat16", "float16"]
 

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from if_circuits.extensions import Registry
+from if_circuits.registry import Registry
 
 
 class FittedProbe(Protocol):

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from if_circuits.errors import InputError
-from if_circuits.probes.batches import Rule, solve_all
+from if_circuits.probes.solver.batches import Rule, solve_all
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from if_circuits.report.study_facts import NOT_DONE, StudyFacts
-from if_circuits.report.style import layer_label, task_label
+from if_circuits.plotting.style import layer_label, task_label
+from if_circuits.report.facts import NOT_DONE, StudyFacts
 
 _BASELINES = ("majority", "length", "prompt_words", "response_words", "text")
 _BH = dict.fromkeys(("p_adjusted", "pwcca_p_adjusted", "cka_p_adjusted"), "Benjamini-Hochberg")

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from if_circuits.report.style import ordered_tasks
+from if_circuits.plotting.style import ordered_tasks
 
 
 def choose_examples(responses: pd.DataFrame, *, count: int = 12) -> pd.DataFrame:

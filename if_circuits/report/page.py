@@ -14,10 +14,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from if_circuits.analyses.base import AnalysisResult
+from if_circuits.plotting.style import layer_label, task_label
 from if_circuits.report.checklist import checklist
 from if_circuits.report.examples import choose_examples
-from if_circuits.report.study_facts import StudyFacts
-from if_circuits.report.style import layer_label, task_label
+from if_circuits.report.facts import StudyFacts
 from if_circuits.report.wording import wording
 
 TOP_ROWS = 12

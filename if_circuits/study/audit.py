@@ -15,7 +15,7 @@ from if_circuits.activations.plan import plan_capture
 from if_circuits.activations.store import ActivationStore
 from if_circuits.analyses.base import AnalysisResult, load
 from if_circuits.errors import InputError
-from if_circuits.study import stages
+from if_circuits.study import pipeline as stages
 from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.versions import versions
 from if_circuits.tasks.registry import get_tasks

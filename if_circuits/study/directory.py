@@ -15,8 +15,8 @@ import pandas as pd
 
 from if_circuits.analyses.base import AnalysisResult, Verdict
 from if_circuits.errors import InputError
+from if_circuits.io.files import write_json, write_parquet
 from if_circuits.study.config import StudyConfig
-from if_circuits.study.files import write_json, write_parquet
 from if_circuits.study.ledger import RECORD, Ledger
 from if_circuits.study.lock import LOCK
 

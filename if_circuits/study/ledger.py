@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from if_circuits.activations.digest import file_sha256
 from if_circuits.errors import InputError
-from if_circuits.study.files import write_json
+from if_circuits.io.digest import file_sha256
+from if_circuits.io.files import write_json
 
 RECORD = "study.json"
 FORMAT = 2

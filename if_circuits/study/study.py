@@ -8,15 +8,15 @@ from typing import cast
 
 import pandas as pd
 
-from if_circuits.activations.digest import value_sha256
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import AnalysisResult
+from if_circuits.analyses.compliance.analysis import compliance_table
 from if_circuits.erasure.rehearsal import rehearse
 from if_circuits.errors import InputError
+from if_circuits.io.digest import value_sha256
 from if_circuits.models.loading import LoadedModel, load_model
 from if_circuits.models.presets import DType
-from if_circuits.report.compliance import compliance_table
-from if_circuits.study import stages
+from if_circuits.study import pipeline as stages
 from if_circuits.study.config import StudyConfig
 from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.lock import locked
@@ -24,7 +24,7 @@ from if_circuits.study.space import check_space
 from if_circuits.study.stage import Progress
 from if_circuits.study.versions import versions
 from if_circuits.tasks.ifeval import KINDS
-from if_circuits.tasks.judges import judge_names
+from if_circuits.tasks.judges.choice import judge_names
 from if_circuits.tasks.registry import get_tasks
 from if_circuits.tasks.verification import check_judges, judged_properties
 

@@ -29,10 +29,11 @@ from jaxtyping import Bool, Int, Shaped
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from if_circuits.tasks.base import Parameters, Task, Verdict
-from if_circuits.tasks.judges import Judge, default_judges
+from if_circuits.tasks.judges.base import Judge
+from if_circuits.tasks.judges.choice import default_judges
 from if_circuits.tasks.queries import subjects
 from if_circuits.tasks.registry import get_task
+from if_circuits.tasks.task import Parameters, Task, Verdict
 
 _BOUND_STEP = 10
 """Bounds on the number of characters are multiples of this, as in the tasks' own prompts."""

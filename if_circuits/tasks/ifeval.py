@@ -18,8 +18,8 @@ from typing import Any, cast
 import pandas as pd
 
 from if_circuits.errors import InputError
-from if_circuits.tasks.base import Parameters
 from if_circuits.tasks.registry import get_task
+from if_circuits.tasks.task import Parameters
 
 _EXPECTED = "one JSON object a line with key, prompt, instruction_id_list and kwargs"
 

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from if_circuits.errors import InputError
-from if_circuits.tasks.base import HELD_OUT_PARAPHRASES, Task
 from if_circuits.tasks.queries import draw_subjects, subjects
+from if_circuits.tasks.task import HELD_OUT_PARAPHRASES, Task
 
 
 def build_prompts(

@@ -8,7 +8,7 @@ from random import Random
 from typing import cast
 
 from if_circuits.errors import InputError
-from if_circuits.tasks.judges import load_lexicon
+from if_circuits.tasks.judges.base import load_lexicon
 
 
 def subjects(*, held_out_only: bool) -> tuple[str, ...]:

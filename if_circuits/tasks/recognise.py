@@ -6,9 +6,9 @@ import re
 from random import Random
 from string import Formatter
 
-from if_circuits.tasks.base import Parameters, Task
 from if_circuits.tasks.queries import subjects
 from if_circuits.tasks.registry import get_tasks
+from if_circuits.tasks.task import Parameters, Task
 
 _DRAWS = 200
 """Enough to see every label that a judged task asks for."""

@@ -1,26 +1,21 @@
-"""The registries of tasks and judges: the nine tasks of the study, their judges, and those that others add.
-
-A judge is registered as a factory, such as its class: it may be costly to make, and a study makes only those
-that its tasks consult.
-"""
+"""The registry of tasks: the nine tasks of the study, and those that others add."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from if_circuits.extensions import Registry, calling_module
+from if_circuits.registry import Registry, calling_module
 
 if TYPE_CHECKING:
-    from if_circuits.tasks.base import Task
-    from if_circuits.tasks.judges import Judge
+    from if_circuits.tasks.task import Task
 
 FAMILIES = ("structural", "lexical", "semantic", "stylistic")
 """Order of the families, and the modules that hold their tasks."""
 
 
 def _is_task(value: object) -> bool:
-    from if_circuits.tasks.base import Task
+    from if_circuits.tasks.task import Task
 
     return isinstance(value, Task)
 
@@ -28,17 +23,9 @@ def _is_task(value: object) -> bool:
 tasks: Registry[Task] = Registry(
     "task",
     group="if_circuits.tasks",
-    modules=[f"if_circuits.tasks.{family}" for family in FAMILIES],
-    expects="an if_circuits.tasks.base.Task",
+    modules=[f"if_circuits.tasks.families.{family}" for family in FAMILIES],
+    expects="an if_circuits.tasks.task.Task",
     accepts=_is_task,
-)
-
-judges: Registry[Callable[[], Judge]] = Registry(
-    "judge",
-    group="if_circuits.judges",
-    modules=["if_circuits.tasks.judges.lexicons", "if_circuits.tasks.judges.weighted"],
-    expects="a factory of judges, such as a class with `name` and `judge(texts)`",
-    accepts=callable,
 )
 
 

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from if_circuits.tasks.base import Parameters, Task, Verdict, Verification
-from if_circuits.tasks.judges import Judge, check_choice, choose_judges
+from if_circuits.tasks.judges.base import Judge
+from if_circuits.tasks.judges.choice import check_choice, choose_judges
 from if_circuits.tasks.registry import get_task
+from if_circuits.tasks.task import Parameters, Task, Verdict, Verification
 
 
 def verify(

@@ -13,11 +13,11 @@ from if_circuits.activations.capture import capture
 from if_circuits.activations.positions import POSITIONS, token_indices
 from if_circuits.activations.source import NOT_FINITE, StudyActivations
 from if_circuits.activations.store import ActivationStore
-from if_circuits.erasure.base import Subspace
 from if_circuits.errors import InputError
 from if_circuits.interventions.hooks import Intervention
 from if_circuits.interventions.operations import Add, ProjectOut
 from if_circuits.interventions.scope import Scope
+from if_circuits.interventions.subspace import Subspace
 from if_circuits.models.loading import LoadedModel
 from tests.activations.sequences import make_sequences
 from tests.checkpoints import PAPER

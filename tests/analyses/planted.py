@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from if_circuits.analyses.base import AnalysisSettings
-from if_circuits.simulation import PlantedTruth, SimulatedActivations, simulate
+from if_circuits.analyses.validation.simulation.studies import PlantedTruth, SimulatedActivations, simulate
 
 SETTINGS = AnalysisSettings(n_bootstrap=300, n_permutations=199)
 

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from if_circuits.generation import GenerationConfig, generate
+from if_circuits.generation.responses import GenerationConfig, generate
 from if_circuits.models.loading import load_model, locate
 from if_circuits.tasks.prompts import build_prompts
 from if_circuits.tasks.registry import get_tasks

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from if_circuits.erasure.random_subspace import random_subspace
-from if_circuits.generation import GenerationConfig, generate, generate_conditions
+from if_circuits.generation.responses import GenerationConfig, generate, generate_conditions
 from if_circuits.interventions import Intervention, ProjectOut
 from if_circuits.models.loading import load_model
 from if_circuits.tasks.prompts import build_prompts

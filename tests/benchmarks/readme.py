@@ -11,8 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from if_circuits.analyses.readme_table import insert_table
-from if_circuits.durable import write_text
+from if_circuits.analyses.validation.readme_table import insert_table
+from if_circuits.io.durable import write_text
 
 NAME = "speed"
 LIBRARIES = ("numpy", "scikit-learn", "torch", "transformer-lens")

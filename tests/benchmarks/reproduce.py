@@ -17,7 +17,7 @@ LIMIT = 300
 
 def rows() -> list[Row]:
     """What else runs on the cores counts: leave them idle."""
-    program = "import sys; from if_circuits.cli import main; sys.exit(main())"
+    program = "import sys; from if_circuits.cli.main import main; sys.exit(main())"
     with TemporaryDirectory() as folder:
         out = str(Path(folder) / "if-tiny")
         started = time.perf_counter()

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from if_circuits.erasure.base import Erasure, Subspace
+from if_circuits.erasure.base import Erasure
 from if_circuits.errors import InputError
+from if_circuits.interventions.subspace import Subspace
 
 directions = arrays(
     np.float64, st.tuples(st.integers(1, 6), st.just(5)), elements=st.floats(-1e3, 1e3, width=32)

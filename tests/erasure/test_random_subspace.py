@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from if_circuits.erasure.base import Subspace
 from if_circuits.erasure.random_subspace import (
     RandomDirections,
     captured_variance,
@@ -10,6 +9,7 @@ from if_circuits.erasure.random_subspace import (
     variance_matched_subspaces,
 )
 from if_circuits.errors import InputError
+from if_circuits.interventions.subspace import Subspace
 
 
 def anisotropic(n: int = 400, d: int = 20):

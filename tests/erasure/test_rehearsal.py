@@ -3,10 +3,11 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from if_circuits import cli
-from if_circuits.erasure.base import Subspace, erasure_methods
+from if_circuits.cli import main as cli
+from if_circuits.erasure.base import erasure_methods
 from if_circuits.erasure.rehearsal import rehearse
 from if_circuits.errors import InputError
+from if_circuits.interventions.subspace import Subspace
 
 
 @pytest.mark.parametrize("name", ["inlp", "mean_difference", "random"])

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from if_circuits.decoding import decode
-from if_circuits.erasure.base import Subspace
 from if_circuits.erasure.leace import Leace
-from if_circuits.generation import GenerationConfig, generate
+from if_circuits.generation.decoding import decode
+from if_circuits.generation.responses import GenerationConfig, generate
 from if_circuits.interventions.hooks import Intervention, intervene
 from if_circuits.interventions.operations import Add, Erase, MeanReplace, Operation, ProjectOut, Zero
 from if_circuits.interventions.patching import Donor, PatchFrom, record_donor
 from if_circuits.interventions.scope import Scope
+from if_circuits.interventions.subspace import Subspace
 from if_circuits.models.loading import LoadedModel
 from tests.interventions.plain import Change, by_plain_hook, touched
 

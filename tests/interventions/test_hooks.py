@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from if_circuits.decoding import decode
-from if_circuits.erasure.base import Subspace
 from if_circuits.errors import InputError
+from if_circuits.generation.decoding import decode
 from if_circuits.interventions.hooks import Intervention, intervene
 from if_circuits.interventions.operations import Add, ProjectOut, Zero
 from if_circuits.interventions.scope import Scope
+from if_circuits.interventions.subspace import Subspace
 from if_circuits.models.layers import EMBED
 from if_circuits.models.loading import LoadedModel
 from tests.interventions.plain import by_plain_hook

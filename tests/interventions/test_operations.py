@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from if_circuits.erasure.base import Subspace
-from if_circuits.erasure.leace import AffineErasure, Leace
+from if_circuits.erasure.leace import Leace
 from if_circuits.errors import InputError
 from if_circuits.interventions.operations import Add, Erase, MeanReplace, Operation, ProjectOut, Zero
 from if_circuits.interventions.scope import Window
+from if_circuits.interventions.subspace import AffineErasure, Subspace
 
 D = 12
 WINDOW = Window(torch.arange(5).repeat(3, 1), torch.tensor([2, 2, 2]), torch.arange(3))

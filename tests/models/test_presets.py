@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from if_circuits.generation import GenerationConfig, generate
+from if_circuits.generation.responses import GenerationConfig, generate
 from if_circuits.models import loading
 from if_circuits.models.chat import has_system_role
 from if_circuits.models.presets import find_preset, presets

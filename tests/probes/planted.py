@@ -8,9 +8,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from if_circuits.probes.coordinates import ByFeature, Coordinates
-from if_circuits.probes.newton import Solution, minimise
-from if_circuits.probes.spectrum import Spectrum
+from if_circuits.probes.solver.coordinates import ByFeature, Coordinates
+from if_circuits.probes.solver.newton import Solution, minimise
+from if_circuits.probes.solver.spectrum import Spectrum
 
 
 def planted(

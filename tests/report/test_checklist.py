@@ -5,7 +5,7 @@ import pytest
 
 from if_circuits.analyses.base import AnalysisResult, Verdict
 from if_circuits.report.checklist import Answer, checklist
-from if_circuits.report.study_facts import NOT_DONE, StudyFacts
+from if_circuits.report.facts import NOT_DONE, StudyFacts
 
 VERDICT = Verdict("claim", "inconclusive", 0.0, (0.0, 0.0), 1.0, 47, "rule")
 RECORD = {

@@ -1,7 +1,7 @@
 import pandas as pd
 
+from if_circuits.plotting.style import TASK_ORDER
 from if_circuits.report.examples import choose_examples
-from if_circuits.report.style import TASK_ORDER
 
 
 def responses(tasks: tuple[str, ...], verdicts: tuple[str, ...] = ("satisfied", "violated")) -> pd.DataFrame:

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from if_circuits.analyses.base import AnalysisResult, Verdict
+from if_circuits.analyses.compliance.analysis import compliance_table
 from if_circuits.report import page as report_page
-from if_circuits.report.compliance import compliance_table
 from if_circuits.report.page import (
     ReportContent,
     format_number,

@@ -21,7 +21,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from if_circuits.analyses.base import AnalysisSettings
-from if_circuits.study import Study, StudyConfig, stages
+from if_circuits.study import Study, StudyConfig
+from if_circuits.study import pipeline as stages
 from tests.checkpoints import save_checkpoint
 
 HEAVY = (

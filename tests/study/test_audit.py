@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from if_circuits import cli
+from if_circuits.cli import main as cli
 from if_circuits.study import Study
 from if_circuits.study.audit import audit
 from tests.study.kill import configuration

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from if_circuits import cli
+from if_circuits.cli import main as cli
 from if_circuits.errors import InputError
 from if_circuits.models.loading import load_model
 from if_circuits.study import space

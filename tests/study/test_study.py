@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from if_circuits import cli
 from if_circuits.activations.store import ActivationStore
 from if_circuits.analyses.base import ANALYSES, AnalysisSettings
+from if_circuits.cli import main as cli
 from if_circuits.errors import InputError
 from if_circuits.models.loading import load_model
-from if_circuits.study import Study, StudyConfig, stages
+from if_circuits.study import Study, StudyConfig
+from if_circuits.study import pipeline as stages
 
 TASKS = ("word_count", "character_count", "term_exclusion", "register")
 OPTIONS = (

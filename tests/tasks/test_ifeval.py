@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from if_circuits.errors import InputError
-from if_circuits.tasks.base import Verdict
 from if_circuits.tasks.ifeval import KINDS, read_ifeval
 from if_circuits.tasks.registry import get_task
+from if_circuits.tasks.task import Verdict
 
 DATA = Path(__file__).parents[3] / "shared/data"
 

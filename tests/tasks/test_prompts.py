@@ -7,10 +7,10 @@ import json
 import pytest
 
 from if_circuits.errors import InputError
-from if_circuits.tasks.base import HELD_OUT_PARAPHRASES
 from if_circuits.tasks.prompts import build_prompts
 from if_circuits.tasks.queries import subjects
 from if_circuits.tasks.registry import get_tasks
+from if_circuits.tasks.task import HELD_OUT_PARAPHRASES
 
 TASKS = get_tasks()
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from if_circuits.tasks.judges import Judge, Judgement, default_judges
+from if_circuits.tasks.judges.base import Judge, Judgement
+from if_circuits.tasks.judges.choice import default_judges
 from if_circuits.tasks.registry import get_tasks
 from if_circuits.tasks.verification import verify
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from if_circuits.errors import InputError
 from if_circuits.tasks.judges.base import Judge
 from if_circuits.tasks.judges.hugging_face import PREFIX, HuggingFaceJudge
-from if_circuits.tasks.registry import judges
+from if_circuits.tasks.judges.registry import judges
 
 DEFAULT_JUDGES: Mapping[str, str] = {
     "topic": "topic-lexicon",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from if_circuits.tasks.judges.base import Judgement, load_lexicon
-from if_circuits.tasks.registry import judges
+from if_circuits.tasks.judges.registry import judges
 
 
 def phrase_counter(phrases: Sequence[str]) -> Callable[[str], int]:

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from if_circuits.tasks.judges.base import Judgement, load_lexicon
+from if_circuits.tasks.judges.registry import judges
 from if_circuits.tasks.judges.terms import TermFinder, tokenize
-from if_circuits.tasks.registry import judges
 
 _MARKS = frozenset(".!?;,")
 

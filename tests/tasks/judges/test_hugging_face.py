@@ -11,7 +11,7 @@ import torch
 
 from if_circuits.errors import InputError
 from if_circuits.study import StudyConfig
-from if_circuits.tasks.judges import DEFAULT_JUDGES, choose_judges
+from if_circuits.tasks.judges.choice import DEFAULT_JUDGES, choose_judges
 from if_circuits.tasks.judges.hugging_face import HuggingFaceJudge
 from if_circuits.tasks.verification import check_judges, verify
 

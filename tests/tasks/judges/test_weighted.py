@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from if_circuits.tasks.judges import default_judges
+from if_circuits.tasks.judges.choice import default_judges
 
 JUDGES = default_judges()
 

@@ -1,0 +1,252 @@
+"""Causal ablation: which tasks depend on which, in representation and, given the model, in behaviour.
+
+In representation, task A's subspace (INLP's, unless the settings name another method) is removed from
+held-out activations and task B's probe fitted and measured again (`ablation_representation`). In behaviour,
+A's mean difference along the response is projected out of several layers while the model writes, and the
+new responses to B's prompts are verified (`ablation_behaviour`). Only the second speaks of cause.
+Both give a directed matrix, rows ablated and columns measured, against random subspaces of the same rank;
+`dependency_edges` says which cells are edges.
+
+The claim: dependencies are sparse and asymmetric. Its rule:
+
+- effect: the share of off-diagonal cells that are edges, among measurable tasks;
+- supported: the share's interval lies below 0.5 and the asymmetry of connected pairs exceeds its null (p <=
+  alpha); not supported: the interval lies above 0.5; otherwise inconclusive, as when fewer than four tasks
+  are measurable, or when there is no edge whose symmetry could be looked at;
+- the verdict is that of behaviour where at least four tasks are measurable in it, and else that of
+  representation by the refitted probe. A note says which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+
+from if_circuits.activations.source import ActivationSource
+from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, make_verdict
+from if_circuits.analyses.causal_ablation.drop_matrix import DropMatrix
+from if_circuits.analyses.causal_ablation.edges import MIN_TASKS, Edges, find_edges
+from if_circuits.analyses.causal_ablation.figure import draw
+from if_circuits.analyses.causal_ablation.representation import measure_representation
+from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, query_halves
+from if_circuits.analyses.shared.task_subspaces import CONTROLS, POSITION, HalfFit, fit_halves
+from if_circuits.erasure.base import erasure_methods
+from if_circuits.erasure.inlp import InlpSubspace
+from if_circuits.erasure.mean_difference import MeanDifference
+from if_circuits.statistics.verdicts import decide
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from if_circuits.models.loading import LoadedModel
+
+CLAIM = "dependencies are sparse and asymmetric"
+REFITTED, FIXED, MEAN_DIFFERENCE, BEHAVIOUR = "refitted probe", "fixed probe", "mean difference", "behaviour"
+"""The matrices, as the table names them; the first two remove the subspaces of `settings.erasure`, the
+others mean differences.
+"""
+
+
+def run(
+    source: ActivationSource, settings: AnalysisSettings, *, model: LoadedModel | None = None
+) -> AnalysisResult:
+    """Every matrix with its edges, and the verdict by the rule of this module.
+
+    `model` must be the one whose activations `source` holds; without it the behavioural half is left out.
+    The table has one row per matrix and cell; further tables: `summary` (share and asymmetry of each
+    matrix), `subspaces` (layer and rank of each fit, or the reason why there is none), `inlp` (the held-out
+    score of each iteration of INLP; `n_over_d` is of the rows that a fit trained on) and, with a model,
+    `damage`, `starts` (the choice of layers), `rebuilt` and `both_ways`.
+    """
+    method = erasure_methods.get(settings.erasure)()
+    fits = fit_halves(source, method, seed=settings.seed)
+    tasks = labelled_tasks(source, POSITION)
+    n = np.array([len(task.rows) for task in tasks])
+    found = {}
+    for probe, drops in measure_representation(source, fits, settings=settings).items():
+        found[REFITTED if probe == "refitted" else FIXED] = drops
+    layers = (fits[0].layer, fits[1].layer)
+    rank_one = fit_halves(source, MeanDifference(), seed=settings.seed, layers=layers)
+    found[MEAN_DIFFERENCE] = measure_representation(source, rank_one, settings=settings)["refitted"]
+    counts = dict.fromkeys(found, n)
+    mcnemar: dict[str, Float[np.ndarray, "a b"]] = {}
+    halves = query_halves(source, seed=settings.seed)
+    tables = {"subspaces": _subspaces(tasks, fits, halves), "inlp": _inlp_curves(fits)}
+    notes: list[str] = []
+    decided = halves[np.concatenate([task.queries for task in tasks])]
+    if model is not None and len(np.unique(decided)) < 2:
+        notes.append("behaviour not measured: a half of the base queries has no decided response")
+    elif model is not None:
+        from if_circuits.analyses.causal_ablation.on_model import measure_on_model
+
+        measured = measure_on_model(model, source, method, settings=settings)
+        behaviour = measured.behaviour
+        found[BEHAVIOUR], counts[BEHAVIOUR] = behaviour.drops, behaviour.n
+        mcnemar[BEHAVIOUR] = behaviour.p_mcnemar
+        tables |= measured.tables
+        notes += measured.notes
+
+    edges = {
+        name: find_edges(drops, alpha=settings.alpha, n_bootstrap=settings.n_bootstrap, seed=settings.seed)
+        for name, drops in found.items()
+    }
+    table = pd.concat(
+        [_cells(name, drops, edges[name], counts[name], mcnemar.get(name)) for name, drops in found.items()],
+        ignore_index=True,
+    )
+    # A half of the rows trains each probe; behaviour has none.
+    trained = table["n"].where(table["matrix"] != BEHAVIOUR) / 2
+    table["n_over_d"] = trained / fits[0].background.shape[1]
+    chosen = BEHAVIOUR if BEHAVIOUR in edges and edges[BEHAVIOUR].measurable.sum() >= MIN_TASKS else REFITTED
+    tables["summary"] = pd.DataFrame([_summary(name, found[name], edges[name]) for name in found])
+    tables["summary"]["verdict"] = tables["summary"]["matrix"] == chosen
+    verdict = edges[chosen]
+    decision = decide(
+        verdict.share, supported_when="below", threshold=0.5, p=verdict.asymmetry_p, alpha=settings.alpha
+    )
+    notes = [_which(chosen, edges), _describe(verdict), *notes, *_left_out(tables["subspaces"])]
+    made = make_verdict(CLAIM, decision, verdict.share, p=verdict.asymmetry_p, notes=tuple(notes))
+    return AnalysisResult("causal_ablation", table, made, tables)
+
+
+def figure(result: AnalysisResult) -> Figure:
+    """The matrix of representation, that of behaviour (or of the fixed probe), the surviving edges as graph
+    and list.
+    """
+    present = set(result.table["matrix"])
+    second = BEHAVIOUR if BEHAVIOUR in present else FIXED
+    summary = result.tables["summary"]
+    chosen = str(summary.loc[summary["verdict"], "matrix"].iloc[0])
+    return draw(result, matrices=(REFITTED, second), edges_of=chosen)
+
+
+def _cells(
+    name: str,
+    drops: DropMatrix,
+    edges: Edges,
+    n: Int[np.ndarray, " b"],
+    p_mcnemar: Float[np.ndarray, "a b"] | None,
+) -> pd.DataFrame:
+    """One matrix in long form."""
+    a, b = (index.ravel() for index in np.indices(edges.p.shape))
+    names = np.array(drops.tasks)
+    columns = {
+        "matrix": name,
+        "ablated": names[a],
+        "measured": names[b],
+        "after": drops.after[a, b],
+        "excess": drops.excess[a, b],
+        "low": edges.low[a, b],
+        "high": edges.high[a, b],
+        **{f"drop_{kind}": drops.control_drop[kind][a, b] for kind in CONTROLS},
+        "control_sd": drops.control_sd[a, b],
+        "p_rank": drops.p_rank[a, b],
+        "p": edges.p[a, b],
+        "p_adjusted": edges.p_adjusted[a, b],
+        "p_mcnemar": np.nan if p_mcnemar is None else p_mcnemar[a, b],
+        "survives": edges.survives[a, b],
+        "measurable": (edges.measurable[:, None] & edges.measurable)[a, b],
+        "score_above_floor": drops.score[b],
+        "n": n[b],
+    }
+    return pd.DataFrame(columns)
+
+
+def _summary(name: str, drops: DropMatrix, edges: Edges) -> dict[str, object]:
+    return {
+        "matrix": name,
+        "measurable_tasks": int(edges.measurable.sum()),
+        "edges": int(edges.survives.sum()),
+        "share": edges.share.estimate,
+        "low": edges.share.low,
+        "high": edges.share.high,
+        "asymmetry": edges.asymmetry,
+        "asymmetry_null": edges.asymmetry_null,
+        "asymmetry_p": edges.asymmetry_p,
+        "n": len(drops.influence),
+    }
+
+
+def _subspaces(
+    tasks: Sequence[LabelledTask], fits: Sequence[HalfFit], halves: Int[np.ndarray, " queries"]
+) -> pd.DataFrame:
+    """Layer and rank of every fit, or why a task has none."""
+    rows = [
+        {
+            "task": task.name,
+            "half": fit.half,
+            "layer": fit.layer,
+            "rank": fit.subspaces[task.name].rank if task.name in fit.subspaces else np.nan,
+            "n": int((halves[task.queries] == fit.half).sum()),
+            "reason": fit.reasons.get(task.name, ""),
+        }
+        for task in tasks
+        for fit in fits
+    ]
+    table = pd.DataFrame(rows)
+    table.insert(5, "n_over_d", table["n"] / fits[0].background.shape[1])
+    return table
+
+
+def _inlp_curves(fits: Sequence[HalfFit]) -> pd.DataFrame:
+    """Held-out AUROC after every iteration of INLP, with its interval; no rows for another method."""
+    parts = [
+        pd.DataFrame(
+            {
+                "task": task,
+                "half": fit.half,
+                "iteration": np.arange(len(found.held_out)),
+                "held_out_auroc": found.held_out,
+                "low": found.low,
+                "high": found.high,
+                "C": found.C,
+                "stopped": found.stopped,
+            }
+        )
+        for fit in fits
+        for task, found in fit.subspaces.items()
+        if isinstance(found, InlpSubspace)
+    ]
+    columns = ["task", "half", "iteration", "held_out_auroc", "low", "high", "C", "stopped"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def _which(chosen: str, edges: Mapping[str, Edges]) -> str:
+    """Which matrix the verdict is taken from, and why."""
+    n = int(edges[chosen].measurable.sum())
+    if chosen == BEHAVIOUR:
+        return f"verdict of behaviour: removing their own subspace lowers the compliance of {n} tasks"
+    if BEHAVIOUR not in edges:
+        return f"verdict of representation ({n} measurable tasks): no model was given to generate with"
+    few = int(edges[BEHAVIOUR].measurable.sum())
+    return (
+        f"verdict of representation ({n} measurable tasks), not of cause: in behaviour, removing "
+        f"its own subspace lowers the compliance of {few} tasks only, and {MIN_TASKS} are needed"
+    )
+
+
+def _describe(edges: Edges) -> str:
+    possible = int(edges.measurable.sum()) * (int(edges.measurable.sum()) - 1)
+    among = edges.survives & edges.measurable[:, None] & edges.measurable
+    text = f"{int(among.sum())} of {possible} possible edges survive"
+    if np.isfinite(edges.asymmetry):
+        text += f"; asymmetry {edges.asymmetry:.2f}, {edges.asymmetry_null:.2f} expected without any"
+    return text
+
+
+def _left_out(subspaces: pd.DataFrame) -> list[str]:
+    """One note for each task that has no subspace in some half."""
+    notes: list[str] = []
+    for task, rows in subspaces.groupby("task", sort=False):
+        reasons = dict.fromkeys(reason for reason in rows["reason"] if reason)
+        if reasons:
+            notes.append(f"{task}: no subspace, {'; '.join(reasons)}")
+        elif (rows["rank"] == 0).any():
+            notes.append(
+                f"{task}: no probe beat chance on held-out base queries of a half, nothing was removed there"
+            )
+    return notes

@@ -1,0 +1,72 @@
+"""Verified answers under many conditions: what every causal measurement in behaviour begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from if_circuits.activations.source import ActivationSource
+from if_circuits.analyses.shared.labelled_tasks import query_codes, query_halves
+from if_circuits.generation.responses import GenerationConfig, generate_conditions
+from if_circuits.interventions.hooks import Intervention
+from if_circuits.tasks.verification import verify
+
+if TYPE_CHECKING:
+    from if_circuits.models.loading import LoadedModel
+
+INTACT = "intact"
+"""The condition under which nothing is removed."""
+_AT_A_TIME = 8
+"""Conditions in one run: each needs a step of its own at every layer, and rows to be worth it."""
+
+_PROMPT_COLUMNS = [
+    "prompt_id",
+    "task",
+    "family",
+    "base_query",
+    "paraphrase",
+    "parameters",
+    "constrained",
+    "prompt",
+]
+
+
+def choose_prompts(
+    source: ActivationSource, *, half: int, per_task: int, seed: int, constrained: bool = True
+) -> pd.DataFrame:
+    """Up to `per_task` prompts of each task from one half, of as many base queries as can be."""
+    ours = query_halves(source, seed=seed)[query_codes(source)] == half
+    rows = source.responses[ours & (source.responses["constrained"].to_numpy(dtype=bool) == constrained)]
+    prompts = rows[_PROMPT_COLUMNS].drop_duplicates("prompt_id").sample(frac=1.0, random_state=seed)
+    turn = prompts.groupby(["task", "base_query"]).cumcount()
+    prompts = prompts.assign(turn=turn).sort_values(["task", "turn"], kind="stable").drop(columns="turn")
+    return prompts.groupby("task", sort=False).head(per_task).reset_index(drop=True)
+
+
+def answer(
+    model: LoadedModel,
+    prompts: pd.DataFrame,
+    conditions: Mapping[str, Sequence[Intervention]],
+    *,
+    temperature: float = 0.0,
+    samples_per_prompt: int = 1,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """The verified responses under each condition, greedy by default; satisfied is 0 or 1."""
+    config = GenerationConfig(
+        max_new_tokens=model.preset.max_new_tokens,
+        temperature=temperature,
+        samples_per_prompt=samples_per_prompt,
+        seed=seed,
+        batch_size=model.preset.batch_size,
+    )
+    names = list(conditions)
+    parts: list[pd.DataFrame] = []
+    for first in range(0, len(names), _AT_A_TIME):
+        some = {name: conditions[name] for name in names[first : first + _AT_A_TIME]}
+        parts.append(generate_conditions(model, prompts, config, some))
+    responses = verify(pd.concat(parts, ignore_index=True), chosen=model.preset.judges)
+    responses["satisfied"] = (responses["verdict"] == "satisfied").astype(float)
+    return responses

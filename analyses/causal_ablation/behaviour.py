@@ -1,0 +1,266 @@
+"""Causal ablation in behaviour: project task A's direction out while the model writes, verify the answers to
+B's prompts.
+
+Each half of the base queries fits its own directions (`response_directions`); the prompts of the other half
+are answered, greedily: by the intact model, with each task's direction projected out, and with random
+directions, Gaussian, and matched in variance but orthogonal to every task's, of which all tasks share one
+pool. Hooks project at a *start* layer and every layer above it, so that a later layer cannot simply write the
+direction again, at the prompt's last token and every generated one. The rest of the prompt, and so the keys
+and values that it leaves in the cache, stays intact: what the response reads of the constraint through
+attention is still there. Removed coordinates are set to their mean over the fitting half's responses, all
+tasks and positions together, which is the same centre for removals and controls.
+
+The start is chosen by its effect, on prompts of the fitting half, which are not reported: where removing
+their own direction costs tasks most compliance beyond random directions.
+
+The score is compliance: satisfied over all responses. A task below `FLOOR` cannot fall and has no column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int, Shaped
+from scipy.stats import binomtest
+
+from if_circuits.activations.source import ActivationSource
+from if_circuits.analyses.base import AnalysisSettings
+from if_circuits.analyses.causal_ablation.answers import INTACT, answer, choose_prompts
+from if_circuits.analyses.causal_ablation.drop_matrix import DropMatrix, HalfScores, average
+from if_circuits.analyses.causal_ablation.response_directions import ResponseDirections
+from if_circuits.analyses.shared.task_subspaces import CONTROLS
+from if_circuits.errors import InputError
+from if_circuits.interventions.hooks import Intervention
+from if_circuits.plotting.style import ordered_tasks
+
+if TYPE_CHECKING:
+    from if_circuits.models.loading import LoadedModel
+
+FLOOR = 0.1
+"""A task with less compliance when nothing is removed cannot show a drop."""
+CEILING = 0.95
+"""A task with more compliance is marked: there were few violations to fit its direction on."""
+PROMPTS_PER_TASK = 12
+"""Prompts of each task and half; each is answered under every condition."""
+MIN_PROMPTS = 5
+STARTS = 8
+"""Start layers that are tried, evenly spaced from the first. Few miss the layer that matters: with four of
+if-tiny's six, a mechanism planted at the third was never removed where it was read."""
+PROMPTS_FOR_START = 4
+"""Prompts of each task and half that a start is chosen on."""
+CONTROLS_FOR_START = 2
+
+
+@dataclass(frozen=True, eq=False)
+class HalfAnswers:
+    """One half's verified responses and which condition is what."""
+
+    directions: ResponseDirections
+    """As the other half fitted them."""
+    start: int
+    conditions: Mapping[str, Sequence[Intervention]]
+    """By name: intact, a removal by its task, controls by kind and number."""
+    responses: pd.DataFrame
+    """With the column condition, and satisfied as 0 or 1."""
+
+    def names(self, task: str) -> list[str]:
+        """The conditions that bear on a task: its removal, then the control draws, kind after kind."""
+        controls = [name for name in self.conditions if name.split("/")[0] in CONTROLS]
+        return [task, *controls]
+
+
+@dataclass(frozen=True, eq=False)
+class Behaviour:
+    """The matrix of compliance drops, and what it was made of."""
+
+    drops: DropMatrix
+    n: Int[np.ndarray, " b"]
+    """Prompts of each task, both halves together."""
+    p_mcnemar: Float[np.ndarray, "a b"]
+    """Exact two-sided test of the removal against the intact model, the same prompts under both."""
+    starts: pd.DataFrame
+    """What the choice of the start layers was made on: half, layer, own_drop, control_drop, n."""
+    halves: tuple[HalfAnswers, ...]
+
+
+def measure_behaviour(
+    model: LoadedModel,
+    source: ActivationSource,
+    fits: Sequence[ResponseDirections],
+    *,
+    settings: AnalysisSettings,
+) -> Behaviour:
+    """Answer each half's prompts under the other half's removals and controls, and verify the answers.
+
+    Raises InputError when `model` is not as wide as the source's activations.
+    """
+    tasks = tuple(ordered_tasks(source.responses["task"].tolist()))
+    tried = [_try_starts(model, source, fit, settings=settings) for fit in fits]
+    halves = tuple(
+        _answer(model, source, fit, tasks, start=_best(table), settings=settings)
+        for fit, table in zip(fits, tried, strict=True)
+    )
+    queries = np.array(source.base_queries)
+    drops = average(tasks, [_scores(half, tasks, queries, settings=settings) for half in halves], floor=0.0)
+    can_fall = drops.score >= FLOOR
+    intact = pd.concat([half.responses for half in halves]).query("condition == @INTACT")
+    return Behaviour(
+        drops=replace(drops, excess=np.where(can_fall, drops.excess, np.nan)),
+        n=np.array([(intact["task"] == task).sum() for task in tasks]),
+        p_mcnemar=_mcnemar(halves, tasks),
+        starts=pd.concat(tried, ignore_index=True),
+        halves=halves,
+    )
+
+
+def _try_starts(
+    model: LoadedModel, source: ActivationSource, fit: ResponseDirections, *, settings: AnalysisSettings
+) -> pd.DataFrame:
+    """How much compliance each start costs the fitting half's own prompts, and random directions there."""
+    if (width := fit.centres.shape[1]) != model.d_model:
+        raise InputError(
+            f"the activations have d_model = {width}, {model.name} has {model.d_model}: "
+            "give the model that they were captured from"
+        )
+    prompts = choose_prompts(source, half=fit.half, per_task=PROMPTS_FOR_START, seed=settings.seed)
+    starts = sorted({fit.layers[i * len(fit.layers) // STARTS] for i in range(STARTS)})
+    random = {
+        f"random/{start}/{i}": each
+        for start in starts
+        for i, each in enumerate(
+            # Draws of their own, which the controls of the matrix do not repeat.
+            fit.controls("variance_matched", start=start, n=CONTROLS_FOR_START, seed=settings.seed + 500)
+        )
+    }
+    found: list[pd.DataFrame] = []
+    for task in fit.gaps:
+        own = {f"own/{start}": fit.removal(task, start=start) for start in starts}
+        asked = prompts[prompts["task"] == task].reset_index(drop=True)
+        if len(asked):
+            found.append(answer(model, asked, {INTACT: (), **own, **random}))
+    if not found:
+        return pd.DataFrame([_start_row(fit.half, start, np.nan, np.nan, 0) for start in starts])
+    answers = pd.concat(found)
+    kinds = answers["condition"].str.split("/").str[:2].str.join("/")
+    compliance = answers.groupby(kinds)["satisfied"].mean()
+    n = int((answers["condition"] == INTACT).sum())
+    return pd.DataFrame(
+        [
+            _start_row(
+                fit.half,
+                start,
+                compliance[INTACT] - compliance[f"own/{start}"],
+                compliance[INTACT] - compliance[f"random/{start}"],
+                n,
+            )
+            for start in starts
+        ]
+    )
+
+
+def _start_row(half: int, start: int, own: float, control: float, n: int) -> dict[str, object]:
+    return {"half": half, "layer": start, "own_drop": own, "control_drop": control, "n": n}
+
+
+def _best(starts: pd.DataFrame) -> int:
+    """The start with the largest drop beyond random directions; ties go to the later one, which changes
+    less.
+    """
+    beyond = (starts["own_drop"] - starts["control_drop"]).fillna(0.0).to_numpy()
+    return int(starts["layer"].iloc[np.flatnonzero(beyond >= beyond.max() - 1e-12)[-1]])
+
+
+def _answer(
+    model: LoadedModel,
+    source: ActivationSource,
+    fit: ResponseDirections,
+    tasks: Sequence[str],
+    *,
+    start: int,
+    settings: AnalysisSettings,
+) -> HalfAnswers:
+    conditions: dict[str, Sequence[Intervention]] = {INTACT: ()}
+    conditions |= {task: fit.removal(task, start=start) for task in tasks if task in fit.gaps}
+    for kind in CONTROLS if fit.gaps else ():
+        draws = fit.controls(kind, start=start, n=settings.n_random_subspaces, seed=settings.seed)
+        conditions |= {f"{kind}/{i}": draw for i, draw in enumerate(draws)}
+    prompts = choose_prompts(source, half=1 - fit.half, per_task=PROMPTS_PER_TASK, seed=settings.seed)
+    return HalfAnswers(fit, start, conditions, answer(model, prompts, conditions))
+
+
+def _scores(
+    half: HalfAnswers,
+    tasks: Sequence[str],
+    queries: Shaped[np.ndarray, " q"],
+    *,
+    settings: AnalysisSettings,
+) -> HalfScores:
+    """Compliance under each condition; a task with fewer than `MIN_PROMPTS` prompts keeps NaN."""
+    scores = HalfScores.empty(n_tasks=len(tasks), n_queries=len(queries), n_draws=settings.n_random_subspaces)
+    ablated = [a for a, task in enumerate(tasks) if task in half.conditions]
+    order = [INTACT, *(name for a in ablated for name in half.names(tasks[a]))]
+    for b, task in enumerate(tasks):
+        rows = half.responses[half.responses["task"] == task]
+        satisfied = rows.pivot(index=["prompt_id", "base_query"], columns="condition", values="satisfied")
+        if len(satisfied) < MIN_PROMPTS:
+            continue
+        values = satisfied[order].to_numpy(dtype=np.float64)
+        compliance = values.mean(axis=0)
+        groups = satisfied.index.get_level_values("base_query").to_numpy().astype(str)
+        scores.write(
+            b,
+            compliance,
+            (values - compliance) / len(values),
+            queries=np.searchsorted(queries, groups),
+            ablated=ablated,
+        )
+    return scores
+
+
+def _mcnemar(halves: Sequence[HalfAnswers], tasks: Sequence[str]) -> Float[np.ndarray, "a b"]:
+    """Exact McNemar tests on the pairs (intact, removed) of both halves; NaN where nothing was removed."""
+    lost, won, pairs = np.zeros((3, len(tasks), len(tasks)), dtype=np.int64)
+    for half in halves:
+        table = half.responses.pivot(index=["task", "prompt_id"], columns="condition", values="satisfied")
+        for a, name in enumerate(tasks):
+            if name not in half.conditions:
+                continue
+            change = (table[name] - table[INTACT]).groupby(level="task")
+            for total, count in (
+                (lost, change.agg(lambda x: int((x < 0).sum()))),
+                (won, change.agg(lambda x: int((x > 0).sum()))),
+                (pairs, change.size()),
+            ):
+                total[a] += count.reindex(list(tasks), fill_value=0).to_numpy()
+    p = np.array(
+        [
+            [float(binomtest(int(k), int(m)).pvalue) if m else 1.0 for k, m in zip(*row, strict=True)]
+            for row in zip(lost, lost + won, strict=True)
+        ]
+    )
+    return np.where(pairs > 0, p, np.nan)
+
+
+def floor_notes(drops: DropMatrix, unasked: Mapping[str, float]) -> list[str]:
+    """What floor and ceiling keep the matrix from showing.
+
+    `unasked` is the compliance of greedy answers to each task's unconstrained twins: a model that forgets
+    the constraint falls to it, and no further.
+    """
+    notes: list[str] = []
+    for task, score in zip(drops.tasks, drops.score, strict=True):
+        if score < FLOOR:
+            notes.append(f"{task} is at the floor (compliance {score:.0%}, nothing removed): it cannot fall")
+        elif score > CEILING:
+            notes.append(f"{task} is at the ceiling (compliance {score:.0%}): few violations to fit on")
+        elif np.isnan(score):
+            notes.append(f"{task} has fewer than {MIN_PROMPTS} prompts in a half: behaviour not measured")
+        if task in unasked and unasked[task] > score - FLOOR:
+            notes.append(
+                f"{task} is satisfied unasked as often ({unasked[task]:.0%}): forgetting it costs nothing"
+            )
+    return notes

@@ -1,0 +1,175 @@
+"""Both ways: removing a task's direction should lower its compliance, adding it should raise it.
+
+Removal is the own cell of the behavioural matrix. Addition starts from responses that fail: prompts with
+violated responses in the study are answered again at temperature 1, and where the intact model fails, the
+same sampling noise is used with the task's mean difference added, once, at the start layer and every layer
+above. A failing response is an extreme one, so whatever changes it makes it better on average: the control
+is the same step in random directions of the same lengths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+from scipy import stats
+
+from if_circuits.activations.source import ActivationSource
+from if_circuits.analyses.base import AnalysisSettings
+from if_circuits.analyses.causal_ablation.answers import INTACT, answer
+from if_circuits.analyses.causal_ablation.behaviour import Behaviour, HalfAnswers
+from if_circuits.analyses.causal_ablation.edges import Edges
+from if_circuits.analyses.shared.labelled_tasks import query_codes, query_halves
+from if_circuits.interventions.hooks import Intervention
+from if_circuits.statistics.bootstrap import bootstrap_draws, interval_of
+from if_circuits.statistics.correction import benjamini_hochberg
+
+if TYPE_CHECKING:
+    from if_circuits.models.loading import LoadedModel
+
+FAILING_PROMPTS = 8
+"""Prompts of each task and half with a violated response in the study."""
+SAMPLES = 2
+MULTIPLE = 1.0
+"""Of the mean difference, at every layer: one step from violated to satisfied."""
+RANDOM_STEPS = 3
+ADDED = "added"
+
+
+def measure_both_ways(
+    model: LoadedModel,
+    source: ActivationSource,
+    behaviour: Behaviour,
+    edges: Edges,
+    *,
+    settings: AnalysisSettings,
+) -> pd.DataFrame:
+    """One row per task.
+
+    Columns: task; removed (drop beyond control) with removed_low, removed_high, removed_p; added (gain of
+    compliance over random steps among failing responses, all base queries alike) with added_low,
+    added_high, added_p; gain and gain_random (without the other taken off); removed_p_adjusted and
+    added_p_adjusted (Benjamini-Hochberg over tasks); agree (both survive, or neither); n (failing responses)
+    and n_queries. NaN where nothing failed or nothing was fitted.
+    """
+    answers = pd.concat([_add(model, source, half, settings=settings) for half in behaviour.halves])
+    rows: list[dict[str, object]] = []
+    for a, task in enumerate(behaviour.drops.tasks):
+        row: dict[str, object] = {
+            "task": task,
+            "removed": behaviour.drops.excess[a, a],
+            "removed_low": edges.low[a, a],
+            "removed_high": edges.high[a, a],
+            "removed_p": edges.p[a, a],
+        }
+        rows.append(row | _gain(answers[answers["task"] == task], settings=settings))
+    table = pd.DataFrame(rows)
+    for way in ("removed", "added"):
+        table[f"{way}_p_adjusted"] = benjamini_hochberg(table[f"{way}_p"].to_numpy(dtype=np.float64))
+    removed, added = (
+        table[f"{way}_p_adjusted"].to_numpy(dtype=np.float64) <= settings.alpha
+        for way in ("removed", "added")
+    )
+    known = table[["removed", "added"]].notna().all(axis=1).to_numpy()
+    table["agree"] = np.where(known, (removed == added).astype(float), np.nan)
+    return table
+
+
+def agreement_note(both: pd.DataFrame, *, settings: AnalysisSettings) -> str:
+    """How far the two ways agree over tasks, with an interval over tasks."""
+    agree = both["agree"].dropna().to_numpy(dtype=np.float64)
+    if not len(agree):
+        return "removal and addition: no task could be measured both ways"
+    draws = bootstrap_draws(
+        np.arange(len(agree)),
+        lambda w: (w @ agree) / len(agree),
+        n_resamples=settings.n_bootstrap,
+        seed=settings.seed,
+    )
+    interval = interval_of(float(agree.mean()), draws, n_groups=len(agree), confidence=1 - settings.alpha)
+    lowered, raised = (
+        int((both[f"{way}_p_adjusted"] <= settings.alpha).sum()) for way in ("removed", "added")
+    )
+    return (
+        f"removal lowers the compliance of {lowered} and addition raises that of {raised} of {len(agree)} "
+        f"tasks measured both ways; the two agree in {agree.mean():.0%} "
+        f"[{interval.low:.0%}, {interval.high:.0%}] of them"
+    )
+
+
+def _add(
+    model: LoadedModel, source: ActivationSource, half: HalfAnswers, *, settings: AnalysisSettings
+) -> pd.DataFrame:
+    """Answers to the measured half's failing prompts: columns task, base_query, gain, gain_random."""
+    fit = half.directions
+    measured = query_halves(source, seed=settings.seed)[query_codes(source)] != fit.half
+    responses = source.responses
+    failed: Bool[np.ndarray, " n"] = (
+        measured
+        & responses["constrained"].to_numpy(dtype=bool)
+        & (responses["verdict"] == "violated").to_numpy(dtype=bool)
+    )
+    prompts = responses[failed].drop_duplicates("prompt_id").sample(frac=1.0, random_state=settings.seed)
+    parts: list[pd.DataFrame] = []
+    for task in fit.gaps:
+        asked = prompts[prompts["task"] == task].head(FAILING_PROMPTS).reset_index(drop=True)
+        if asked.empty:
+            continue
+        random = fit.random_additions(
+            task, start=half.start, multiple=MULTIPLE, n=RANDOM_STEPS, seed=settings.seed
+        )
+        conditions: dict[str, Sequence[Intervention]] = {
+            INTACT: (),
+            ADDED: fit.addition(task, start=half.start, multiple=MULTIPLE),
+        }
+        names = [f"random/{i}" for i in range(RANDOM_STEPS)]
+        conditions |= dict(zip(names, random, strict=True))
+        columns = ["prompt_id", "task", "base_query", "parameters", "prompt"]
+        found = answer(
+            model, asked[columns], conditions, temperature=1.0, samples_per_prompt=SAMPLES, seed=settings.seed
+        )
+        wide = found.pivot(
+            index=["prompt_id", "sample", "base_query"], columns="condition", values="satisfied"
+        )
+        wide = wide[wide[INTACT] == 0]
+        gains = pd.DataFrame({"gain": wide[ADDED], "gain_random": wide[names].mean(axis=1)})
+        parts.append(gains.reset_index().assign(task=task))
+    empty = pd.DataFrame(columns=["task", "base_query", "gain", "gain_random"])
+    return pd.concat(parts, ignore_index=True) if parts else empty
+
+
+def _gain(answers: pd.DataFrame, *, settings: AnalysisSettings) -> dict[str, object]:
+    """Gain beyond random steps, its interval and one-sided t test over base queries."""
+    by_query = answers[["base_query", "gain", "gain_random"]].groupby("base_query").mean()
+    beyond = (by_query["gain"] - by_query["gain_random"]).to_numpy(dtype=np.float64)
+    row: dict[str, object] = {"n": len(answers), "n_queries": len(by_query)}
+    if len(beyond) < 2:
+        nothing = ("added", "added_low", "added_high", "added_p", "gain", "gain_random")
+        return dict.fromkeys(nothing, np.nan) | row
+    draws = bootstrap_draws(
+        np.arange(len(beyond)),
+        lambda w: (w @ beyond) / len(beyond),
+        n_resamples=settings.n_bootstrap,
+        seed=settings.seed,
+    )
+    interval = interval_of(float(beyond.mean()), draws, n_groups=len(beyond), confidence=1 - settings.alpha)
+    return {
+        "added": interval.estimate,
+        "added_low": interval.low,
+        "added_high": interval.high,
+        "added_p": _upper_tail(beyond),
+        "gain": float(by_query["gain"].mean()),
+        "gain_random": float(by_query["gain_random"].mean()),
+        **row,
+    }
+
+
+def _upper_tail(values: Float[np.ndarray, " n"]) -> float:
+    """p of a mean above 0, by t; where nothing varies, 1 unless all values are positive."""
+    error = values.std(ddof=1) / np.sqrt(len(values))
+    if error == 0:
+        return 1.0 if values[0] <= 0 else 0.0
+    return float(stats.t.sf(values.mean() / error, len(values) - 1))

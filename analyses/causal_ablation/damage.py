@@ -1,0 +1,113 @@
+"""What ablations break besides the task they aim at.
+
+In what the model writes: length, repetition, truncation, compliance off task. In what it reads (neutral
+text, `neutral_text`): the divergence from the intact model, and perplexity. Random directions do damage
+too, so each removal stands beside its controls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from if_circuits.analyses.base import AnalysisSettings
+from if_circuits.analyses.causal_ablation.answers import INTACT
+from if_circuits.analyses.causal_ablation.behaviour import HalfAnswers
+from if_circuits.analyses.shared.task_subspaces import CONTROLS
+from if_circuits.statistics.bootstrap import bootstrap_draws, interval_of
+from if_circuits.statistics.permutation import permutation_p
+
+
+def damage_table(
+    halves: Sequence[HalfAnswers],
+    read: Sequence[pd.DataFrame],
+    tasks: Sequence[str],
+    *,
+    settings: AnalysisSettings,
+) -> pd.DataFrame:
+    """One row for the intact model; for each ablated task one for its removal and one for each kind of
+    control.
+
+    `read` holds each half's neutral texts, as `neutral_text.read_texts` gives them. Columns: ablated (""
+    for intact), condition ("intact", "removed" or the kind of control), n (responses), n_tokens, repetition
+    (share of word pairs that repeat an earlier one), truncated, empty, undecided (shares),
+    compliance_off_task (on the other tasks' prompts), kl (nats a token, from the intact model) with low and
+    high over base queries, p_kl (as much divergence among the control draws of either kind, the larger p),
+    perplexity, n_texts.
+    """
+    responses = pd.concat([half.responses.assign(half=i) for i, half in enumerate(halves)], ignore_index=True)
+    responses["repetition"] = [_repetition(text) for text in responses["response"]]
+    responses["empty"] = responses["response"].str.strip() == ""
+    responses["undecided"] = responses["verdict"] == "undecided"
+    texts = pd.concat([part.assign(half=i) for i, part in enumerate(read)], ignore_index=True)
+    rows: list[dict[str, object]] = []
+
+    def describe(ablated: str, condition: str, names: Sequence[str], where: Sequence[int]) -> None:
+        chosen = [
+            table[table["condition"].isin(list(names)) & table["half"].isin(list(where))]
+            for table in (responses, texts)
+        ]
+        interval = _divergence(chosen[1], settings=settings)
+        rows.append({"ablated": ablated, "condition": condition, **_written(chosen[0], ablated), **interval})
+
+    describe("", INTACT, [INTACT], range(len(halves)))
+    for task in tasks:
+        where = [i for i, half in enumerate(halves) if task in half.conditions]
+        if not where:
+            continue
+        names = halves[where[0]].names(task)
+        draws = {kind: [name for name in names if name.startswith(f"{kind}/")] for kind in CONTROLS}
+        describe(task, "removed", [task], where)
+        by_name = texts[texts["half"].isin(where)].groupby("condition")[["kl", "tokens"]].sum()
+        kl = by_name["kl"] / by_name["tokens"]
+        if len(kl):
+            rows[-1]["p_kl"] = max(permutation_p(kl[task], kl[each].to_numpy()) for each in draws.values())
+        for kind, each in draws.items():
+            describe(task, kind, each, where)
+    return pd.DataFrame(rows)
+
+
+def _written(responses: pd.DataFrame, ablated: str) -> dict[str, object]:
+    off_task = responses[responses["task"] != ablated]
+    return {
+        "n": len(responses),
+        **{
+            name: float(responses[name].mean())
+            for name in ("n_tokens", "repetition", "truncated", "empty", "undecided")
+        },
+        "compliance_off_task": float(off_task["satisfied"].mean()) if len(off_task) else np.nan,
+    }
+
+
+def _divergence(texts: pd.DataFrame, *, settings: AnalysisSettings) -> dict[str, object]:
+    """Divergence per token with its interval over base queries, and perplexity; NaN without texts."""
+    if texts.empty:
+        nothing = dict.fromkeys(("kl", "low", "high", "p_kl", "perplexity"), np.nan)
+        return {**nothing, "n_texts": 0}
+    sums = texts.groupby("base_query")[["kl", "nll", "tokens"]].sum()
+    kl, nll, tokens = (sums[name].to_numpy(dtype=np.float64) for name in ("kl", "nll", "tokens"))
+    draws = bootstrap_draws(
+        np.arange(len(sums)),
+        lambda w: (w @ kl) / (w @ tokens),
+        n_resamples=settings.n_bootstrap,
+        seed=settings.seed,
+    )
+    estimate = float(kl.sum() / tokens.sum())
+    interval = interval_of(estimate, draws, n_groups=len(sums), confidence=1 - settings.alpha)
+    return {
+        "kl": estimate,
+        "low": interval.low,
+        "high": interval.high,
+        "p_kl": np.nan,
+        "perplexity": float(np.exp(nll.sum() / tokens.sum())),
+        "n_texts": len(sums),
+    }
+
+
+def _repetition(text: str) -> float:
+    """Share of the word pairs of a text that occurred in it before; 0 for fewer than two pairs."""
+    pairs = list(pairwise(text.split()))
+    return 1 - len(set(pairs)) / len(pairs) if pairs else 0.0

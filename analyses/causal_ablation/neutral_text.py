@@ -1,0 +1,110 @@
+"""What interventions do to text that they have no business with: the unconstrained twins' own responses.
+
+The responses are read, not written again (teacher forcing), with the hooks where they are in generation. At
+each token the distribution of the next one is compared with the intact model's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from if_circuits.activations.source import ActivationSource
+from if_circuits.analyses.shared.labelled_tasks import query_codes, query_halves
+from if_circuits.interventions.hooks import Intervention, intervene
+
+if TYPE_CHECKING:
+    from if_circuits.models.loading import LoadedModel
+
+TEXTS = 16
+"""Texts of each half, each of another base query."""
+_BATCHES = 4
+"""A batch is so many times smaller than in generation, since it holds the logits of whole texts."""
+
+
+def choose_texts(source: ActivationSource, *, half: int, seed: int) -> pd.DataFrame:
+    """Up to `TEXTS` responses to unconstrained prompts of one half, one a base query, that are not empty."""
+    ours = query_halves(source, seed=seed)[query_codes(source)] == half
+    responses = source.responses
+    rows = responses[ours & ~responses["constrained"].to_numpy(dtype=bool) & (responses["n_tokens"] > 0)]
+    shuffled = rows.sample(frac=1.0, random_state=seed)
+    return shuffled.drop_duplicates("base_query").head(TEXTS).reset_index(drop=True)
+
+
+def read_texts(
+    model: LoadedModel, texts: pd.DataFrame, conditions: Mapping[str, Sequence[Intervention]]
+) -> pd.DataFrame:
+    """One row per condition and text: base_query, tokens (of the response), kl and nll, sums over them.
+
+    kl is from the intact model's distribution of the next token to the condition's, in nats; nll is minus the
+    log probability of the token that came. `texts` has the columns base_query, prompt_tokens and
+    response_tokens; no texts, as where a study has no unconstrained prompts, give no rows.
+    """
+    size = max(1, model.preset.batch_size // _BATCHES)
+    order = texts.assign(length=texts["prompt_tokens"].map(len) + texts["response_tokens"].map(len))
+    order = order.sort_values("length", kind="stable")
+    rows = [pd.DataFrame({name: [] for name in ("condition", "base_query", "tokens", "kl", "nll")})]
+    for start in range(0, len(order), size):
+        batch = order.iloc[start : start + size]
+        prompts = [[int(token) for token in tokens] for tokens in batch["prompt_tokens"]]
+        responses = [[int(token) for token in tokens] for tokens in batch["response_tokens"]]
+        pairs = list(zip(prompts, responses, strict=True))
+        intact = _log_probabilities(model, pairs, ())
+        target = torch.tensor([token for _, tokens in pairs for token in tokens], device=intact.device)
+        text = np.repeat(np.arange(len(pairs)), [len(tokens) for _, tokens in pairs])
+        for name, interventions in conditions.items():
+            found = _log_probabilities(model, pairs, interventions) if interventions else intact
+            kl = (intact.exp() * (intact - found)).sum(-1)
+            nll = -found.gather(1, target[:, None])[:, 0]
+            rows.append(
+                pd.DataFrame(
+                    {
+                        "condition": name,
+                        "base_query": batch["base_query"].to_numpy(),
+                        "tokens": [len(tokens) for _, tokens in pairs],
+                        "kl": _sums(kl, text, len(pairs)),
+                        "nll": _sums(nll, text, len(pairs)),
+                    }
+                )
+            )
+    return pd.concat(rows if len(rows) == 1 else rows[1:], ignore_index=True)
+
+
+def _log_probabilities(
+    model: LoadedModel,
+    pairs: Sequence[tuple[list[int], list[int]]],
+    interventions: Sequence[Intervention],
+) -> Float[Tensor, "tokens vocabulary"]:
+    """Log probabilities before each token of each response, one response after another."""
+    longest = max(len(prompt) + len(response) for prompt, response in pairs)
+    ids = torch.full((len(pairs), longest), model.chat.pad_id)
+    mask = torch.zeros_like(ids)
+    for row, (prompt, response) in enumerate(pairs):
+        ids[row, : len(prompt) + len(response)] = torch.tensor([*prompt, *response])
+        mask[row, : len(prompt) + len(response)] = 1
+    hooks = (
+        intervene(model, interventions, prompt_lengths=[len(prompt) for prompt, _ in pairs])
+        if interventions
+        else nullcontext()
+    )
+    hf: Any = model.hf
+    with torch.no_grad(), hooks:
+        logits = hf(input_ids=ids.to(model.device), attention_mask=mask.to(model.device), use_cache=False)
+    before = [
+        logits.logits[row, len(prompt) - 1 : len(prompt) + len(response) - 1]
+        for row, (prompt, response) in enumerate(pairs)
+    ]
+    return torch.cat(before).float().log_softmax(-1)
+
+
+def _sums(
+    values: Float[Tensor, " tokens"], text: Int[np.ndarray, " tokens"], n: int
+) -> Float[np.ndarray, " n"]:
+    return np.bincount(text, weights=values.double().cpu().numpy(), minlength=n)

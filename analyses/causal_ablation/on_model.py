@@ -1,0 +1,77 @@
+"""Everything that causal ablation measures on the model itself: the matrix of behaviour, damage, rebuilding,
+both ways.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from if_circuits.activations.source import ActivationSource
+from if_circuits.analyses.base import AnalysisSettings
+from if_circuits.analyses.causal_ablation.answers import INTACT, answer, choose_prompts
+from if_circuits.analyses.causal_ablation.behaviour import (
+    PROMPTS_PER_TASK,
+    Behaviour,
+    floor_notes,
+    measure_behaviour,
+)
+from if_circuits.analyses.causal_ablation.both_ways import agreement_note, measure_both_ways
+from if_circuits.analyses.causal_ablation.damage import damage_table
+from if_circuits.analyses.causal_ablation.edges import find_edges
+from if_circuits.analyses.causal_ablation.neutral_text import choose_texts, read_texts
+from if_circuits.analyses.causal_ablation.rebuilding import measure_rebuilding
+from if_circuits.analyses.causal_ablation.response_directions import fit_response_directions
+from if_circuits.erasure.base import EraserMethod
+
+if TYPE_CHECKING:
+    from if_circuits.models.loading import LoadedModel
+
+
+@dataclass(frozen=True, eq=False)
+class OnModel:
+    """What was measured with the model."""
+
+    behaviour: Behaviour
+    tables: dict[str, pd.DataFrame]
+    """`damage`, `starts`, `rebuilt` and `both_ways`."""
+    notes: list[str]
+
+
+def measure_on_model(
+    model: LoadedModel, source: ActivationSource, method: EraserMethod, *, settings: AnalysisSettings
+) -> OnModel:
+    """Generate and replay under interventions; `method` finds the subspaces of `rebuilt`."""
+    fits = fit_response_directions(source, seed=settings.seed)
+    behaviour = measure_behaviour(model, source, fits, settings=settings)
+    edges = find_edges(
+        behaviour.drops, alpha=settings.alpha, n_bootstrap=settings.n_bootstrap, seed=settings.seed
+    )
+    read = [
+        read_texts(
+            model, choose_texts(source, half=1 - half.directions.half, seed=settings.seed), half.conditions
+        )
+        for half in behaviour.halves
+    ]
+    both = measure_both_ways(model, source, behaviour, edges, settings=settings)
+    tables = {
+        "damage": damage_table(behaviour.halves, read, behaviour.drops.tasks, settings=settings),
+        "starts": behaviour.starts,
+        "rebuilt": measure_rebuilding(model, source, fits, method, settings=settings),
+        "both_ways": both,
+    }
+    twins = pd.concat(
+        choose_prompts(source, half=half, per_task=PROMPTS_PER_TASK, seed=settings.seed, constrained=False)
+        for half in (0, 1)
+    )
+    unasked = answer(model, twins, {INTACT: ()}).groupby("task")["satisfied"].mean() if len(twins) else {}
+    starts = ", ".join(str(half.start) for half in behaviour.halves)
+    notes = [
+        f"behaviour: mean differences along the response, projected out from layers {starts} (by half) up",
+        agreement_note(both, settings=settings),
+        *floor_notes(behaviour.drops, {str(task): float(share) for task, share in unasked.items()}),
+        *(f"{task}: not ablated in behaviour, {why}" for fit in fits for task, why in fit.reasons.items()),
+    ]
+    return OnModel(behaviour, tables, notes)

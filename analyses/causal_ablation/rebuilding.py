@@ -1,0 +1,185 @@
+"""Do later layers rebuild what was removed? Remove a task's subspace at one layer of the forward pass, probe
+the layers above.
+
+The subspace that the settings' erasure method finds at a middle block is projected out there alone, at the
+prompt's last token and the whole response, while the task's own responses are replayed. On the activations
+of each later layer a probe is fitted, with the fitting half's responses under the removal, and tested on the
+other half's. At the ablated layer itself the same probe shows that the removal held. Above it, satisfaction
+that can be read again came from what the projection left: the prompt's cached keys and values, and other
+directions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+
+from if_circuits.activations.plan import plan_capture
+from if_circuits.activations.positions import POSITIONS
+from if_circuits.activations.replay import replay
+from if_circuits.activations.source import ActivationSource
+from if_circuits.analyses.base import AnalysisSettings
+from if_circuits.analyses.causal_ablation.response_directions import ResponseDirections
+from if_circuits.analyses.shared.discriminant import auroc_influence, fit_discriminant
+from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, query_halves
+from if_circuits.analyses.shared.task_subspaces import POSITION, fit_subspaces
+from if_circuits.erasure.base import EraserMethod
+from if_circuits.interventions.hooks import Intervention
+from if_circuits.interventions.operations import ProjectOut
+from if_circuits.interventions.subspace import Subspace
+from if_circuits.statistics.bootstrap import bootstrap_draws, interval_of
+
+if TYPE_CHECKING:
+    from if_circuits.models.loading import LoadedModel
+
+ROWS_PER_CLASS = 45
+"""Responses of each task, half and class that are replayed."""
+
+
+def measure_rebuilding(
+    model: LoadedModel,
+    source: ActivationSource,
+    fits: Sequence[ResponseDirections],
+    method: EraserMethod,
+    *,
+    settings: AnalysisSettings,
+) -> pd.DataFrame:
+    """One row per task and probed layer, from the ablated layer up; tasks with too few labels have none.
+
+    Columns: task, layer_ablated, rank (mean of the halves'), layer_probed, auroc_intact, auroc_ablated with
+    low and high, drop with drop_low and drop_high, n (responses tested), n_queries. Both AUROCs are of the
+    same responses, and means of two halves.
+    """
+    blocks = fits[0].layers
+    at = blocks[(len(blocks) - 1) // 2]
+    later = tuple(layer for layer in blocks if layer >= at)
+    halves = query_halves(source, seed=settings.seed)
+    tasks = [_thin(task, halves, seed=settings.seed) for task in labelled_tasks(source, POSITION)]
+    intact = {layer: source.features(layer, POSITION) for layer in later}
+    found: dict[str, list[_Half]] = {task.name: [] for task in tasks}
+    for fit in fits:
+        training = [task.where(halves[task.queries] == fit.half) for task in tasks]
+        subspaces, _ = fit_subspaces(intact[at], training, method, seed=settings.seed)
+        centre = fit.centres[blocks.index(at)]
+        for task, train in zip(tasks, training, strict=True):
+            test = task.where(halves[task.queries] != fit.half)
+            if task.name not in subspaces or test.shortage():
+                continue
+            removed = Subspace(basis=subspaces[task.name].basis, mean=centre, name=task.name)
+            rows = np.concatenate([train.rows, test.rows])
+            ablated = _replay(model, source, rows, removed, layers=later, at=at)
+            scores = [
+                (_test(intact[layer][rows], train, test), _test(ablated[layer], train, test))
+                for layer in later
+            ]
+            found[task.name].append(_Half(scores, test, removed.rank))
+    return pd.DataFrame(
+        [
+            {
+                "task": name,
+                "layer_ablated": at,
+                "rank": float(np.mean([half.rank for half in both])),
+                "layer_probed": layer,
+                **_summarise(both, i, settings=settings),
+            }
+            for name, both in found.items()
+            if len(both) == len(fits)
+            for i, layer in enumerate(later)
+        ]
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Score:
+    auroc: float
+    influence: Float[np.ndarray, " n"]
+    """Of every tested row."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Half:
+    """What one half measured."""
+
+    scores: Sequence[tuple[_Score, _Score]]
+    """By layer, intact and ablated."""
+    tested: LabelledTask
+    rank: int
+
+
+def _thin(task: LabelledTask, halves: Int[np.ndarray, " queries"], *, seed: int) -> LabelledTask:
+    """At most `ROWS_PER_CLASS` rows of each class in each half, drawn at random."""
+    rng = np.random.default_rng(seed)
+    keep = np.zeros(len(task.rows), dtype=bool)
+    for half in (0, 1):
+        for label in (True, False):
+            rows = np.flatnonzero((halves[task.queries] == half) & (task.satisfied == label))
+            keep[rng.permutation(rows)[:ROWS_PER_CLASS]] = True
+    return task.where(keep)
+
+
+def _replay(
+    model: LoadedModel,
+    source: ActivationSource,
+    rows: Int[np.ndarray, " n"],
+    removed: Subspace,
+    *,
+    layers: tuple[int, ...],
+    at: int,
+) -> dict[int, Float[np.ndarray, "n d"]]:
+    """Activations of the rows at `POSITION` with the subspace projected out at layer `at`."""
+    plan = plan_capture(source.responses.iloc[rows])
+    interventions = [Intervention(ProjectOut(removed), layers=(at,))]
+    found = {layer: np.empty((len(rows), len(removed.mean)), dtype=np.float32) for layer in layers}
+    column = POSITIONS.index(POSITION)
+    for start in range(0, len(rows), model.preset.batch_size):
+        batch = plan.order[start : start + model.preset.batch_size]
+        for layer, activations in replay(model, plan, batch, layers=layers, interventions=interventions):
+            found[layer][batch] = activations[:, column]
+    return found
+
+
+def _test(X: Float[np.ndarray, "n d"], train: LabelledTask, test: LabelledTask) -> _Score:
+    """A probe of the first rows, which are the training ones, on the others."""
+    first = len(train.rows)
+    probe = fit_discriminant(X[:first], train.satisfied)
+    scores = X[first:].astype(np.float64) @ probe.weight
+    auroc, influence = auroc_influence(scores[:, None], test.satisfied)
+    return _Score(float(auroc[0]), influence[:, 0])
+
+
+def _summarise(both: Sequence[_Half], layer: int, *, settings: AnalysisSettings) -> dict[str, object]:
+    """Means over halves with intervals over base queries."""
+    queries = np.concatenate([half.tested.queries for half in both])
+    intact, ablated = (
+        _Score(
+            float(np.mean([half.scores[layer][which].auroc for half in both])),
+            np.concatenate([half.scores[layer][which].influence for half in both]) / len(both),
+        )
+        for which in (0, 1)
+    )
+    row: dict[str, object] = {"auroc_intact": intact.auroc}
+    drop = _Score(intact.auroc - ablated.auroc, intact.influence - ablated.influence)
+    for score, (name, low, high) in (
+        (ablated, ("auroc_ablated", "low", "high")),
+        (drop, ("drop", "drop_low", "drop_high")),
+    ):
+        # To first order in the weights, as in the matrices.
+        changes = bootstrap_draws(
+            queries,
+            lambda weights, score=score: weights @ score.influence,
+            n_resamples=settings.n_bootstrap,
+            seed=settings.seed,
+        )
+        interval = interval_of(
+            score.auroc,
+            score.auroc + changes,
+            n_groups=len(np.unique(queries)),
+            confidence=1 - settings.alpha,
+        )
+        row |= {name: score.auroc, low: interval.low, high: interval.high}
+    return row | {"n": len(queries), "n_queries": len(np.unique(queries))}

@@ -1,0 +1,86 @@
+"""Causal ablation in representation: remove task A's subspace from activations, measure what is left of
+task B.
+
+Base queries are split in halves. One half chooses the layer (one for all tasks), fits A's subspace and B's
+probe; the other half measures; then they change places, and the two results are averaged. The score is the
+AUROC of satisfied against violated, by two probes: *refitted* on training activations without the subspace,
+which asks whether B's information is gone, and *fixed*, fitted on intact ones, which asks whether the
+probe's own direction was hit. The first is the stricter claim.
+
+LEACE needs no matrix of its own. A linear probe that is refitted after LEACE, or after the mean difference is
+projected out, may use exactly the weights orthogonal to the difference of the class means: the two erase the
+same information, and differ in how far they move the activations.
+
+Each removal is compared with two kinds of random subspaces of its rank: Gaussian directions, and directions
+matched to the variance that A's subspace takes away. In every cell, the kind that does more damage is the
+control.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from if_circuits.activations.source import ActivationSource
+from if_circuits.analyses.base import AnalysisSettings
+from if_circuits.analyses.causal_ablation.drop_matrix import DropMatrix, HalfScores, average
+from if_circuits.analyses.shared.discriminant import auroc_influence, fit_discriminant
+from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, query_halves
+from if_circuits.analyses.shared.task_subspaces import POSITION, HalfFit, control_bases
+
+Probe = Literal["refitted", "fixed"]
+PROBES: tuple[Probe, ...] = ("refitted", "fixed")
+
+
+def measure_representation(
+    source: ActivationSource, fits: Sequence[HalfFit], *, settings: AnalysisSettings
+) -> dict[Probe, DropMatrix]:
+    """Both probes' matrices: each half's subspaces on the other half's base queries, averaged over the
+    halves.
+
+    A task with too few labels in a half (`labelled.MIN_PER_CLASS`) has NaN in its row and column.
+    """
+    tasks = labelled_tasks(source, POSITION)
+    halves = query_halves(source, seed=settings.seed)
+    measured = [_measure(source, fit, tasks, halves == fit.half, settings=settings) for fit in fits]
+    names = tuple(task.name for task in tasks)
+    return {probe: average(names, [half[probe] for half in measured], floor=0.5) for probe in PROBES}
+
+
+def _measure(
+    source: ActivationSource,
+    fit: HalfFit,
+    tasks: Sequence[LabelledTask],
+    fitted: Bool[np.ndarray, " queries"],
+    *,
+    settings: AnalysisSettings,
+) -> dict[Probe, HalfScores]:
+    features = source.features(fit.layer, POSITION)
+    n_draws = settings.n_random_subspaces
+    removals: dict[int, Float[np.ndarray, "removals k d"]] = {}
+    for a, task in enumerate(tasks):
+        if (subspace := fit.subspaces.get(task.name)) is not None:
+            controls = control_bases(fit, subspace, n=n_draws, seed=settings.seed)
+            removals[a] = np.concatenate([subspace.basis[None], controls.reshape(-1, *subspace.basis.shape)])
+
+    scores: dict[Probe, HalfScores] = {
+        probe: HalfScores.empty(n_tasks=len(tasks), n_queries=len(fitted), n_draws=n_draws)
+        for probe in PROBES
+    }
+    for b, task in enumerate(tasks):
+        train, test = task.where(fitted[task.queries]), task.where(~fitted[task.queries])
+        if train.shortage() or test.shortage():
+            continue
+        discriminant = fit_discriminant(features[train.rows], train.satisfied)
+        X = features[test.rows].astype(np.float64)
+        for probe, half in scores.items():
+            refit = discriminant.refitted if probe == "refitted" else discriminant.blinded
+            weights = np.concatenate(
+                [discriminant.weight[None], *(refit(bases) for bases in removals.values())]
+            )
+            auroc, influence = auroc_influence(X @ weights.T, test.satisfied)
+            half.write(b, auroc, influence, queries=test.queries, ablated=list(removals))
+    return scores

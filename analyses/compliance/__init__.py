@@ -1,0 +1,1 @@
+"""How often is each constraint satisfied, asked for and not?"""

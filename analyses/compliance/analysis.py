@@ -1,0 +1,91 @@
+"""Compliance: how often each task's constraint is satisfied when it is asked for, and when it is not."""
+
+import numpy as np
+import pandas as pd
+
+from if_circuits.plotting import style
+from if_circuits.statistics.bootstrap import Interval, cluster_bootstrap, weighted_mean
+
+FEW = 20
+"""A task with fewer satisfied or fewer violated responses than this is marked: its probes rest on little."""
+
+
+def compliance_table(responses: pd.DataFrame, *, n_bootstrap: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """Compliance of each task, one row a task in the order of the figures.
+
+    Compliance is satisfied over all responses: an undecided one counts as not satisfied. `constrained` and
+    `unconstrained` are those of sampled responses to constrained prompts and to their unconstrained twins,
+    under the same verifier; `greedy` is NaN when nothing was decoded greedily. `low` and `high` bound
+    constrained minus unconstrained at 95 %, by bootstrap over base queries, and `<column>_low` and
+    `<column>_high` each share.
+    """
+    rows = [
+        _compliance_of(task, responses[responses["task"] == task], n_bootstrap=n_bootstrap, seed=seed)
+        for task in style.ordered_tasks(responses["task"].tolist())
+    ]
+    return pd.DataFrame(rows)
+
+
+def _compliance_of(task: str, rows: pd.DataFrame, *, n_bootstrap: int, seed: int) -> dict[str, object]:
+    sampled = rows[rows["temperature"] > 0]
+    constrained = sampled[sampled["constrained"]]
+    twins = sampled[~sampled["constrained"]]
+    greedy = rows[(rows["temperature"] == 0) & rows["constrained"]]
+
+    satisfied = (sampled["verdict"] == "satisfied").to_numpy(dtype=np.float64)
+    asked = sampled["constrained"].to_numpy(dtype=np.float64)
+    difference = cluster_bootstrap(
+        sampled["base_query"].to_numpy(),
+        lambda weights: (
+            weighted_mean(satisfied, weights * asked) - weighted_mean(satisfied, weights * (1 - asked))
+        ),
+        n_resamples=n_bootstrap,
+        seed=seed,
+    )
+    verdicts = constrained["verdict"].value_counts()
+    n_satisfied, n_violated = int(verdicts.get("satisfied", 0)), int(verdicts.get("violated", 0))
+    return {
+        "task": task,
+        "family": style.family_of(task),
+        "constrained": _share_satisfied(constrained),
+        "unconstrained": _share_satisfied(twins),
+        "difference": difference.estimate,
+        "low": difference.low,
+        "high": difference.high,
+        "greedy": _share_satisfied(greedy),
+        "n": len(constrained),
+        "satisfied": n_satisfied,
+        "violated": n_violated,
+        "undecided": int(verdicts.get("undecided", 0)),
+        "n_unconstrained": len(twins),
+        "undecided_unconstrained": int((twins["verdict"] == "undecided").sum()),
+        "truncated": int(constrained["truncated"].sum()),
+        "note": _note(n_satisfied, n_violated),
+        **_bounds("constrained", constrained, n_bootstrap=n_bootstrap, seed=seed),
+        **_bounds("unconstrained", twins, n_bootstrap=n_bootstrap, seed=seed),
+        **_bounds("greedy", greedy, n_bootstrap=n_bootstrap, seed=seed),
+    }
+
+
+def _bounds(name: str, rows: pd.DataFrame, *, n_bootstrap: int, seed: int) -> dict[str, object]:
+    """Interval of the share of satisfied responses over base queries; NaN without responses."""
+    found = Interval(float("nan"), float("nan"), float("nan"), 0)
+    if len(rows):
+        satisfied = (rows["verdict"] == "satisfied").to_numpy(dtype=np.float64)
+        found = cluster_bootstrap(
+            rows["base_query"].to_numpy(),
+            lambda weights: weighted_mean(satisfied, weights),
+            n_resamples=n_bootstrap,
+            seed=seed,
+        )
+    return {f"{name}_low": found.low, f"{name}_high": found.high}
+
+
+def _share_satisfied(rows: pd.DataFrame) -> float:
+    return float((rows["verdict"] == "satisfied").mean()) if len(rows) else float("nan")
+
+
+def _note(n_satisfied: int, n_violated: int) -> str:
+    if n_satisfied < FEW:
+        return f"floor: {n_satisfied} satisfied"
+    return f"ceiling: {n_violated} violated" if n_violated < FEW else ""

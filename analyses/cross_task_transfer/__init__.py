@@ -1,0 +1,1 @@
+"""Does one task's probe read another task?"""

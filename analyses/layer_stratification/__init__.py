@@ -1,0 +1,1 @@
+"""At which layer does each task become decodable?"""

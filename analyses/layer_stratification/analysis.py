@@ -1,0 +1,194 @@
+"""Analysis 4: at which layer does each task become readable, and do structural tasks come first and
+semantic ones last?
+
+Specialists at `last`, at every layer. A task is readable at a layer when its labels beat labels that
+whole base queries exchanged, corrected for looking at all layers (`decodability`). It *emerges* at the
+first readable layer whose out-of-fold AUROC has made at least half of the way from 0.5 to that of its
+best layer. Depth is (layer + 1) / blocks: 0 is `embed`, 1 the last block. In each resample of base
+queries the best layer and the half way are found again; a task that is readable at no layer has no
+depth, and is in the tables as "never".
+
+Rule. Effect: Kendall's tau-b between depth and the order structural, lexical, stylistic, semantic, over
+the tasks that emerge. Supported when its interval over base queries lies above 0 and p <= alpha, where p
+(one-sided) permutes the depths among the tasks: tasks are few, and nine depths that differ for reasons
+other than family must not count as a trend. Not supported when the interval lies below 0; else
+inconclusive, also when fewer than `MIN_TASKS` tasks or `MIN_FAMILIES` families emerge. When all emerge
+at one layer there is no trend: tau counts as 0, not supported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from if_circuits.activations.source import ActivationSource
+from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, Verdict, make_verdict, no_verdict
+from if_circuits.analyses.layer_stratification.figure import draw
+from if_circuits.analyses.shared.both_labels import on_both_labels
+from if_circuits.analyses.shared.decodability import layer_p_values
+from if_circuits.analyses.shared.probing import ProbingRows, fit_specialists, left_out_rows, probing_rows
+from if_circuits.analyses.shared.score_table import Score, ScoreTable, score_fitted, score_table
+from if_circuits.models.layers import depth, layer_label
+from if_circuits.plotting.style import family_of
+from if_circuits.statistics.trend import kendall_tau, trend_test
+from if_circuits.statistics.verdicts import decide
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from if_circuits.models.loading import LoadedModel
+
+NAME = "layer_stratification"
+CLAIM = "structural tasks emerge early, semantic ones late"
+ORDER = ("structural", "lexical", "stylistic", "semantic")
+"""Families from the shallowest to the deepest that the claim expects."""
+MIN_TASKS = 5
+MIN_FAMILIES = 3
+
+
+def run(
+    source: ActivationSource, settings: AnalysisSettings, *, model: LoadedModel | None = None
+) -> AnalysisResult:
+    """Probe every task at every layer and place its emergence. `model` is not used."""
+    del model
+    return on_both_labels(_analyse, source, settings)
+
+
+def _analyse(source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult:
+    rows = probing_rows(source, settings, "last")
+    left_out = left_out_rows([rows])
+    if not rows.tasks:
+        return AnalysisResult(NAME, left_out, no_verdict(CLAIM, "needs a task at `last`", rows.notes()))
+    table, readable = _layer_curves(source, rows, settings)
+    names = [task.name for task in rows.tasks]
+    depths = np.array([depth(layer, source.n_layers) for layer in source.layers])
+    curves = table.aurocs.estimate.reshape(len(names), len(depths))
+    draws = table.draws.reshape(len(table.draws), len(names), len(depths))
+    found = depths_of_emergence(curves[None], readable, depths)[0]
+    resampled = depths_of_emergence(draws, readable, depths)
+    emergence = _emergence_table(names, found, resampled, source)
+    sizes = table.frame.groupby("task")[["n", "n_base_queries", "n_over_d"]].first()
+    emergence = emergence.join(sizes, on="task")
+    verdict = _judge(table, names, found, resampled, settings)
+    never = [
+        f"{name} becomes readable at no layer" for name, at in zip(names, found, strict=True) if np.isnan(at)
+    ]
+    verdict = replace(verdict, notes=(*verdict.notes, *never, *rows.notes()))
+    frame = pd.concat([table.frame, left_out], ignore_index=True)
+    return AnalysisResult(NAME, frame, verdict, {"emergence": emergence})
+
+
+def depths_of_emergence(
+    curves: Float[np.ndarray, "draws tasks layers"],
+    readable: Bool[np.ndarray, "tasks layers"],
+    depths: Float[np.ndarray, " layers"],
+) -> Float[np.ndarray, "draws tasks"]:
+    """Depth of the first readable layer at half of the gain of the best one, for every curve of AUROCs.
+
+    NaN where a task is readable at no layer, or where no readable layer of a draw gets that far.
+    """
+    best = np.where(readable, curves, -np.inf).max(axis=2, keepdims=True)
+    there = readable & (curves - 0.5 >= (best - 0.5) / 2) & (best > 0.5)
+    return np.where(there.any(axis=2), depths[there.argmax(axis=2)], np.nan)
+
+
+def _layer_curves(
+    source: ActivationSource, rows: ProbingRows, settings: AnalysisSettings
+) -> tuple[ScoreTable, Bool[np.ndarray, "tasks layers"]]:
+    """Scores task by task, layer within task, and where they are more than chance."""
+    scores: list[list[Score]] = [[] for _ in rows.tasks]
+    features = [rows.features(source, layer) for layer in source.layers]
+    for layer, X in zip(source.layers, features, strict=True):
+        found = fit_specialists(X, rows)
+        for task, own in enumerate(scores):
+            own.append(score_fitted(rows, task, found, column=task, layer=layer, probe="specialist"))
+    p = np.stack(
+        [
+            layer_p_values(
+                [X[own] for X in features],
+                rows.labels[own],
+                rows.queries[own],
+                rows.fold_of_row[own],
+                paired=rows.paired,
+                n_permutations=settings.n_permutations,
+                seed=settings.seed,
+            )
+            for own in rows.of_task
+        ]
+    )
+    table = score_table([one for own in scores for one in own], settings)
+    table.frame["depth"] = [depth(layer, source.n_layers) for layer in table.frame["layer"]]
+    table.frame["p"] = p.ravel()
+    return table, p <= settings.alpha
+
+
+def _emergence_table(
+    names: list[str],
+    found: Float[np.ndarray, " tasks"],
+    resampled: Float[np.ndarray, "draws tasks"],
+    source: ActivationSource,
+) -> pd.DataFrame:
+    """Depth of emergence of each task with its interval."""
+    records: list[dict[str, object]] = []
+    for name, at, draws in zip(names, found.tolist(), resampled.T, strict=True):
+        known = draws[~np.isnan(draws)]
+        low, high = (
+            np.quantile(known, [0.025, 0.975], method="inverted_cdf")
+            if not np.isnan(at)
+            else (np.nan, np.nan)
+        )
+        layer = "never" if np.isnan(at) else layer_label(round(at * source.n_layers) - 1)
+        records.append(
+            {
+                "task": name,
+                "family": family_of(name),
+                "layer": layer,
+                "depth": at,
+                "low": float(low),
+                "high": float(high),
+                "share_of_resamples": len(known) / len(draws),
+            }
+        )
+    return pd.DataFrame(records)
+
+
+def _judge(
+    table: ScoreTable,
+    names: list[str],
+    found: Float[np.ndarray, " tasks"],
+    resampled: Float[np.ndarray, "draws tasks"],
+    settings: AnalysisSettings,
+) -> Verdict:
+    families = [family_of(name) for name in names]
+    ranks = np.array([ORDER.index(family) if family in ORDER else np.nan for family in families])
+    emerged = ~np.isnan(found) & ~np.isnan(ranks)
+    ranks, depths, draws = ranks[emerged], found[emerged], resampled[:, emerged]
+    # Without spread in depth there is no trend, which is tau = 0.
+    tau = float(np.nan_to_num(kendall_tau(depths[None], ranks)[0])) if len(depths) > 1 else float("nan")
+    interval = table.interval_from(tau, np.nan_to_num(kendall_tau(draws, ranks)))
+    test = trend_test(depths, ranks, n_permutations=settings.n_permutations, seed=settings.seed)
+    p = 1.0 if np.isnan(test.p) else test.p
+
+    decision = decide(interval, supported_when="above", threshold=0.0, p=p, alpha=settings.alpha)
+    rule = (
+        f"{decision.rule}; not supported also when all emerge at one layer; inconclusive when fewer than "
+        f"{MIN_TASKS} tasks or {MIN_FAMILIES} families emerge"
+    )
+    decision = replace(decision, rule=rule)
+    notes = [f"{len(depths)} of {len(names)} tasks emerge; p permutes depths among them (one-sided)"]
+    shown = {family for family, kept in zip(families, emerged, strict=True) if kept}
+    if len(depths) < MIN_TASKS or len(shown) < MIN_FAMILIES:
+        decision = replace(decision, verdict="inconclusive")
+        notes.insert(0, f"only {len(depths)} tasks of {len(shown)} families emerge")
+    elif np.ptp(depths) == 0 and interval.high <= 0:
+        decision = replace(decision, verdict="not supported", notes=("all tasks emerge at one layer",))
+    return make_verdict(CLAIM, decision, interval, p=p, notes=tuple(notes))
+
+
+def figure(result: AnalysisResult) -> Figure:
+    """Layer curves family by family on both kinds of labels, and the depth of emergence with intervals."""
+    return draw(result, families=ORDER)

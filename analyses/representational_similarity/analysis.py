@@ -1,0 +1,282 @@
+"""Representational similarity: do tasks represent "satisfied" alike?
+
+Three kinds of similarity between tasks, at `last`, at one layer that a fifth of the base queries chooses
+and the rest reports on:
+
+- *directions*: the angle between what "satisfied" moves in two tasks, the mean of satisfied minus that of
+  violated responses (`task_directions` says why not the directions of discriminants).
+  Directions a, b of tasks A, B are estimated on two halves of the base queries; (a0 b1)(a1 b0) / ((a0
+  a1)(b0 b1)) estimates their squared cosine over its split-half ceiling. Halves share no noise, so 0 is its
+  expectation for unrelated tasks: nothing is left to debias.
+- *subspaces*: overlap (mean squared cosine of principal angles) of INLP subspaces, beyond random ones of
+  the same ranks.
+- *PWCCA* and *linear CKA* of activations averaged within base queries, rows paired by base query, beyond a
+  permutation null and over the split-half ceiling.
+
+The verdict rests on the directions. PWCCA and CKA ask whether the base queries are arranged alike under two
+tasks, each in its own coordinates: they count content, which tasks over the same base queries share by
+design, and they cannot tell one direction for all tasks from one direction for each. They stand beside it
+as a description.
+
+Effect: mean over pairs of tasks of the squared cosine over its ceiling. The claim of few shared
+representations is supported when the interval over base queries lies below 0.5, not supported when above,
+else inconclusive. A task whose two halves do not agree (interval of a0 a1 not above 0) has no direction to
+compare; with fewer than `MIN_TASKS` others there is no verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from if_circuits.activations.source import ActivationSource
+from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, make_verdict, no_verdict
+from if_circuits.analyses.representational_similarity.figure import draw
+from if_circuits.analyses.representational_similarity.task_directions import (
+    DirectionProducts,
+    direction_products,
+)
+from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, query_codes
+from if_circuits.analyses.shared.task_subspaces import POSITION, best_layer, decodes, fit_subspaces
+from if_circuits.erasure.inlp import Inlp
+from if_circuits.interventions.subspace import Subspace
+from if_circuits.models.layers import layer_label
+from if_circuits.plotting.style import family_of, ordered_tasks
+from if_circuits.probes.folds import grouped_folds
+from if_circuits.similarity.angles import principal_angles, subspace_overlap
+from if_circuits.similarity.compare import compare_all
+from if_circuits.similarity.halves import PairedHalves, pair_halves
+from if_circuits.similarity.measures import Measure
+from if_circuits.similarity.reduction import default_components
+from if_circuits.statistics.bootstrap import interval_of
+from if_circuits.statistics.correction import benjamini_hochberg
+from if_circuits.statistics.permutation import permutation_p
+from if_circuits.statistics.verdicts import decide
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from if_circuits.models.loading import LoadedModel
+
+NAME = "representational_similarity"
+CLAIM = "few shared representations"
+FEW = 0.5
+"""Shared representations are few below this mean similarity."""
+MIN_TASKS = 5
+"""Fewer tasks with a reliable direction (ten pairs) say little of nine, and make no verdict."""
+MEASURES: tuple[Measure, ...] = ("pwcca", "cka")
+MAX_PERMUTATIONS = 200
+"""The null of a paired similarity is narrow; more shuffles would not move its mean."""
+
+
+def run(
+    source: ActivationSource, settings: AnalysisSettings, *, model: LoadedModel | None = None
+) -> AnalysisResult:
+    """Compare every pair of tasks. `model` is not used.
+
+    The table has one row per pair: `similarity` (of directions, the verdict's measure) with its interval,
+    and for subspaces, PWCCA and CKA the debiased value, ceiling and ratio; NaN where a task cannot be
+    compared. The table `tasks` says how far each task's halves agree, and why a task was left out.
+    """
+    del model
+    names = np.unique(source.responses["base_query"].to_numpy().astype(str))
+    folds = grouped_folds(names, n_folds=5, seed=settings.seed)
+    tasks = labelled_tasks(source, POSITION)
+    if len(tasks) < 2:
+        table = pd.DataFrame({"task": [task.name for task in tasks], "reason": "nothing to compare it with"})
+        why = f"{len(tasks)} tasks in the study, and a comparison needs two"
+        verdict = no_verdict(CLAIM, "needs two tasks", (why,))
+        return AnalysisResult(NAME, table.iloc[:0], verdict, {"tasks": table})
+    layer = best_layer(source, [task.where(folds[task.queries] == 0) for task in tasks])
+    features = source.features(layer, POSITION)
+    reporting = [(folds > 0) & (folds % 2 == half) for half in (0, 1)]
+    halves = [[task.where(chosen[task.queries]) for task in tasks] for chosen in reporting]
+    reasons = {a.name: a.shortage() or b.shortage() for a, b in zip(*halves, strict=True)}
+    usable = [[task for task in half if not reasons[task.name]] for half in halves]
+    products = None
+    if len(usable[0]) > 1:
+        products = direction_products(
+            features, usable, n_queries=len(names), n_bootstrap=settings.n_bootstrap, seed=settings.seed
+        )
+    agreement = _agreement(tasks, products, reasons, alpha=settings.alpha)
+    trained = np.sum([[len(task.rows) for task in half] for half in halves], axis=0) / 2
+    agreement.insert(5, "n_over_d", trained / features.shape[1])
+    table = _pairs(tasks, products, set(agreement.loc[agreement["reason"] == "", "task"]), settings=settings)
+    fitted = [fit_subspaces(features, half, Inlp(), seed=settings.seed)[0] for half in usable]
+    subspaces = [{task: space for task, space in half.items() if decodes(space)} for half in fitted]
+    table = table.merge(_overlaps(tasks, subspaces), on=["task_a", "task_b"])
+    paired = _paired_activations(source, features, folds > 0, seed=settings.seed)
+    for measure in MEASURES:
+        table = table.merge(_paired(paired, measure, settings=settings), on=["task_a", "task_b"], how="left")
+    table = table.assign(
+        layer=layer,
+        components=np.nan if paired is None else default_components(len(paired.groups)),
+        paired_queries=0 if paired is None else len(paired.groups),
+    )
+
+    kept = (agreement["reason"] == "").to_numpy()
+    notes = [f"layer {layer_label(layer)}, {int(kept.sum())} of {len(tasks)} tasks compared"]
+    notes += [
+        f"{label}, sum over pairs over that of the ceilings: {_pooled_ratio(table, measure):.2f}"
+        for label, measure in (
+            ("INLP subspace overlap", "overlap"),
+            ("PWCCA of paired activations (content included)", "pwcca"),
+            ("linear CKA of paired activations (content included)", "cka"),
+        )
+        if table[f"{measure}_ratio"].notna().any()
+    ]
+    notes += [
+        f"{row['task']} left out: {row['reason']}" for row in agreement.to_dict("records") if row["reason"]
+    ]
+    tables = {"tasks": agreement}
+    if products is None or kept.sum() < MIN_TASKS:
+        rule = f"a verdict needs {MIN_TASKS} tasks whose directions agree across halves"
+        return AnalysisResult(NAME, table, no_verdict(CLAIM, rule, tuple(notes)), tables)
+    chosen = np.isin(products.tasks, agreement.loc[kept, "task"])
+    draws = products.mean_draws(chosen)
+    interval = interval_of(
+        float(table["similarity"].mean()), draws, n_groups=products.n_queries, confidence=1 - settings.alpha
+    )
+    decision = decide(interval, supported_when="below", threshold=FEW, alpha=settings.alpha)
+    # Of a mean of FEW or more, from the resamples themselves.
+    p = permutation_p(FEW, draws[~np.isnan(draws)], alternative="greater")
+    return AnalysisResult(
+        NAME, table, make_verdict(CLAIM, decision, interval, p=p, notes=tuple(notes)), tables
+    )
+
+
+def figure(result: AnalysisResult) -> Figure:
+    """Matrices of directions, PWCCA and CKA over their ceilings; the means within and between families."""
+    return draw(result)
+
+
+def _pooled_ratio(table: pd.DataFrame, measure: str) -> float:
+    """Sum over pairs over the sum of their ceilings: unlike a mean of ratios, steady with small ceilings."""
+    kept = table[table[f"{measure}_ratio"].notna()]
+    return float(kept[measure].sum() / kept[f"{measure}_ceiling"].sum())
+
+
+def _agreement(
+    tasks: Sequence[LabelledTask],
+    products: DirectionProducts | None,
+    reasons: Mapping[str, str],
+    *,
+    alpha: float,
+) -> pd.DataFrame:
+    """Does each task's direction return on the other half? The product of the two, with its interval."""
+    rows: list[dict[str, object]] = []
+    for task in tasks:
+        row: dict[str, object] = {"task": task.name, "n": len(task.rows), "reason": reasons[task.name]}
+        if products is not None and task.name in products.tasks:
+            i = products.tasks.index(task.name)
+            own = products.draws[:, i, i]
+            bounds = interval_of(
+                products.estimate[i, i], own, n_groups=products.n_queries, confidence=1 - alpha
+            )
+            row |= {"agreement": bounds.estimate, "low": bounds.low, "high": bounds.high}
+            if not bounds.low > 0:
+                row["reason"] = "its directions on the two halves do not agree beyond chance"
+        rows.append(row)
+    return pd.DataFrame(rows).reindex(columns=["task", "agreement", "low", "high", "n", "reason"])
+
+
+def _pairs(
+    tasks: Sequence[LabelledTask],
+    products: DirectionProducts | None,
+    kept: set[str],
+    *,
+    settings: AnalysisSettings,
+) -> pd.DataFrame:
+    rows: list[dict[str, object]] = []
+    for first, second in combinations([task.name for task in tasks], 2):
+        row: dict[str, object] = {
+            "task_a": first,
+            "task_b": second,
+            "same_family": family_of(first) == family_of(second),
+        }
+        row |= dict.fromkeys(("similarity", "low", "high"), np.nan)
+        if products is not None and {first, second} <= kept:
+            a, b = products.tasks.index(first), products.tasks.index(second)
+            value = float(products.cosine[a, b])
+            draws = products.pair_draws(a, b)
+            found = interval_of(value, draws, n_groups=products.n_queries, confidence=1 - settings.alpha)
+            row |= {"similarity": value, "low": found.low, "high": found.high}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _overlaps(tasks: Sequence[LabelledTask], halves: Sequence[Mapping[str, Subspace]]) -> pd.DataFrame:
+    """Overlap of INLP subspaces of different halves, beyond chance, over that of each task with itself."""
+
+    def overlap(first: str, second: str) -> float:
+        pairs = ((halves[0].get(first), halves[1].get(second)), (halves[0].get(second), halves[1].get(first)))
+        found = [
+            subspace_overlap(a.basis, b.basis).debiased for a, b in pairs if a is not None and b is not None
+        ]
+        return float(np.mean(found)) if len(found) == 2 else np.nan
+
+    def smallest_angle(first: str, second: str) -> float:
+        a, b = halves[0].get(first), halves[1].get(second)
+        return np.nan if a is None or b is None else float(np.degrees(principal_angles(a.basis, b.basis)[0]))
+
+    rows: list[dict[str, object]] = []
+    for first, second in combinations([task.name for task in tasks], 2):
+        # A task that does not overlap with itself has no ceiling.
+        own = [value if value > 0 else np.nan for value in (overlap(first, first), overlap(second, second))]
+        ceiling = float(np.sqrt(own[0] * own[1]))
+        found = overlap(first, second)
+        row: dict[str, object] = {"task_a": first, "task_b": second}
+        row |= {"smallest_angle": smallest_angle(first, second)}
+        row |= {"overlap": found, "overlap_ceiling": ceiling, "overlap_ratio": found / ceiling}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _paired_activations(
+    source: ActivationSource,
+    features: Float[np.ndarray, "n d"],
+    reporting: Bool[np.ndarray, " q"],
+    *,
+    seed: int,
+) -> PairedHalves | None:
+    """Every task's constrained activations, whatever the verdict, paired by base query; None if these are
+    too few.
+    """
+    queries = query_codes(source)
+    usable = (
+        source.responses["constrained"].to_numpy(dtype=bool)
+        & reporting[queries]
+        & np.isfinite(features).all(axis=1)
+    )
+    names = source.responses["task"].to_numpy()
+    rows = {task: np.flatnonzero(usable & (names == task)) for task in ordered_tasks(names.tolist())}
+    try:
+        return pair_halves(
+            {task: features[chosen] for task, chosen in rows.items()},
+            {task: queries[chosen] for task, chosen in rows.items()},
+            seed=seed,
+        )
+    except ValueError:
+        return None
+
+
+def _paired(paired: PairedHalves | None, measure: Measure, *, settings: AnalysisSettings) -> pd.DataFrame:
+    """A paired similarity of every pair of tasks; p adjusted over the pairs (Benjamini-Hochberg)."""
+    columns = [
+        "task_a",
+        "task_b",
+        *(f"{measure}{name}" for name in ("", "_ceiling", "_ratio", "_p", "_p_adjusted")),
+    ]
+    if paired is None:
+        return pd.DataFrame(columns=columns)
+    n_permutations = min(settings.n_permutations, MAX_PERMUTATIONS)
+    found = compare_all(paired, measure=measure, n_permutations=n_permutations, seed=settings.seed)
+    rows = [(*pair, value.debiased, value.ceiling, value.ratio, value.p) for pair, value in found.items()]
+    return pd.DataFrame(rows, columns=columns[:-1]).assign(
+        **{columns[-1]: benjamini_hochberg(np.array([row[-1] for row in rows]))}
+    )

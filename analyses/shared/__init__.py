@@ -1,0 +1,1 @@
+"""What several questions share: labelled tasks, layer choice, score tables, text baselines, subspaces."""

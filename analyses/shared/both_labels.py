@@ -1,0 +1,113 @@
+"""Every probing analysis on both kinds of labels: natural, which the verdict rests on, and counterfactual.
+
+Natural labels come from responses to their own prompts, whose words may carry the label. Counterfactual ones
+put one text under a prompt that it satisfies and under another that it breaks (`tasks.counterfactual`), so
+that no word carries it. The analysis runs twice, unchanged, on the same folds over base queries. All its
+tables get the column `labels`; the table `labels` sets the two outcomes side by side, and a note of the
+verdict states the second and whether it differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pandas as pd
+
+from if_circuits.activations.source import ActivationSource
+from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, Verdict
+from if_circuits.plotting.style import ordered_tasks
+
+NATURAL, COUNTERFACTUAL = "natural", "counterfactual"
+
+Analysis = Callable[[ActivationSource, AnalysisSettings], AnalysisResult]
+"""An analysis of one kind of labels."""
+
+
+def on_both_labels(analyse: Analysis, source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult:
+    """The result on natural labels with the tables of both kinds, one under the other."""
+    natural = analyse(source, settings)
+    pairs = source.counterfactual
+    found = None if pairs is None else analyse(pairs, settings)
+    parts = [_marked(natural.table, NATURAL)]
+    tables = {name: [_marked(table, NATURAL)] for name, table in natural.tables.items()}
+    outcomes = [_outcome(natural, NATURAL)]
+    if found is not None:
+        parts.append(_marked(found.table, COUNTERFACTUAL))
+        for name, table in found.tables.items():
+            tables.setdefault(name, []).append(_marked(table, COUNTERFACTUAL))
+        outcomes.append(_outcome(found, COUNTERFACTUAL))
+    parts.append(_marked(_tasks_without_pairs(source), COUNTERFACTUAL))
+    return AnalysisResult(
+        natural.name,
+        _stacked(parts),
+        replace(natural.verdict, notes=(*natural.verdict.notes, _comparison(natural.verdict, found))),
+        {"labels": pd.DataFrame(outcomes), **{name: _stacked(found) for name, found in tables.items()}},
+    )
+
+
+def of_labels(table: pd.DataFrame, labels: str) -> pd.DataFrame:
+    """The rows of a table on one kind of labels."""
+    return table[table["labels"] == labels]
+
+
+def _marked(table: pd.DataFrame, labels: str) -> pd.DataFrame:
+    marked = table.copy()
+    marked.insert(0, "labels", labels)
+    return marked
+
+
+def _stacked(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+
+
+def _tasks_without_pairs(source: ActivationSource) -> pd.DataFrame:
+    """The tasks that have no counterfactual rows, with the reason."""
+    responses = source.responses
+    has_pairs = set() if source.counterfactual is None else set(source.counterfactual.responses["task"])
+    missing = [task for task in ordered_tasks(responses["task"].tolist()) if task not in has_pairs]
+    bare = {task for task in missing if (responses["parameters"][responses["task"] == task] == "{}").all()}
+    return pd.DataFrame(
+        {
+            "task": missing,
+            "reason": [
+                "no parameters to exchange, hence no counterfactual"
+                if task in bare
+                else "no compliant response has a counterfactual"
+                for task in missing
+            ],
+        }
+    )
+
+
+def _outcome(result: AnalysisResult, labels: str) -> dict[str, object]:
+    verdict, table = result.verdict, result.table
+    return {
+        "labels": labels,
+        "verdict": verdict.verdict,
+        "effect": verdict.effect,
+        "low": verdict.interval[0],
+        "high": verdict.interval[1],
+        "p": verdict.p,
+        "n_base_queries": verdict.n,
+        "n_tasks": int(table["task"][table["reason"] == ""].nunique()),
+        "notes": "; ".join(verdict.notes),
+    }
+
+
+def _comparison(natural: Verdict, found: AnalysisResult | None) -> str:
+    """The outcome on counterfactual labels in a sentence, and whether it differs."""
+    if found is None:
+        return "no counterfactual labels: the study has no pairs"
+    verdict = found.verdict
+    if verdict.n == 0:
+        return f"no effect on counterfactual labels: {'; '.join(verdict.notes)}"
+    low, high = verdict.interval
+    differs = (
+        "" if verdict.verdict == natural.verdict else ", which differs from the verdict on natural labels"
+    )
+    n_tasks = found.table["task"][found.table["reason"] == ""].nunique()
+    return (
+        f"on counterfactual labels ({n_tasks} tasks): {verdict.effect:.3f} [{low:.3f}, {high:.3f}], "
+        f"{verdict.verdict}{differs}"
+    )

@@ -1,0 +1,77 @@
+"""The labelled responses of each task: which rows an analysis may use, which it must leave out, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Int
+
+from if_circuits.activations.source import ActivationSource
+from if_circuits.plotting.style import ordered_tasks
+from if_circuits.probes.folds import grouped_folds
+
+MIN_PER_CLASS = 10
+"""A task with fewer satisfied or violated responses is recorded with the reason and left out of averages."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledTask:
+    """Constrained responses of one task with a decided verdict."""
+
+    name: str
+    rows: Int[np.ndarray, " n"]
+    """Row numbers in the source's responses and features."""
+    satisfied: Bool[np.ndarray, " n"]
+    queries: Int[np.ndarray, " n"]
+    """Number of each row's base query; the same number means the same query in every task."""
+
+    def where(self, keep: Bool[np.ndarray, " n"]) -> LabelledTask:
+        """The chosen ones of the task's rows."""
+        return replace(self, rows=self.rows[keep], satisfied=self.satisfied[keep], queries=self.queries[keep])
+
+    def shortage(self) -> str:
+        """Why the rows do not suffice for a probe; empty if they do."""
+        satisfied = int(self.satisfied.sum())
+        violated = len(self.satisfied) - satisfied
+        if min(satisfied, violated) >= MIN_PER_CLASS:
+            return ""
+        return f"{satisfied} satisfied and {violated} violated responses; {MIN_PER_CLASS} of each are needed"
+
+
+def labelled_tasks(source: ActivationSource, position: str) -> list[LabelledTask]:
+    """Every task's constrained, decided responses that have `position`, in the order of the figures."""
+    responses = source.responses
+    queries = query_codes(source)
+    verdicts = responses["verdict"].to_numpy()
+    # A position is absent from a response at every layer or at none.
+    present = np.isfinite(source.features(source.layers[0], position)).all(axis=1)
+    usable = (
+        responses["constrained"].to_numpy(dtype=bool) & np.isin(verdicts, ["satisfied", "violated"]) & present
+    )
+    names = responses["task"].to_numpy()
+    tasks: list[LabelledTask] = []
+    for name in ordered_tasks(list(dict.fromkeys(names.tolist()))):
+        rows = np.flatnonzero(usable & (names == name))
+        tasks.append(LabelledTask(name, rows, verdicts[rows] == "satisfied", queries[rows]))
+    return tasks
+
+
+def query_codes(source: ActivationSource) -> Int[np.ndarray, " n"]:
+    """The base query of each response, numbered in the order of their names."""
+    return np.searchsorted(source.base_queries, source.responses["base_query"].to_numpy(dtype=str))
+
+
+def text_codes(source: ActivationSource) -> Int[np.ndarray, " n"]:
+    """Number of each response's text: the two rows of a counterfactual pair have the same."""
+    responses = source.responses
+    return pd.factorize(responses["pair"] if "pair" in responses else responses["response_id"])[0]
+
+
+def query_halves(source: ActivationSource, *, seed: int) -> Int[np.ndarray, " queries"]:
+    """Half (0 or 1) of each base query, by its number: what one half fits, the other tests.
+
+    Raises InputError when there are fewer than two base queries.
+    """
+    return grouped_folds(source.base_queries, n_folds=2, seed=seed)

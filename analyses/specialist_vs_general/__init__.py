@@ -1,0 +1,1 @@
+"""Does a probe for one task beat one probe for all?"""

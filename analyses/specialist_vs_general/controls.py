@@ -1,0 +1,156 @@
+"""Beside the logistic specialists: other ways to fit them, and tasks that only memory could solve.
+
+- mean_difference, lda: the same rows and folds, without a penalty to choose (`probes.methods`);
+- control_task: labels that are random for each base query (Hewitt and Liang 2019, `probes.control`), which
+  only a probe that knows the base query again can read. Folds therefore deal every base query over all folds;
+- recurring: the real labels on those same folds. Selectivity is recurring minus control_task;
+- group permutation: the p-value of a ridge probe against labels that base queries exchanged (`decodability`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from if_circuits.analyses.base import AnalysisSettings
+from if_circuits.analyses.shared.decodability import layer_p_values
+from if_circuits.analyses.shared.probing import CS, ProbingRows
+from if_circuits.analyses.shared.score_table import Score, ScoreTable, score, score_of
+from if_circuits.probes.across_folds import fit_across_folds
+from if_circuits.probes.base import probes
+from if_circuits.probes.control import control_tasks
+from if_circuits.probes.evaluate import fit_by_fold
+from if_circuits.probes.folds import folds_within_groups
+
+METHODS = ("mean_difference", "lda")
+"""Registered probe methods that stand beside the logistic one."""
+N_CONTROLS = 5
+"""Control tasks of each task."""
+
+
+def method_scores(
+    X: Float[np.ndarray, "n d"], rows: ProbingRows, settings: AnalysisSettings, **columns: object
+) -> list[Score]:
+    """Specialists of every task by every other method, on the folds of the logistic ones.
+
+    Where a method finds nothing to tell the classes apart by, as where pairs of one text look the same, every
+    row of the fold scores the same: chance, not converged.
+    """
+    found: list[Score] = []
+    for task, own in enumerate(rows.of_task):
+        for name in METHODS:
+            fitted = fit_by_fold(
+                probes.get(name),
+                X[own],
+                rows.labels[own],
+                rows.queries[own],
+                fold_of_row=rows.fold_of_row[own],
+                seed=settings.seed,
+                used=np.ones(own.stop - own.start, dtype=bool),
+            )
+            n_train = fitted.n * (1 - 1 / rows.n_folds)
+            fits = np.isfinite(fitted.scores)
+            found.append(
+                score(
+                    rows,
+                    task,
+                    rows.spread(task, np.where(fits, fitted.scores, 0.0)),
+                    threshold=rows.spread(task, np.where(fits, fitted.prior, 0.0)),
+                    **columns,
+                    probe=name,
+                    n_train=n_train,
+                    d=X.shape[1],
+                    n_over_d=n_train / X.shape[1],
+                    converged=bool(fitted.converged.all()),
+                )
+            )
+    return found
+
+
+def control_scores(
+    X: Float[np.ndarray, "n d"], rows: ProbingRows, settings: AnalysisSettings, **columns: object
+) -> list[Score]:
+    """Every task and its control tasks on folds in which base queries recur; `control` numbers the tasks."""
+    found: list[Score] = []
+    for task, own in enumerate(rows.of_task):
+        queries = rows.queries[own]
+        labels = control_tasks(rows.labels[own], queries, n_controls=N_CONTROLS, seed=settings.seed)
+        folds = folds_within_groups(queries, n_folds=rows.n_folds, seed=settings.seed, texts=rows.texts[own])
+        fits = fit_across_folds(
+            X[own], labels, fold_of_row=folds, train=np.ones(labels.shape, dtype=bool), Cs=CS
+        )
+        for column in range(labels.shape[1]):
+            n_train = float(fits.n[column].mean())
+            found.append(
+                score_of(
+                    rows,
+                    task,
+                    fits.scores[:, column],
+                    labels[:, column],
+                    folds,
+                    threshold=fits.prior[:, column],
+                    **columns,
+                    probe="control_task" if column else "recurring",
+                    control=float(column) if column else np.nan,
+                    n_train=n_train,
+                    d=X.shape[1],
+                    n_over_d=n_train / X.shape[1],
+                    C=float(np.median(fits.C[column])),
+                    converged=bool(fits.converged[column].all()),
+                )
+            )
+    return found
+
+
+def selectivity_table(
+    table: ScoreTable, X: Float[np.ndarray, "n d"], rows: ProbingRows, settings: AnalysisSettings
+) -> pd.DataFrame:
+    """Selectivity of each task with its interval, and the p-value of its group permutations.
+
+    `table` holds the rows of `control_scores` at one layer and position, whose activations are X.
+    """
+    probe, names = table.frame["probe"], table.frame["task"]
+    records: list[dict[str, object]] = []
+    for labelled, own in zip(rows.tasks, rows.of_task, strict=True):
+        here = names == labelled.name
+        real, controls = (
+            np.flatnonzero(here & (probe == kind)).tolist() for kind in ("recurring", "control_task")
+        )
+        estimate, draws = table.aurocs.estimate, table.draws
+        # A resample may leave a control task one class; the others then stand for it.
+        found = table.interval_from(
+            float(estimate[real].mean() - estimate[controls].mean()),
+            draws[:, real].mean(axis=1) - _mean_of_known(draws[:, controls]),
+        )
+        p = layer_p_values(
+            [X[own]],
+            rows.labels[own],
+            rows.queries[own],
+            rows.fold_of_row[own],
+            paired=rows.paired,
+            n_permutations=settings.n_permutations,
+            seed=settings.seed,
+        )
+        records.append(
+            {
+                "task": labelled.name,
+                "position": rows.position,
+                "recurring": float(estimate[real].mean()),
+                "control_task": float(estimate[controls].mean()),
+                "selectivity": found.estimate,
+                "low": found.low,
+                "high": found.high,
+                "p_permutation": float(p[0]),
+                "n": len(labelled.rows),
+                "n_over_d": len(labelled.rows) * (1 - 1 / rows.n_folds) / X.shape[1],
+                "n_base_queries": found.n_groups,
+            }
+        )
+    return pd.DataFrame(records)
+
+
+def _mean_of_known(draws: Float[np.ndarray, "resamples controls"]) -> Float[np.ndarray, " resamples"]:
+    known = ~np.isnan(draws)
+    total, count = np.where(known, draws, 0.0).sum(axis=1), known.sum(axis=1)
+    return np.divide(total, count, out=np.full(len(draws), np.nan), where=count > 0)

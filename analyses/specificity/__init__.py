@@ -1,0 +1,1 @@
+"""Is a task's row space about its constraint? Constrained against unconstrained activations in it."""

@@ -1,0 +1,1 @@
+"""Planning or monitoring? Decodability along the response, against the words so far."""

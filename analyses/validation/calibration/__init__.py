@@ -1,0 +1,1 @@
+"""Error rates and power of every analysis on simulated studies."""

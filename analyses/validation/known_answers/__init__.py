@@ -1,0 +1,1 @@
+"""The study on models with a planted mechanism, beside what was planted."""

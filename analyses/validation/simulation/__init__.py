@@ -1,0 +1,1 @@
+"""Studies with a planted answer, made without a model."""

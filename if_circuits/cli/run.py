@@ -1,0 +1,123 @@
+"""`if-circuits run`: a whole study, or the rest of one that was stopped."""
+
+import argparse
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from if_circuits.analyses.base import ANALYSES, AnalysisSettings
+from if_circuits.cli.arguments import MODEL_HELP, add_generation_options, count, seed, temperature
+from if_circuits.errors import InputError
+from if_circuits.study import StudyConfig
+
+DEFAULTS = StudyConfig(model="")
+
+_SETTINGS = {
+    "--folds": "n_folds",
+    "--bootstrap": "n_bootstrap",
+    "--permutations": "n_permutations",
+    "--random-subspaces": "n_random_subspaces",
+}
+
+
+_OWN_PROMPTS = {"n_base_queries": "--base-queries", "prompts_per_query": "--prompts-per-query"}
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the command line."""
+    run: argparse.ArgumentParser = commands.add_parser(
+        "run",
+        help="run a whole study, report included, or go on with one",
+        description="Run a whole study, report included. A study that was stopped goes on where it was.",
+    )
+    run.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+    run.add_argument("--out", metavar="DIR", type=Path, required=True, help="directory of the study")
+    run.add_argument("--tasks", metavar="NAME", nargs="+", help="only these tasks (default: all)")
+    run.add_argument(
+        "--analyses", metavar="NAME", nargs="+", choices=ANALYSES, help="only these (default: all seven)"
+    )
+    run.add_argument(
+        "--base-queries",
+        dest="n_base_queries",
+        metavar="N",
+        type=count,
+        help=f"what to write about: the groups of all statistics (default: {DEFAULTS.n_base_queries})",
+    )
+    run.add_argument(
+        "--prompts-per-query",
+        dest="prompts_per_query",
+        metavar="N",
+        type=count,
+        help=f"constrained prompts for each task and base query (default: {DEFAULTS.prompts_per_query})",
+    )
+    run.add_argument(
+        "--prompts",
+        metavar="FILE",
+        help="prompts in IFEval's format (JSON Lines) instead of ours: all that a task verifies",
+    )
+    run.add_argument(
+        "--judge",
+        dest="judges",
+        metavar="WHAT=JUDGE",
+        type=_judge,
+        action="append",
+        help="judge sentiment, toxicity, topic or register by another judge: sentiment=vader, or a "
+        "Hugging Face classifier, sentiment=hf:NAME or sentiment=hf:NAME?positive=LABEL_1; may be repeated",
+    )
+    run.add_argument(
+        "--samples",
+        dest="samples_per_prompt",
+        metavar="N",
+        type=count,
+        help=f"sampled responses to each prompt (default: {DEFAULTS.samples_per_prompt})",
+    )
+    run.add_argument(
+        "--temperature", metavar="T", type=temperature, help=f"default: {DEFAULTS.temperature:g}"
+    )
+    run.add_argument(
+        "--no-greedy", dest="greedy", action="store_const", const=False, help="leave the greedy responses out"
+    )
+    run.add_argument(
+        "--layers", metavar="L", nargs="+", type=int, help="layers to read; -1 is embed (default: all)"
+    )
+    run.add_argument("--batch-size", metavar="N", type=count, help="default: the preset's")
+    run.add_argument("--seed", metavar="N", type=seed, help=f"default: {DEFAULTS.seed}")
+    add_generation_options(run)
+    statistics = run.add_argument_group("statistics")
+    for option, name in _SETTINGS.items():
+        default = getattr(DEFAULTS.settings, name)
+        statistics.add_argument(option, dest=name, metavar="N", type=count, help=f"default: {default}")
+    statistics.add_argument(
+        "--erasure",
+        metavar="NAME",
+        help="erasure method of causal ablation: inlp, mean_difference, or one of an installed package "
+        f"(default: {DEFAULTS.settings.erasure})",
+    )
+    run.set_defaults(command=_run)
+
+
+def _judge(text: str) -> tuple[str, str]:
+    name, equals, judge = text.partition("=")
+    if not (name and equals and judge):
+        raise argparse.ArgumentTypeError(f"{text!r} is not WHAT=JUDGE, as in sentiment=hf:NAME")
+    return name, judge
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    given = {name: value for name, value in vars(arguments).items() if value is not None}
+    chosen = {item.name: given[item.name] for item in fields(StudyConfig) if item.name in given}
+    several = ("tasks", "layers", "analyses", "judges")
+    chosen |= {name: tuple(chosen[name]) for name in several if name in chosen}
+    if "prompts" in chosen and (unused := {"n_base_queries", "prompts_per_query"} & set(chosen)):
+        options = " and ".join(sorted(_OWN_PROMPTS[name] for name in unused))
+        raise InputError(f"{options} cannot go with --prompts, which takes all prompts of its file")
+    settings = {item.name: given[item.name] for item in fields(AnalysisSettings) if item.name in given}
+    config = StudyConfig(**chosen, settings=replace(DEFAULTS.settings, **settings))
+
+    from if_circuits.cli.console import StageDisplay, print_study
+    from if_circuits.study import Study
+
+    with StageDisplay() as progress:
+        study = Study.run(config, arguments.out, progress=progress)
+    print_study(study)
+    return 0

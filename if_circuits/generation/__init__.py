@@ -1,0 +1,1 @@
+"""Answers: the decoding loop and its cache, batches, responses, and responses under conditions."""

@@ -1,0 +1,41 @@
+"""The responses of a model under interventions, as one table: what most scripts want."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from if_circuits.generation.responses import GenerationConfig, Prompts, generate_conditions
+from if_circuits.interventions.hooks import Intervention
+from if_circuits.tasks.verification import verify
+
+if TYPE_CHECKING:
+    from if_circuits.models.loading import LoadedModel
+
+
+def responses_under(
+    model: LoadedModel,
+    prompts: Prompts,
+    conditions: Mapping[str, Intervention | Sequence[Intervention]],
+    *,
+    config: GenerationConfig | None = None,
+) -> pd.DataFrame:
+    """The response to each prompt under each condition, generated in one run: the table of
+    `generate_conditions`, verified where the prompts belong to tasks.
+
+    A condition is one intervention or several; `[]` is the intact model. Prompts are texts, or a table as
+    `build_prompts` makes it: with the columns task and parameters, the responses have a verdict and its
+    reason. Decoding is greedy, and of the preset's length, unless `config` says otherwise.
+    """
+    if config is None:
+        preset = model.preset
+        config = GenerationConfig(preset.max_new_tokens, temperature=0.0, batch_size=preset.batch_size)
+    several = {
+        name: [given] if isinstance(given, Intervention) else given for name, given in conditions.items()
+    }
+    responses = generate_conditions(model, prompts, config, several)
+    if not {"task", "parameters"} <= set(responses.columns):
+        return responses
+    return verify(responses, chosen=model.preset.judges)

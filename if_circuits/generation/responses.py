@@ -1,0 +1,217 @@
+"""Responses to prompts: batched, sampled or greedy, under interventions or without.
+
+A response is determined by the model, its prompt, its sample number and the seed. Batch size, order and
+the other prompts make no difference, so parts of a study can be generated apart and again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from if_circuits.errors import InputError
+from if_circuits.generation.batches import in_batches
+from if_circuits.generation.decoding import decode
+from if_circuits.interventions.hooks import Intervention, intervene_by_row
+
+if TYPE_CHECKING:
+    from if_circuits.models.loading import LoadedModel
+
+Prompts: TypeAlias = pd.DataFrame | Sequence[str]
+"""A table with the columns prompt_id (unique) and prompt, and any others; or texts, which get the ids "0",
+"1", ..."""
+
+Progress = Callable[[int, int], None]
+"""Told (responses done, responses in all)."""
+
+
+@dataclass(frozen=True)
+class GenerationConfig:
+    """How responses are generated."""
+
+    max_new_tokens: int
+    """A response that has no EOS among so many tokens is truncated."""
+    temperature: float = 1.0
+    """0 is greedy decoding."""
+    samples_per_prompt: int = 1
+    seed: int = 0
+    batch_size: int = 64
+    """Responses generated side by side; changes speed and memory only."""
+
+    def __post_init__(self) -> None:
+        if min(self.max_new_tokens, self.samples_per_prompt, self.batch_size) < 1:
+            raise InputError(
+                "max_new_tokens, samples_per_prompt and batch_size must be at least 1, got "
+                f"{self.max_new_tokens}, {self.samples_per_prompt} and {self.batch_size}"
+            )
+        if not 0 <= self.temperature < float("inf"):
+            raise InputError(f"temperature must be 0 (greedy) or positive, got {self.temperature}")
+        if self.temperature == 0 and self.samples_per_prompt > 1:
+            raise InputError(
+                f"greedy decoding gives {self.samples_per_prompt} times the same response; "
+                "set samples_per_prompt to 1, or a temperature above 0"
+            )
+
+
+def generate(
+    model: LoadedModel,
+    prompts: Prompts,
+    config: GenerationConfig,
+    *,
+    interventions: Sequence[Intervention] = (),
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """One row a response, in the order of the prompts, with the prompts' columns and these:
+
+    response_id ("prompt_id/sample"), sample, temperature, response (text), prompt_tokens, response_tokens
+    (ids, with the EOS where it came), n_tokens (without the EOS), truncated.
+
+    Raises InputError for prompts without the columns prompt_id and prompt, and for prompts that leave no
+    room for max_new_tokens in the model's context.
+    """
+    (responses,) = _generate(model, prompts, config, [interventions], progress)
+    return responses
+
+
+def generate_conditions(
+    model: LoadedModel,
+    prompts: Prompts,
+    config: GenerationConfig,
+    conditions: Mapping[str, Sequence[Intervention]],
+    *,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """The responses of `generate` under the interventions of each condition, in one run; adds the column
+    condition.
+
+    Ordered by condition, then by prompt; response_id is "prompt_id/sample/condition". The conditions of a
+    response share its sampling noise. Rows of one batch carry different conditions, so many of them over
+    few prompts fill it.
+    """
+    if not conditions:
+        raise InputError("there are no conditions; an empty sequence of interventions is the intact model")
+    tables = _generate(model, prompts, config, list(conditions.values()), progress)
+    for name, table in zip(conditions, tables, strict=True):
+        table.insert(list(table.columns).index("response_id"), "condition", name)
+        table["response_id"] += f"/{name}"
+    return pd.concat(tables, ignore_index=True)
+
+
+def _generate(
+    model: LoadedModel,
+    prompts: Prompts,
+    config: GenerationConfig,
+    conditions: Sequence[Sequence[Intervention]],
+    progress: Progress | None,
+) -> list[pd.DataFrame]:
+    prompts = _as_table(prompts)
+    encoded = _encode(model, prompts, config)
+    n = len(encoded)
+    # A context is one prompt under one condition; its samples share the reading of the prompt.
+    contexts = encoded * len(conditions)
+    lengths = torch.tensor([len(ids) for ids in encoded], device=model.device)
+    # Where no condition touches a prompt before its last token, all of them share the reading up to there.
+    intact = not any(each.scope.prompt for condition in conditions for each in condition)
+    shared = intact and len(conditions) > 1 and int(lengths.min()) > 1
+    order = sorted(range(len(contexts)), key=lambda i: (len(contexts[i]), i % n))
+    jobs = [(context, sample) for context in order for sample in range(config.samples_per_prompt)]
+    prompt_ids = [str(name) for name in prompts["prompt_id"]]
+
+    generated: dict[tuple[int, int], list[int]] = {}
+    with intervene_by_row(model, conditions) as reader:
+
+        def assign(batch: Int[Tensor, " batch"]) -> None:
+            prompts, several = batch % n, len(conditions) > 1
+            reader.assign(
+                prompts=prompts, lengths=lengths[prompts], conditions=batch // n if several else None
+            )
+
+        def respond(batch: Sequence[tuple[int, int]]) -> list[list[int]]:
+            noise = np.stack([_noise(config, prompt_ids[context % n], sample) for context, sample in batch])
+            return decode(
+                model,
+                contexts,
+                [context for context, _ in batch],
+                max_new_tokens=config.max_new_tokens,
+                temperature=config.temperature,
+                noise=torch.from_numpy(noise).to(model.device),
+                stems=[context % n for context in range(len(contexts))] if shared else None,
+                on_batch=assign,
+            )
+
+        for batch, responses in in_batches(jobs, config.batch_size, respond, what="generation"):
+            generated.update(zip(batch, responses, strict=True))
+            if progress is not None:
+                progress(len(generated), len(jobs))
+    samples = range(config.samples_per_prompt)
+    return [
+        _table(model, prompts, config, encoded, [generated[c * n + i, s] for i in range(n) for s in samples])
+        for c in range(len(conditions))
+    ]
+
+
+def _as_table(prompts: Prompts) -> pd.DataFrame:
+    if isinstance(prompts, pd.DataFrame):
+        return prompts
+    if isinstance(prompts, str):
+        raise InputError(f"prompts are a table or a list of texts; give [{prompts!r}] for one")
+    return pd.DataFrame({"prompt_id": [str(i) for i in range(len(prompts))], "prompt": list(prompts)})
+
+
+def _encode(model: LoadedModel, prompts: pd.DataFrame, config: GenerationConfig) -> list[list[int]]:
+    missing = [column for column in ("prompt_id", "prompt") if column not in prompts.columns]
+    if missing or prompts.empty:
+        raise InputError(
+            "prompts need at least one row and the columns prompt_id and prompt, "
+            f"got {len(prompts)} rows with {', '.join(map(str, prompts.columns)) or 'no columns'}"
+        )
+    if prompts["prompt_id"].duplicated().any():
+        twice = prompts["prompt_id"][prompts["prompt_id"].duplicated()].iloc[0]
+        raise InputError(f"prompt_id {twice!r} occurs twice; each prompt needs an id of its own")
+    rows = model.chat.encode([str(text) for text in prompts["prompt"]])
+    for prompt_id, ids in zip(prompts["prompt_id"], rows, strict=True):
+        if len(ids) + config.max_new_tokens > model.context_length:
+            raise InputError(
+                f"prompt {prompt_id!r} has {len(ids)} tokens and {config.max_new_tokens} new ones: more than "
+                f"the {model.context_length} of {model.name}'s context; shorten it or lower max_new_tokens"
+            )
+    return rows
+
+
+def _noise(config: GenerationConfig, prompt_id: str, sample: int) -> Float[np.ndarray, " max_new_tokens"]:
+    """Uniform numbers that depend on seed, prompt and sample alone; more tokens only add to them."""
+    key = hashlib.blake2b(repr((config.seed, prompt_id, sample)).encode(), digest_size=16).digest()
+    stream = np.random.Generator(np.random.Philox(key=int.from_bytes(key, "big")))
+    return stream.random(config.max_new_tokens)
+
+
+def _table(
+    model: LoadedModel,
+    prompts: pd.DataFrame,
+    config: GenerationConfig,
+    encoded: list[list[int]],
+    responses: list[list[int]],
+) -> pd.DataFrame:
+    per_prompt = config.samples_per_prompt
+    table = prompts.iloc[np.repeat(np.arange(len(prompts)), per_prompt)].reset_index(drop=True)
+    sample = np.tile(np.arange(per_prompt), len(prompts))
+    ended = [bool(ids) and ids[-1] in model.chat.eos_ids for ids in responses]
+    texts = [ids[:-1] if end else ids for ids, end in zip(responses, ended, strict=True)]
+    return table.assign(
+        response_id=[f"{p}/{s}" for p, s in zip(table["prompt_id"], sample, strict=True)],
+        sample=sample,
+        temperature=config.temperature,
+        response=[model.chat.decode(ids) for ids in texts],
+        prompt_tokens=pd.Series([ids for ids in encoded for _ in range(per_prompt)], dtype=object),
+        response_tokens=pd.Series(responses, dtype=object),
+        n_tokens=[len(ids) for ids in texts],
+        truncated=[not end for end in ended],
+    )

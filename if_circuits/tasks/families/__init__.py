@@ -1,0 +1,1 @@
+"""The study's nine tasks, a module a family."""
