@@ -25,13 +25,14 @@ from if_circuits.activations.replay import replay
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.causal_ablation.response_directions import ResponseDirections
-from if_circuits.analyses.shared.discriminant import auroc_influence, fit_discriminant
+from if_circuits.analyses.shared.discriminant import fit_discriminant
 from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, query_halves
 from if_circuits.analyses.shared.task_subspaces import POSITION, fit_subspaces
 from if_circuits.erasure.base import EraserMethod
 from if_circuits.interventions.hooks import Intervention
 from if_circuits.interventions.operations import ProjectOut
 from if_circuits.interventions.subspace import Subspace
+from if_circuits.statistics.auroc import auroc_influence
 from if_circuits.statistics.bootstrap import bootstrap_draws, interval_of
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def _test(X: Float[np.ndarray, "n d"], train: LabelledTask, test: LabelledTask) 
     first = len(train.rows)
     probe = fit_discriminant(X[:first], train.satisfied)
     scores = X[first:].astype(np.float64) @ probe.weight
-    auroc, influence = auroc_influence(scores[:, None], test.satisfied)
+    auroc, influence = auroc_influence(test.satisfied, scores[:, None])
     return _Score(float(auroc[0]), influence[:, 0])
 
 
