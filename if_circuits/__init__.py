@@ -1,3 +1,3 @@
 """How language models follow instructions: probes, erasure and ablation on TransformerLens models."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
