@@ -3,9 +3,6 @@
 Fitted on half of the base queries, removed on the other, beside random ones. JSON is then never closed.
 """
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
 from if_circuits.activations.capture import capture
 from if_circuits.erasure.mean_difference import MeanDifference
 from if_circuits.erasure.random_subspace import random_subspace
@@ -24,8 +21,7 @@ prompts = build_prompts(get_tasks([TASK]), n_base_queries=N_QUERIES, held_out_on
 fitting = prompts["base_query"].isin(prompts["base_query"].unique()[: N_QUERIES // 2])
 rows = verify(generate(model, prompts[fitting], GenerationConfig(max_new_tokens=64, samples_per_prompt=4)))
 kept, queries = (rows["verdict"] == "satisfied").to_numpy(), rows["base_query"].to_numpy()
-with TemporaryDirectory() as directory:
-    X = capture(model, rows, directory=Path(directory), batch_size=64, layers=[LAYER]).read(LAYER, "last")
+X = capture(model, rows, layers=LAYER).features(LAYER, "last")
 found = MeanDifference(name="ablated").fit(X, kept, groups=queries, seed=0)  # Inlp() removes more directions
 
 randoms = [random_subspace(found.rank, mean=found.mean, seed=i, name=f"random {i}") for i in range(3)]
