@@ -1,11 +1,11 @@
 """Causal ablation: which tasks depend on which, in representation and, given the model, in behaviour.
 
 In representation, task A's subspace (INLP's, unless the settings name another method) is removed from
-held-out activations and task B's probe fitted and measured again (`ablation_representation`). In behaviour,
+held-out activations and task B's probe fitted and measured again (`representation`). In behaviour,
 A's mean difference along the response is projected out of several layers while the model writes, and the
-new responses to B's prompts are verified (`ablation_behaviour`). Only the second speaks of cause.
+new responses to B's prompts are verified (`behaviour`). Only the second speaks of cause.
 Both give a directed matrix, rows ablated and columns measured, against random subspaces of the same rank;
-`dependency_edges` says which cells are edges.
+`edges` says which cells are edges.
 
 The claim: dependencies are sparse and asymmetric. Its rule:
 

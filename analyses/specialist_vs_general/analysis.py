@@ -10,7 +10,7 @@ Compared on the same folds over base queries:
 All layers at `prompt_end` and `last`, all positions at the layer that most folds chose. The claim is
 tested at `last`, at the layer that each fold's other folds choose for the specialists (`layer_choice`).
 Beside the specialists stand, at the layer that most folds chose, those of other methods and at `last` control
-tasks (`probe_controls`); and baselines that see no activation (`text_baselines`).
+tasks (`controls`); and baselines that see no activation (`text_baselines`).
 
 Rule. Effect: mean over tasks of the AUROC of specialist minus general. Supported when its interval over
 base queries lies above 0 and p <= alpha, where p (two-sided) flips the signs of the tasks' differences;
