@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Shaped
 from if_circuits.erasure.base import erasure_methods
 from if_circuits.erasure.labelled import checked
 from if_circuits.interventions.subspace import AffineErasure
+from if_circuits.threads import one_thread
 
 
 @erasure_methods.register("leace")
@@ -22,6 +23,7 @@ class Leace:
     but without it n near d makes the change arbitrarily large."""
     name: str = "LEACE"
 
+    @one_thread
     def fit(
         self,
         X: Float[np.ndarray, "n d"],

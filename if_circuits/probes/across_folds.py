@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float, Int
 from if_circuits.errors import InputError
 from if_circuits.probes.linear import LinearProbe
 from if_circuits.probes.logistic import LogisticFits, fit_logistic
+from if_circuits.threads import one_thread
 
 CS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Inverse penalties to choose from on standardised features, from very heavy to hardly any."""
@@ -70,6 +71,7 @@ class AcrossFolds:
         return _held_out_scores(X, self.fits, self.fold_of_row, self.n_folds)
 
 
+@one_thread
 def fit_across_folds(
     X: Float[np.ndarray, "n d"],
     y: Bool[np.ndarray, " n *p"],
@@ -136,6 +138,7 @@ def _fit_same_rows(
     )
 
 
+@one_thread
 def choose_penalties(
     X: Float[np.ndarray, "n d"],
     y: Bool[np.ndarray, " n"],

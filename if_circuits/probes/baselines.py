@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from if_circuits.errors import InputError
 from if_circuits.probes.evaluate import OutOfFold, out_of_fold, out_of_fold_by
 from if_circuits.probes.linear import LinearProbe
+from if_circuits.threads import one_thread
 
 TEXT_CS = (1e-2, 1e-1, 1.0, 10.0)
 """Inverse penalties for unscaled log-counts."""
@@ -64,6 +65,7 @@ def length_features(n_tokens: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n 3"]
     return np.stack([tokens, tokens**2, np.log1p(tokens)], axis=1)
 
 
+@one_thread
 def bag_of_tokens(
     texts: Sequence[Sequence[Sequence[int]]],
     y: Bool[np.ndarray, " n"],

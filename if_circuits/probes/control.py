@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Shaped
 from if_circuits.probes.across_folds import CS, fit_across_folds
 from if_circuits.probes.folds import folds_within_groups
 from if_circuits.statistics.auroc import auroc
+from if_circuits.threads import one_thread
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +58,7 @@ def control_tasks(
     return np.stack([y, *(control_labels(y, groups, seed=seed + k) for k in range(n_controls))], axis=1)
 
 
+@one_thread
 def selectivity(
     X: Float[np.ndarray, "n d"],
     y: Bool[np.ndarray, " n"],

@@ -13,6 +13,7 @@ from if_circuits.probes.across_folds import CS, fit_across_folds
 from if_circuits.probes.base import ProbeMethod
 from if_circuits.probes.folds import grouped_folds
 from if_circuits.statistics.auroc import auroc
+from if_circuits.threads import one_thread
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +40,7 @@ class OutOfFold:
     """What could not be fitted or did not converge, fold by fold."""
 
 
+@one_thread
 def out_of_fold(
     X: Float[np.ndarray, "n d"],
     y: Bool[np.ndarray, " n"],
@@ -66,6 +68,7 @@ def out_of_fold(
     )  # fmt: skip
 
 
+@one_thread
 def out_of_fold_by(
     method: ProbeMethod,
     X: Float[np.ndarray, "n d"],
@@ -85,6 +88,7 @@ def out_of_fold_by(
     return fit_by_fold(method, X, y, groups, fold_of_row=folds, seed=seed, used=used)
 
 
+@one_thread
 def fit_by_fold(
     method: ProbeMethod,
     X: Float[np.ndarray, "n d"],

@@ -25,6 +25,7 @@ from if_circuits.similarity.halves import PairedHalves
 from if_circuits.similarity.measures import MEASURES, Measure, ReducedMeasure
 from if_circuits.similarity.reduction import Reduced, default_components, reduce
 from if_circuits.statistics.permutation import permutation_p
+from if_circuits.threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Similarity:
     """Groups (base queries) behind the comparison."""
 
 
+@one_thread
 def compare(
     first: str,
     second: str,
@@ -65,6 +67,7 @@ def compare(
     return compare_all(pair, measure=measure, k=k, n_permutations=n_permutations, seed=seed)[first, second]
 
 
+@one_thread
 def compare_all(
     halves: PairedHalves,
     *,

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
+from if_circuits.threads import one_thread
+
 _MIN_GROUPS = 4
 """The fewest rows for which the unbiased HSIC is defined."""
 
@@ -42,6 +44,7 @@ class PairedHalves:
         return np.argsort(noise[:, self.places], axis=1)
 
 
+@one_thread
 def pair_halves(
     activations: Mapping[str, Float[np.ndarray, "rows d"]],
     groups: Mapping[str, Shaped[np.ndarray, " rows"]],

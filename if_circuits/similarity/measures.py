@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from if_circuits.similarity.reduction import Reduced, reduce
+from if_circuits.threads import one_thread
 
 Measure = Literal["svcca", "pwcca", "cka"]
 ReducedMeasure = Callable[[Reduced, Reduced, Int[np.ndarray, "orders n"]], Float[np.ndarray, " orders"]]
@@ -27,6 +28,7 @@ _MAX_NUMBERS = 2_000_000
 """Numbers of reordered rows held at a time (16 MB)."""
 
 
+@one_thread
 def svcca(X: Float[np.ndarray, "n d"], Y: Float[np.ndarray, "n e"], *, k: int) -> float:
     """Mean canonical correlation of k principal components of each (Raghu et al. 2017, section 2.1).
 
@@ -36,6 +38,7 @@ def svcca(X: Float[np.ndarray, "n d"], Y: Float[np.ndarray, "n e"], *, k: int) -
     return _as_they_are(reduced_svcca, X, Y, k)
 
 
+@one_thread
 def pwcca(X: Float[np.ndarray, "n d"], Y: Float[np.ndarray, "n e"], *, k: int) -> float:
     """Projection-weighted canonical correlation of k principal components (Morcos et al. 2018, section 3.2).
 
@@ -46,6 +49,7 @@ def pwcca(X: Float[np.ndarray, "n d"], Y: Float[np.ndarray, "n e"], *, k: int) -
     return _as_they_are(reduced_pwcca, X, Y, k)
 
 
+@one_thread
 def linear_cka(X: Float[np.ndarray, "n d"], Y: Float[np.ndarray, "n e"], *, k: int) -> float:
     """Linear centred kernel alignment of k principal components, from unbiased HSIC (Song et al. 2012, eq.
     5).

@@ -12,8 +12,10 @@ from jaxtyping import Bool, Shaped
 from scipy import stats
 
 from if_circuits.statistics.bootstrap import Interval
+from if_circuits.threads import one_thread
 
 
+@one_thread
 def group_jackknife(
     groups: Shaped[np.ndarray, " n"],
     statistic: Callable[[Bool[np.ndarray, " n"]], float],

@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from scipy import stats
 
+from if_circuits.threads import one_thread
+
 Alternative = Literal["two-sided", "greater", "less"]
 
 
@@ -26,6 +28,7 @@ class PermutationTest:
     n_permutations: int
 
 
+@one_thread
 def permutation_p(
     observed: float, null: Float[np.ndarray, " permutations"], *, alternative: Alternative = "greater"
 ) -> float:
@@ -51,6 +54,7 @@ def permutation_p(
             return min(1.0, 2 * min(greater, less))
 
 
+@one_thread
 def paired_permutation(
     differences: Float[np.ndarray, " n"],
     groups: Shaped[np.ndarray, " n"],
