@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from if_circuits.errors import InputError
-from if_circuits.probes.across_folds import CS, fit_across_folds
+from if_circuits.probes.across_folds import DEFAULT_CS, fit_across_folds
 from if_circuits.probes.base import ProbeMethod
 from if_circuits.probes.folds import grouped_folds
 from if_circuits.statistics.auroc import auroc
@@ -48,7 +48,7 @@ def out_of_fold(
     *,
     n_folds: int,
     seed: int,
-    Cs: Sequence[float] = CS,
+    Cs: Sequence[float] = DEFAULT_CS,
     keep: Bool[np.ndarray, " n"] | None = None,
     standardise: bool = True,
 ) -> OutOfFold:

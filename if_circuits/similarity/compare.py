@@ -9,9 +9,6 @@ all of them carry the same noise:
 - ceiling: what A and B could reach: the geometric mean of debiased (A1, A2) and debiased (B1, B2), as in
   the correction for attenuation (Spearman 1904);
 - ratio: debiased over ceiling, 1 for one representation seen twice through noise.
-
-For an interval of these numbers leave groups out (`statistics.jackknife` with `PairedHalves.only`): a
-bootstrap would draw groups twice, and rows that occur twice in both representations make them look alike.
 """
 
 from collections.abc import Sequence
@@ -52,22 +49,6 @@ class Similarity:
 
 
 @one_thread
-def compare(
-    first: str,
-    second: str,
-    *,
-    halves: PairedHalves,
-    measure: Measure,
-    k: int | None = None,
-    n_permutations: int = 200,
-    seed: int,
-) -> Similarity:
-    """Similarity of two of the paired tasks; see `compare_all`."""
-    pair = halves.of_tasks([first, second])
-    return compare_all(pair, measure=measure, k=k, n_permutations=n_permutations, seed=seed)[first, second]
-
-
-@one_thread
 def compare_all(
     halves: PairedHalves,
     *,
@@ -78,8 +59,8 @@ def compare_all(
 ) -> dict[tuple[str, str], Similarity]:
     """Similarity of every pair of tasks, in the order in which they were paired.
 
-    `k` principal components are kept, by default a tenth of the groups (1 to 32). The same seed shuffles
-    the groups alike when some are left out. Raises ValueError on activations that are not finite.
+    `k` principal components are kept, by default a tenth of the groups (1 to 32). Raises ValueError on
+    activations that are not finite.
     """
     n = len(halves.groups)
     components = default_components(n) if k is None else k

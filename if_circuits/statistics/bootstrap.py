@@ -34,6 +34,8 @@ class Interval:
     n_resamples: int = 0
     n_degenerate: int = 0
     """Resamples on which the statistic was undefined, such as an AUROC of a single class."""
+    reason: str = ""
+    """Why there is no estimate, where that is known."""
 
     @property
     def bounds(self) -> tuple[float, float]:
