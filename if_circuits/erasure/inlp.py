@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
-from if_circuits.erasure.base import erasure_methods
+from if_circuits.erasure.base import erasure_method
 from if_circuits.erasure.labelled import checked
 from if_circuits.interventions.subspace import Subspace
 from if_circuits.probes.across_folds import choose_penalties
@@ -55,7 +55,7 @@ class InlpSubspace(Subspace):
         return len(self.held_out) - 1
 
 
-@erasure_methods.register("inlp")
+@erasure_method("inlp")
 @dataclass(frozen=True)
 class Inlp:
     """How to run INLP."""
