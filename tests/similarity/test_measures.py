@@ -56,7 +56,7 @@ def unbiased_hsic_of_the_paper(K: np.ndarray, L: np.ndarray) -> float:
 
 
 @given(SEEDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_pwcca_equals_the_paper(seed: int) -> None:
     X, Y = sample(seed)
     assert pwcca(X, Y, k=FULL) == pytest.approx(pwcca_of_the_paper(X, Y), abs=1e-9)
@@ -71,7 +71,7 @@ def test_svcca_equals_scikit_learn() -> None:
 
 
 @given(SEEDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_cka_equals_the_kernel_formula(seed: int) -> None:
     X, Y = sample(seed, n=12)
     K, L = X @ X.T, Y @ Y.T
@@ -82,7 +82,7 @@ def test_cka_equals_the_kernel_formula(seed: int) -> None:
 
 
 @given(SEEDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_cca_is_invariant_to_invertible_linear_maps(seed: int) -> None:
     X, Y = sample(seed)
     rng = np.random.default_rng(seed + 1)
@@ -93,7 +93,7 @@ def test_cca_is_invariant_to_invertible_linear_maps(seed: int) -> None:
 
 
 @given(SEEDS, st.sampled_from(["svcca", "cka"]), st.integers(1, 5))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_orthogonal_maps_and_isotropic_scaling_change_nothing(seed: int, name: str, k: int) -> None:
     measure = {"svcca": svcca, "cka": linear_cka}[name]
     X, Y = sample(seed)
