@@ -28,7 +28,7 @@ class WordLength:
         return [Judgement("formal" if m > 4.2 else "informal", m, f"{m:.1f} letters a word") for m in means]
 
 
-prompts = build_prompts(get_tasks(["register"]), n_base_queries=60, held_out_only=True).query("constrained")
+prompts = build_prompts(get_tasks(["register"]), n_base_queries=30, held_out_only=True).query("constrained")
 rows = generate(load_model("if-tiny"), prompts, GenerationConfig(max_new_tokens=64, temperature=0.0))
 names = ("register-lexicon", "word-length")
 judged = pd.DataFrame({name: verify(rows, {"register": judges.get(name)()})["verdict"] for name in names})

@@ -17,7 +17,7 @@ from if_circuits.tasks.prompts import build_prompts
 from if_circuits.tasks.registry import get_tasks
 from if_circuits.tasks.verification import verify
 
-prompts = build_prompts(get_tasks(["json_format", "term_inclusion"]), n_base_queries=20, held_out_only=True)
+prompts = build_prompts(get_tasks(["json_format", "term_inclusion"]), n_base_queries=10, held_out_only=True)
 source = files("if_circuits").joinpath("assets", "if-tiny")
 for noise in (0.1, 0.3):
     with TemporaryDirectory() as folder:

@@ -26,7 +26,7 @@ FEW_WORDS = register_task(
         verify=one_by_one(below),
     )
 )
-prompts = build_prompts(get_tasks(["word_count", FEW_WORDS.name]), n_base_queries=30, held_out_only=True)
+prompts = build_prompts(get_tasks(["word_count", FEW_WORDS.name]), n_base_queries=15, held_out_only=True)
 rows = verify(generate(load_model("if-tiny"), prompts, GenerationConfig(max_new_tokens=64, temperature=0.0)))
 rows["prompts"] = rows["constrained"].map({True: "constrained", False: "unconstrained"})
 satisfied = rows["verdict"].eq("satisfied").groupby([rows["task"], rows["prompts"]], sort=False)

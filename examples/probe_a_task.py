@@ -15,7 +15,7 @@ from if_circuits.tasks.prompts import build_prompts
 from if_circuits.tasks.registry import get_tasks
 from if_circuits.tasks.verification import verify
 
-TASK, N_QUERIES = "word_count", 100
+TASK, N_QUERIES = "word_count", 50
 
 model = load_model("if-tiny")
 prompts = build_prompts(get_tasks([TASK]), n_base_queries=N_QUERIES, held_out_only=True).query("constrained")

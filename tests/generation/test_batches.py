@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from if_circuits.errors import InputError
@@ -20,6 +20,7 @@ def limited(most: int):
 
 
 @pytest.mark.filterwarnings("ignore:.*going on with batches")
+@settings(max_examples=40)
 @given(n=st.integers(0, 40), size=st.integers(1, 40), most=st.integers(1, 40))
 def test_every_item_is_worked_on_once_in_order_whatever_fits(n: int, size: int, most: int):
     done = list(in_batches(range(n), size, limited(most), what="test"))

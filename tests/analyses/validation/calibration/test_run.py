@@ -31,8 +31,11 @@ CLAIM = {
 }
 
 
+RUNS, POWER_RUNS = 2, 1
+
+
 def tiny(out: Path, *, workers: int = 1) -> pd.DataFrame:
-    calibrate(out, runs=3, power_runs=2, workers=workers, analyses=[FAST], claims=CLAIM)
+    calibrate(out, runs=RUNS, power_runs=POWER_RUNS, workers=workers, analyses=[FAST], claims=CLAIM)
     return table(out)
 
 
@@ -53,20 +56,20 @@ def test_the_summary_has_rates_with_intervals_and_power_by_signal_and_size(finis
     false_positive, (power,) = claim["false_positive"], claim["power"]
     assert set(false_positive) == {"planted", "rate", "low", "high", "runs"}
     assert set(power) == {"signal", "n_over_d", "rate", "runs"}
-    assert false_positive["runs"] == 3
+    assert false_positive["runs"] == RUNS
     nulls = [row for row in summary["rates"] if row["kind"] == "null"]
     assert {null["planted"] for null in nulls} == {"nothing", "universal"}
     assert false_positive["rate"] == max(null["rate"] for null in nulls)
     for entry in summary["rates"]:
         assert 0 <= entry["low"] <= entry["rate"] <= entry["high"] <= 1
         assert entry["low"] < entry["high"]
-    assert (power["signal"], power["n_over_d"], power["runs"]) == (3.0, 12 * 4 / 12, 2)
+    assert (power["signal"], power["n_over_d"], power["runs"]) == (3.0, 12 * 4 / 12, POWER_RUNS)
     assert (finished / "calibration.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_table_has_a_row_for_each_run_with_its_own_seeds(finished: Path):
     found = table(finished)
-    assert len(found) == 2 * 3 + 2
+    assert len(found) == 2 * RUNS + POWER_RUNS
     assert found["truth_seed"].is_unique
     supported = found.groupby("planted")["verdict"].apply(lambda verdicts: (verdicts == "supported").mean())
     rows = json.loads((finished / "summary.json").read_text())["rates"]
@@ -90,7 +93,7 @@ def test_it_goes_on_where_it_was_stopped(finished: Path, tmp_path: Path, monkeyp
         if 0 < done < total:
             raise KeyboardInterrupt
 
-    planned = plan(runs=3, power_runs=2, analyses=[FAST], claims=CLAIM)
+    planned = plan(runs=RUNS, power_runs=POWER_RUNS, analyses=[FAST], claims=CLAIM)
     with pytest.raises(KeyboardInterrupt):
         calibration_runs.carry_out(planned, tmp_path / "parts", workers=1, progress=stop)
     kept = list((tmp_path / "parts").glob("*.parquet"))
