@@ -35,7 +35,7 @@ ISOTROPIC_CS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 NOTHING_LEFT = "no direction left"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class InlpSubspace(Subspace):
     """The union of the removed directions, first removed first, and how the search went."""
 

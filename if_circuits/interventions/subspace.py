@@ -17,7 +17,7 @@ from if_circuits.errors import InputError
 ORTHONORMAL_TOLERANCE = 1e-8
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Subspace:
     """A linear subspace of activation space and the point it is centred on.
 
@@ -50,6 +50,9 @@ class Subspace:
         mean.flags.writeable = False
         object.__setattr__(self, "basis", basis)
         object.__setattr__(self, "mean", mean)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name}: rank {self.rank}, d {len(self.mean)})"
 
     @staticmethod
     def orthonormalise(
@@ -139,7 +142,7 @@ class Subspace:
             return Subspace(basis=basis, mean=mean, name=file.metadata()["name"])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AffineErasure:
     """x - left (right (x - mean)): a rank-one projection, oblique in general (right left = 1)."""
 
@@ -149,6 +152,9 @@ class AffineErasure:
     """What is read, a row: the least-squares predictor of the label, scaled."""
     mean: Float[np.ndarray, " d"]
     name: str
+
+    def __repr__(self) -> str:
+        return f"AffineErasure({self.name}: d {len(self.mean)})"
 
     def remove(self, X: Float[np.ndarray, "*rows d"]) -> Float[np.ndarray, "*rows d"]:
         """The activations X without the concept, in float64."""
