@@ -10,6 +10,7 @@ from if_circuits.generation.conditions import responses_under
 from if_circuits.generation.responses import GenerationConfig, generate
 from if_circuits.interventions import Intervention, ProjectOut
 from if_circuits.models.loading import load_model
+from if_circuits.tasks.labels import is_satisfied
 from if_circuits.tasks.prompts import build_prompts
 from if_circuits.tasks.registry import get_tasks
 from if_circuits.tasks.verification import verify
@@ -20,7 +21,7 @@ model = load_model("if-tiny")
 prompts = build_prompts(get_tasks([TASK]), n_base_queries=N_QUERIES, held_out_only=True).query("constrained")
 fitting = prompts["base_query"].isin(prompts["base_query"].unique()[: N_QUERIES // 2])
 rows = verify(generate(model, prompts[fitting], GenerationConfig(max_new_tokens=64, samples_per_prompt=4)))
-kept, queries = (rows["verdict"] == "satisfied").to_numpy(), rows["base_query"].to_numpy()
+kept, queries = is_satisfied(rows), rows["base_query"].to_numpy()
 X = capture(model, rows, layers=LAYER).features(LAYER, "last")
 found = MeanDifference(name="ablated").fit(X, kept, groups=queries, seed=0)  # Inlp() removes more directions
 

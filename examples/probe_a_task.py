@@ -11,6 +11,7 @@ from if_circuits.models.layers import layer_label
 from if_circuits.models.loading import load_model
 from if_circuits.probes.baselines import bag_of_tokens
 from if_circuits.probes.evaluate import out_of_fold
+from if_circuits.tasks.labels import is_satisfied
 from if_circuits.tasks.prompts import build_prompts
 from if_circuits.tasks.registry import get_tasks
 from if_circuits.tasks.verification import verify
@@ -20,7 +21,7 @@ TASK, N_QUERIES = "word_count", 50
 model = load_model("if-tiny")
 prompts = build_prompts(get_tasks([TASK]), n_base_queries=N_QUERIES, held_out_only=True).query("constrained")
 rows = verify(generate(model, prompts, GenerationConfig(max_new_tokens=64, samples_per_prompt=2)))
-kept, queries = (rows["verdict"] == "satisfied").to_numpy(), rows["base_query"].to_numpy()
+kept, queries = is_satisfied(rows), rows["base_query"].to_numpy()
 print(f"{TASK}: {kept.mean():.0%} of {len(rows)} responses to {N_QUERIES} base queries satisfy it")
 
 read = rows["prompt_tokens"].tolist()

@@ -56,13 +56,14 @@ def test_ablate_while_generating_breaks_what_random_directions_leave_whole(tmp_p
         assert ablated != intact
 
 
-def test_a_new_task_shows_a_model_that_learned_exactly_and_not_fewer(tmp_path: Path):
+def test_a_new_task_is_followed_where_it_is_asked_for_and_not_where_it_is_not(tmp_path: Path):
     out = run_example("a_new_task.py", tmp_path)
-    shares = dict(
-        re.findall(r"^(?:\w+ )? *((?:un)?constrained) +(\d\.\d\d) +45$", out, flags=re.MULTILINE)[2:]
-    )
-    assert float(shares["constrained"]) < 0.2 < 0.8 < float(shares["unconstrained"])
-    reasons = re.findall(r"(\d+) words, asked for fewer than (\d+)$", out, flags=re.MULTILINE)
+    shares = re.findall(r"^(?:\w+ )? *((?:un)?constrained) +(\d\.\d\d) +60$", out, flags=re.MULTILINE)
+    assert [kind for kind, _ in shares] == ["constrained", "unconstrained"] * 2
+    learned, by_chance, new, new_by_chance = (float(share) for _, share in shares)
+    assert new_by_chance < 0.2 < 0.8 < new
+    assert new >= learned > by_chance  # to be off by one word is right here, and wrong there
+    reasons = re.findall(r"(\d+) words, asked for about (\d+)$", out, flags=re.MULTILINE)
     assert len(reasons) == 3
 
 
@@ -91,13 +92,11 @@ def test_a_new_probe_stands_beside_ours_and_reads_less(tmp_path: Path):
     assert 0.6 < auroc["coordinate"] < ours - 0.05
 
 
-def test_a_new_model_is_loaded_by_its_presets_name_and_follows_less_with_more_noise(tmp_path: Path):
+def test_a_new_model_is_loaded_by_its_presets_name_and_follows_less_with_noise(tmp_path: Path):
     out = run_example("a_new_model.py", tmp_path)
-    found = re.findall(r"^noise-(0\.\d): (\w+) (\d\.\d\d) \(n = 30\)$", out, flags=re.MULTILINE)
-    share = {(noise, task): float(value) for noise, task, value in found}
-    assert len(share) == 4
-    for task in ("json_format", "term_inclusion"):
-        assert share["0.3", task] < share["0.1", task] - 0.3
+    found = re.findall(r"^(if-tiny|noisy): json_format (\d\.\d\d) \(n = 60\)$", out, flags=re.MULTILINE)
+    share = {model: float(value) for model, value in found}
+    assert share["noisy"] < share["if-tiny"] - 0.3
 
 
 def test_plant_a_mechanism_compares_every_question_with_the_truth(tmp_path: Path):
