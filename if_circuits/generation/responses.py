@@ -128,7 +128,7 @@ def _generate(
     progress: Progress | None,
 ) -> list[pd.DataFrame]:
     prompts = _as_table(prompts)
-    encoded = _encode(model, prompts, config)
+    encoded = encode_prompts(model, prompts, config)
     n = len(encoded)
     # A context is one prompt under one condition; its samples share the reading of the prompt.
     contexts = encoded * len(conditions)
@@ -181,7 +181,8 @@ def _as_table(prompts: Prompts) -> pd.DataFrame:
     return pd.DataFrame({"prompt_id": [str(i) for i in range(len(prompts))], "prompt": list(prompts)})
 
 
-def _encode(model: LoadedModel, prompts: pd.DataFrame, config: GenerationConfig) -> list[list[int]]:
+def encode_prompts(model: LoadedModel, prompts: pd.DataFrame, config: GenerationConfig) -> list[list[int]]:
+    """The tokens of each prompt through the chat template. Raises InputError as `generate` does."""
     missing = [column for column in ("prompt_id", "prompt") if column not in prompts.columns]
     if missing or prompts.empty:
         raise InputError(
