@@ -76,7 +76,7 @@ def _stages(directory: StudyDirectory) -> Finding:
             if record["files"].get(path) != sha256
         ]
         if changed := changes(done["key"], keys.of(name)):
-            faults.append(f"stage {name} is out of date: {changed} since")
+            faults.append(f"stage {name} is out of date; {changed}")
     if faults:
         faults.append(
             f"to redo what is out of date, go on with `if-circuits run {config.model} --out "

@@ -156,7 +156,7 @@ class StageKeys:
         settings = self._config.settings
         own = {
             "the settings of the analyses": value_sha256(settings),
-            f"the code of {name}": _code(get_analysis(name).run, skip=_is_figure),
+            f"the code of {name}": analysis_code(name),
         }
         if not get_analysis(name).uses_model:
             return own
@@ -176,16 +176,17 @@ class StageKeys:
         }
 
 
+def analysis_code(name: str) -> str:
+    """Digest of the code that an analysis's numbers follow from; its figure is no part."""
+    return _code(get_analysis(name).run, skip=lambda module: module.endswith("figure"))
+
+
 def _code(*things: object, skip: Callable[[str], bool] = lambda _: False) -> str:
     return code_digest(*things, skip=lambda name: _decides_nothing(name) or skip(name))
 
 
 def _decides_nothing(module: str) -> bool:
     return module.removeprefix("if_circuits.") in _DECIDES_NOTHING
-
-
-def _is_figure(module: str) -> bool:
-    return module.endswith("figure")
 
 
 def _wording(task: Task) -> str:

@@ -151,9 +151,9 @@ class Ledger:
 
 
 def changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """Which parts of a stage's key differ, as "the verifier of topic has changed"; empty for equal keys."""
+    """Which parts of two keys differ, as "changed since: the verifier of topic"; empty when none does."""
     differing = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     if not differing:
         return ""
     more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
-    return f"{', '.join(differing[:3])}{more} {'has' if len(differing) == 1 else 'have'} changed"
+    return f"changed since: {', '.join(differing[:3])}{more}"

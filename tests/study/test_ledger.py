@@ -82,18 +82,20 @@ def test_parts_of_an_unfinished_stage_are_kept(ledger: Ledger):
 
 def test_another_key_has_the_stage_done_again_and_says_which_part_of_it(ledger: Ledger):
     finish(ledger, "one", [], [write(ledger, "a", "content")])
-    assert ledger.pending("one", [], {"the verifier": "other"}) == "the verifier has changed"
-    assert ledger.pending("one", [], {**KEY, "the judge": "new"}) == "the judge has changed"
-    assert ledger.pending("one", [], {}) == "the verifier has changed"
+    assert ledger.pending("one", [], {"the verifier": "other"}) == "changed since: the verifier"
+    assert ledger.pending("one", [], {**KEY, "the judge": "new"}) == "changed since: the judge"
+    assert ledger.pending("one", [], {}) == "changed since: the verifier"
 
 
 def test_an_unfinished_attempt_counts_only_while_nothing_that_decides_it_has_changed(ledger: Ledger):
     source = write(ledger, "a", "content")
     assert ledger.begin("one", inputs=[source], key=KEY) is None
     assert ledger.begin("one", inputs=[source], key=KEY) == ""
-    assert ledger.begin("one", inputs=[source], key={"the verifier": "other"}) == "the verifier has changed"
+    assert (
+        ledger.begin("one", inputs=[source], key={"the verifier": "other"}) == "changed since: the verifier"
+    )
     source.write_text("other content")
-    assert ledger.begin("one", inputs=[source], key={"the verifier": "other"}) == "a has changed"
+    assert ledger.begin("one", inputs=[source], key={"the verifier": "other"}) == "changed since: a"
 
 
 def test_what_a_stage_no_longer_writes_is_removed_unless_somebody_changed_it(ledger: Ledger):
