@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from if_circuits.activations import capture as capturing
+from if_circuits.activations.capture import capture
 from if_circuits.activations.plan import plan_capture
 from if_circuits.analyses.base import get_analysis
 from if_circuits.analyses.compliance.analysis import compliance_table
@@ -142,7 +142,7 @@ class StageKeys:
         return {
             "the tokens that are read": plan_capture(rows).sha256() if len(rows) else "",
             "the layers that are read": value_sha256((layers, self._record["model"]["dtype"])),
-            "the code that captures": _code(capturing.capture),
+            "the code that captures": _code(capture),
         }
 
     def _compliance(self) -> Key:

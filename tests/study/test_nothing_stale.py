@@ -116,28 +116,12 @@ def wording(patch: pytest.MonkeyPatch) -> None:
     put(patch, tasks, "register", replace(task, paraphrases=tuple(f"Please. {p}" for p in task.paraphrases)))
 
 
-def length(patch: pytest.MonkeyPatch) -> None:
-    put(patch, presets, ONE_PRESET, replace(presets.get(ONE_PRESET), max_new_tokens=7))
-
-
-def chosen_judge(patch: pytest.MonkeyPatch) -> None:
-    put(patch, presets, ONE_PRESET, replace(presets.get(ONE_PRESET), judges=(("register", "length"),)))
-    patch.setattr(judges, "_registered", dict(judges._registered))  # pyright: ignore[reportPrivateUsage]
-    judges.add("length", LengthJudge, origin=__name__)
-
-
 CHANGES: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], set[str], str]] = {
     "verifier": (verifier, {"verification"} | AFTER_VERDICTS, "the verifier of term_exclusion"),
     "judge": (judge, {"verification"} | AFTER_VERDICTS, "the judge of register"),
     "judge's lexicon": (lexicon, {"verification"} | AFTER_VERDICTS, "the judge of register"),
-    "judge of the preset": (
-        chosen_judge,
-        {"verification"} | AFTER_VERDICTS,
-        "the judge of register (length)",
-    ),
     "draw": (draw, ALL, "what register draws"),
     "wording": (wording, ALL, "the wording of register"),
-    "length of the preset": (length, ALL - {"prompts"}, "the settings of generation"),
 }
 
 
@@ -153,12 +137,11 @@ def test_a_change_costs_what_depends_on_it_and_leaves_nothing_stale(
     change, allowed, said = CHANGES[name]
     change(monkeypatch)
     (study / "notes.txt").write_text("mine")
-    if "preset" not in name:  # which is asked for when a study goes on, and not by its files alone
-        out_of_date = [fault for finding in audit(study) for fault in finding.faults]
-        assert any(said in fault for fault in out_of_date)
-        assert any("go on with `if-circuits run" in fault for fault in out_of_date)
-        with pytest.raises(InputError, match="go on with"):
-            Study.open(study).analyse()
+    out_of_date = [fault for finding in audit(study) for fault in finding.faults]
+    assert any(said in fault for fault in out_of_date)
+    assert any("go on with `if-circuits run" in fault for fault in out_of_date)
+    with pytest.raises(InputError, match="go on with"):
+        Study.open(study).analyse()
 
     worked: set[str] = set()
     Study.run(config, study, progress=lambda stage, *_: worked.add(stage))
@@ -217,6 +200,16 @@ def test_other_options_are_another_study(config: StudyConfig, study: Path, chang
     before = content(study)
     with pytest.raises(InputError, match="holds another study"):
         Study.run(replace(config, **changes), study)
+    assert content(study) == before
+
+
+def test_other_settings_of_its_preset_are_another_study(
+    config: StudyConfig, study: Path, monkeypatch: pytest.MonkeyPatch
+):
+    put(monkeypatch, presets, ONE_PRESET, replace(presets.get(ONE_PRESET), max_new_tokens=7))
+    before = content(study)
+    with pytest.raises(InputError, match="was made with"):
+        Study.run(config, study)
     assert content(study) == before
 
 
