@@ -21,6 +21,7 @@ from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.keys import StageKeys, task_names
 from if_circuits.study.ledger import changes
 from if_circuits.study.order import stage_names
+from if_circuits.study.outlook import shortages
 from if_circuits.study.versions import versions
 from if_circuits.tasks.verification import verify
 
@@ -167,11 +168,11 @@ def _summary(directory: StudyDirectory) -> Finding:
 
 def _analyses(directory: StudyDirectory) -> Finding:
     chosen = map(get_analysis, directory.config.analyses)
-    analyses = {each.name: each for each in chosen if not each.uses_model}
-    source = pipeline.open_activations(directory)
+    analyses = [each.name for each in chosen if not each.uses_model]
+    short = shortages(pd.read_parquet(directory.responses), analyses)
     faults: list[str] = []
-    for name, analysis in analyses.items():
-        again = analysis.run(source, directory.config.settings)
+    for name in analyses:
+        again = pipeline.analysed(directory, name, short.get(name))
         with TemporaryDirectory() as folder:
             copy = StudyDirectory(Path(folder))
             for path in copy.write_result(again):

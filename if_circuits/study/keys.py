@@ -27,6 +27,7 @@ from if_circuits.models.fingerprint import fingerprint
 from if_circuits.plotting import style
 from if_circuits.probes.folds import grouped_folds
 from if_circuits.report import page
+from if_circuits.study import outlook
 from if_circuits.tasks import counterfactual, ifeval, prompts, verification
 from if_circuits.tasks.judges.base import Judge
 from if_circuits.tasks.judges.choice import judge_names
@@ -157,6 +158,7 @@ class StageKeys:
         own = {
             "the settings of the analyses": value_sha256(settings),
             f"the code of {name}": analysis_code(name),
+            "the code of the outlook": _code(outlook, skip=lambda module: module != outlook.__name__),
         }
         if not get_analysis(name).uses_model:
             return own

@@ -4,7 +4,9 @@ prompts, responses, verification, compliance, counterfactual pairs, activations,
 figures, the report and the summary. A stage whose key (`keys`) has changed is done again.
 """
 
+import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +14,7 @@ import pandas as pd
 from if_circuits.activations.capture import capture
 from if_circuits.activations.captured import CapturedActivations
 from if_circuits.activations.store import ActivationStore, discard, discard_unreadable
-from if_circuits.analyses.base import get_analysis
+from if_circuits.analyses.base import AnalysisResult, get_analysis, no_verdict
 from if_circuits.analyses.compliance.analysis import compliance_table
 from if_circuits.analyses.compliance.figure import compliance_figure
 from if_circuits.analyses.shared.probing import study_folds
@@ -28,12 +30,15 @@ from if_circuits.study.config import StudyConfig
 from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.keys import StageKeys
 from if_circuits.study.order import CLOSING, generated, inputs_of, passes, stage_names
+from if_circuits.study.outlook import Shortage, shortages
 from if_circuits.study.stage import Progress, stage
 from if_circuits.tasks.counterfactual import counterfactual_pairs
 from if_circuits.tasks.ifeval import prompts_digest, read_ifeval
 from if_circuits.tasks.prompts import build_prompts
 from if_circuits.tasks.registry import get_tasks
 from if_circuits.tasks.verification import judges_for, verify
+
+_logger = logging.getLogger(__name__)
 
 PAIRS_PER_TASK = 300
 """Counterfactual pairs of a task at most: as many rows as a task has responses by default. More
@@ -212,16 +217,33 @@ def run_analyses(
     progress: Progress,
 ) -> None:
     """Write the table and the verdict of each analysis; `model` is called only for one that uses a model."""
-    settings = directory.config.settings
+    short = shortages(pd.read_parquet(directory.responses), names)
     for name in names:
-        analysis = get_analysis(name)
-        needed = model() if analysis.uses_model else None
-        on_model = {} if needed is None else {"model": needed, "run_settings": run_settings}
+        uses_model = get_analysis(name).uses_model and name not in short
+        needed = model() if uses_model else None
         with stage(f"analyses.{name}", directory, progress=progress, model=needed) as work:
             if work is None:
                 continue
-            result = analysis.run(open_activations(directory), settings, **on_model)
-            work.wrote(*directory.write_result(result))
+            on_model = {} if needed is None else {"model": needed, "run_settings": run_settings}
+            work.wrote(*directory.write_result(analysed(directory, name, short.get(name), **on_model)))
+
+
+def analysed(
+    directory: StudyDirectory, name: str, shortage: Shortage | None, **on_model: object
+) -> AnalysisResult:
+    """What an analysis finds; where its verdict cannot be had, its tables describe, and a note says why."""
+    analysis = get_analysis(name)
+    result = analysis.run(open_activations(directory), directory.config.settings, **on_model)
+    if shortage is None:
+        return result
+    rule = result.verdict.rule
+    return replace(result, verdict=no_verdict(analysis.claim, rule, (str(shortage), *result.verdict.notes)))
+
+
+def say_outlook(directory: StudyDirectory) -> None:
+    """Log which verdicts the study cannot have, and how many base queries would do."""
+    for shortage in shortages(pd.read_parquet(directory.responses), directory.config.analyses).values():
+        _logger.warning("%s: %s", directory.root, shortage)
 
 
 def close_study(directory: StudyDirectory, config: StudyConfig, progress: Progress) -> None:

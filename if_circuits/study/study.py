@@ -68,6 +68,7 @@ class Study:
             stages.make_responses(directory, config, model, run_settings, progress)
             stages.verify_responses(directory, run_settings, progress)
             stages.measure_compliance(directory, config, progress)
+            stages.say_outlook(directory)
             stages.pair_counterfactuals(directory, config, model, run_settings, progress)
             stages.capture_activations(directory, model, run_settings, progress)
             stages.run_analyses(directory, config.analyses, lambda: model, run_settings, progress)
