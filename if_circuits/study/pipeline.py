@@ -224,7 +224,9 @@ def run_analyses(
         with stage(f"analyses.{name}", directory, progress=progress, model=needed) as work:
             if work is None:
                 continue
-            on_model = {} if needed is None else {"model": needed, "run_settings": run_settings}
+            on_model: dict[str, object] = {}
+            if needed is not None:
+                on_model = {"model": needed, "run_settings": run_settings, "progress": work.report}
             work.wrote(*directory.write_result(analysed(directory, name, short.get(name), **on_model)))
 
 
