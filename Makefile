@@ -46,7 +46,7 @@ reproduce: install
 	$(BIN)/if-circuits run if-tiny --out $(OUT)
 
 calibrate: install
-	$(BIN)/python -m if_circuits.analyses.validation.calibration.run --out $(CALIBRATION)
+	$(BIN)/if-circuits calibrate --out $(CALIBRATION)
 
 known-answers: install
 	$(BIN)/if-circuits known-answers --out $(KNOWN)

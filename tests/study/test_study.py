@@ -334,11 +334,3 @@ def test_few_tasks_and_few_base_queries_end_in_a_report_without_verdicts(
     study = Study.run(config, tmp_path / "study")
     assert study.directory.report.is_file()
     assert {result.verdict.verdict for result in study.results.values()} == {"inconclusive"}
-
-
-def test_other_wordings_of_a_task_are_refused(finished: tuple[Path, Path], tmp_path: Path):
-    copy = shutil.copytree(finished[1], tmp_path / "study")
-    record = json.loads((copy / "study.json").read_text())
-    (copy / "study.json").write_text(json.dumps(record | {"tasks_sha256": "of other words"}))
-    with pytest.raises(InputError, match="other wordings"):
-        Study.run(Study.open(copy).config, copy)

@@ -10,13 +10,11 @@ from if_circuits.analyses.validation.calibration import (
     plan as calibration_plan,
 )
 from if_circuits.analyses.validation.calibration import (
-    run as calibration,
-)
-from if_circuits.analyses.validation.calibration import (
     runs as calibration_runs,
 )
 from if_circuits.analyses.validation.calibration.plan import CLAIMS, SMALL, Claim, PlannedRun, plan
-from if_circuits.analyses.validation.calibration.run import calibrate, costs, main, rates, summarise
+from if_circuits.analyses.validation.calibration.run import calibrate, costs, rates, summarise
+from if_circuits.cli import main as cli
 from if_circuits.errors import InputError
 
 TINY = replace(SMALL, n_base_queries=12, d_model=12, n_layers=1)
@@ -116,7 +114,7 @@ def test_a_longer_plan_contains_the_shorter_one():
 
 def test_other_code_plans_other_runs(monkeypatch: pytest.MonkeyPatch):
     before = plan(runs=1, power_runs=1, analyses=[FAST], claims=CLAIM)
-    monkeypatch.setattr(calibration_plan, "code_digest", lambda: "edited")
+    monkeypatch.setattr(calibration_plan, "code_of", lambda _: "edited")
     after = plan(runs=1, power_runs=1, analyses=[FAST], claims=CLAIM)
     assert {run.run_id for run in before}.isdisjoint({run.run_id for run in after})
     # On the same planted studies, so that the two can be compared.
@@ -124,7 +122,7 @@ def test_other_code_plans_other_runs(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_every_null_gets_the_runs_and_power_reaches_below_one_response_per_dimension():
-    planned = plan(runs=calibration.RUNS, power_runs=calibration.POWER_RUNS)
+    planned = plan(runs=RUNS, power_runs=POWER_RUNS)
     for name, claim in CLAIMS.items():
         own = [run for run in planned if run.analysis == name]
         for planted in claim.nulls:
@@ -187,7 +185,9 @@ def test_a_run_that_fails_does_not_lose_the_others(tmp_path: Path):
 def test_an_unknown_analysis_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     with pytest.raises(InputError, match="unknown analysis 'phrenology'"):
         plan(runs=1, power_runs=1, analyses=["phrenology"])
-    assert main(["--out", str(tmp_path / "none"), "--analysis", "phrenology"]) == 2
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["calibrate", "--out", str(tmp_path / "none"), "--only", "phrenology"])
+    assert stopped.value.code == 2
     assert "phrenology" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
 
@@ -195,4 +195,4 @@ def test_an_unknown_analysis_is_refused(tmp_path: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize("given", [{"runs": 0}, {"power_runs": 0}, {"workers": 0}])
 def test_fewer_than_one_is_refused(tmp_path: Path, given: dict[str, int]):
     with pytest.raises(InputError, match="positive"):
-        calibrate(tmp_path, **given)
+        calibrate(tmp_path, **{"runs": 1, "power_runs": 1, **given})
