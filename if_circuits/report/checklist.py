@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from if_circuits.analyses.shared.text_baselines import BASELINES
 from if_circuits.generation.sampling import sampled
 from if_circuits.models.layers import layer_label
 from if_circuits.plotting.style import task_label
 from if_circuits.report.facts import NOT_DONE, StudyFacts
 
-_BASELINES = ("majority", "length", "prompt_words", "response_words", "text")
 _BH = dict.fromkeys(("p_adjusted", "pwcca_p_adjusted", "cka_p_adjusted"), "Benjamini-Hochberg")
 _CORRECTIONS = _BH | {"p_holm": "Holm"}
 
@@ -87,7 +87,7 @@ def _leakage(facts: StudyFacts) -> Iterator[str]:
         yield facts.missing("Baselines", "specialist_vs_general")
         return
     last = table[table["position"] == "last"]
-    baselines = [name for name in _BASELINES if (last["probe"] == name).any()]
+    baselines = [name for name in BASELINES if (last["probe"] == name).any()]
     means = {name: last.loc[last["probe"] == name, "auroc"].mean() for name in baselines}
     if not baselines:
         yield facts.missing("Baselines that read no activation", "specialist_vs_general")

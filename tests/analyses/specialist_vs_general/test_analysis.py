@@ -37,6 +37,13 @@ def test_a_universal_direction_serves_a_task_that_the_probe_never_saw() -> None:
     assert apart["leave_one_out"] < 0.6 < apart["specialist"]
 
 
+def test_how_universal_is_a_ratio_unless_the_specialists_are_at_chance() -> None:
+    (told,) = [note for note in found("universal").verdict.notes if note.startswith("universality")]
+    assert 0.9 < float(told.split()[2]) < 1.2
+    (told,) = [note for note in found("null").verdict.notes if note.startswith("universality")]
+    assert told.startswith("universality: no ratio, since its denominator (")
+
+
 def test_specialists_and_general_train_on_equally_many_rows_with_every_class_counted() -> None:
     source = small_study("separate")
     undecided = np.array(["undecided"] * 20 + ["satisfied", "violated"] * 50)
