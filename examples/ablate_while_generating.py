@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from if_circuits.activations.capture import capture
-from if_circuits.erasure.mean_difference import MeanDifference
+from if_circuits.erasure.difference_in_means import DifferenceInMeans
 from if_circuits.erasure.random_subspace import random_subspace
 from if_circuits.generation.conditions import responses_under
 from if_circuits.generation.responses import GenerationConfig, generate
@@ -26,7 +26,9 @@ rows = verify(generate(model, prompts[fitting], GenerationConfig(max_new_tokens=
 kept, queries = (rows["verdict"] == "satisfied").to_numpy(), rows["base_query"].to_numpy()
 with TemporaryDirectory() as directory:
     X = capture(model, rows, directory=Path(directory), batch_size=64, layers=[LAYER]).read(LAYER, "last")
-found = MeanDifference(name="ablated").fit(X, kept, groups=queries, seed=0)  # Inlp() removes more directions
+found = DifferenceInMeans(name="ablated").fit(
+    X, kept, groups=queries, seed=0
+)  # Inlp() removes more directions
 
 randoms = [random_subspace(found.rank, mean=found.mean, seed=i, name=f"random {i}") for i in range(3)]
 conditions = {it.name: Intervention(ProjectOut(it), layers=(LAYER,)) for it in [found, *randoms]}

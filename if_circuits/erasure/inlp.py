@@ -19,7 +19,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from if_circuits.erasure.base import erasure_methods
+from if_circuits.erasure.fits import fits
 from if_circuits.erasure.labelled import checked
+from if_circuits.interventions.fitted import FittedSubspace
 from if_circuits.interventions.subspace import Subspace
 from if_circuits.probes.across_folds import choose_penalties
 from if_circuits.probes.folds import grouped_folds
@@ -34,8 +36,8 @@ ISOTROPIC_CS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 NOTHING_LEFT = "no direction left"
 
 
-@dataclass(frozen=True, eq=False)
-class InlpSubspace(Subspace):
+@dataclass(frozen=True, eq=False, repr=False)
+class InlpSubspace(FittedSubspace):
     """The union of the removed directions, first removed first, and how the search went."""
 
     held_out: Float[np.ndarray, " rounds_plus_1"]
@@ -68,6 +70,7 @@ class Inlp:
     n_bootstrap: int = 200
     name: str = "INLP"
 
+    @fits
     def fit(
         self,
         X: Float[np.ndarray, "n d"],

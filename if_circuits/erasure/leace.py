@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from if_circuits.erasure.base import erasure_methods
+from if_circuits.erasure.fits import fits
 from if_circuits.erasure.labelled import checked
-from if_circuits.interventions.subspace import AffineErasure
+from if_circuits.interventions.fitted import FittedErasure
 
 
 @erasure_methods.register("leace")
@@ -22,6 +23,7 @@ class Leace:
     but without it n near d makes the change arbitrarily large."""
     name: str = "LEACE"
 
+    @fits
     def fit(
         self,
         X: Float[np.ndarray, "n d"],
@@ -29,7 +31,7 @@ class Leace:
         *,
         groups: Shaped[np.ndarray, " n"],  # noqa: ARG002  (of the protocol; nothing is held out here)
         seed: int,  # noqa: ARG002
-    ) -> AffineErasure:
+    ) -> FittedErasure:
         """The eraser of y: with W the whitening of X and u the whitened cross-covariance, W^+ u u^T W.
 
         Activations without covariance with y are left as they are.
@@ -47,9 +49,9 @@ class Leace:
         whitened = cross / np.sqrt(values)
         length = np.linalg.norm(whitened)
         if length <= len(X) * np.finfo(np.float64).eps:
-            return AffineErasure(np.zeros_like(mean), np.zeros_like(mean), mean, self.name)
+            return FittedErasure(np.zeros_like(mean), np.zeros_like(mean), mean, self.name)
         u = whitened / length
-        return AffineErasure(
+        return FittedErasure(
             vectors @ (u * np.sqrt(values)), vectors @ (u / np.sqrt(values)), mean, self.name
         )
 

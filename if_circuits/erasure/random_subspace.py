@@ -9,8 +9,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from if_circuits.erasure.base import erasure_methods
+from if_circuits.erasure.fits import fits
 from if_circuits.erasure.labelled import checked
 from if_circuits.errors import InputError
+from if_circuits.interventions.fitted import FittedSubspace
 from if_circuits.interventions.subspace import Subspace
 
 STEEPEST = 40.0
@@ -25,6 +27,7 @@ class RandomDirections:
     rank: int = 1
     name: str = "random"
 
+    @fits
     def fit(
         self,
         X: Float[np.ndarray, "n d"],
@@ -32,7 +35,7 @@ class RandomDirections:
         *,
         groups: Shaped[np.ndarray, " n"],  # noqa: ARG002  (of the protocol; nothing is held out here)
         seed: int,
-    ) -> Subspace:
+    ) -> FittedSubspace:
         """A uniform subspace, centred on the mean of X; other labels get another one."""
         X, y = checked(X, y, method=self.name)
         seeds = np.random.SeedSequence([seed, zlib.crc32(y.tobytes())])
@@ -41,11 +44,13 @@ class RandomDirections:
         )
 
 
-def random_subspace(rank: int, *, mean: Float[np.ndarray, " d"], seed: int, name: str = "random") -> Subspace:
+def random_subspace(
+    rank: int, *, mean: Float[np.ndarray, " d"], seed: int, name: str = "random"
+) -> FittedSubspace:
     """A uniformly distributed subspace: the QR factor of a Gaussian matrix, centred on `mean`."""
     _check_rank(rank, len(mean))
     gaussian = np.random.default_rng(seed).standard_normal((len(mean), rank))
-    return Subspace(basis=np.linalg.qr(gaussian)[0].T, mean=mean, name=name)
+    return FittedSubspace(basis=np.linalg.qr(gaussian)[0].T, mean=mean, name=name)
 
 
 def captured_variance(subspace: Subspace, X: Float[np.ndarray, "n d"]) -> float:

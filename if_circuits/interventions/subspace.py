@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from jaxtyping import Float
@@ -17,7 +18,7 @@ from if_circuits.errors import InputError
 ORTHONORMAL_TOLERANCE = 1e-8
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Subspace:
     """A linear subspace of activation space and the point it is centred on.
 
@@ -51,14 +52,15 @@ class Subspace:
         object.__setattr__(self, "basis", basis)
         object.__setattr__(self, "mean", mean)
 
-    @staticmethod
+    @classmethod
     def orthonormalise(
+        cls,
         directions: Float[np.ndarray, "m d"],
         *,
         name: str,
         mean: Float[np.ndarray, " d"] | None = None,
         tolerance: float = 1e-10,
-    ) -> Subspace:
+    ) -> Self:
         """The span of the directions, by Gram-Schmidt in their order, twice for float64 accuracy.
 
         The first j rows of the basis span the first j directions. A direction with less than the
@@ -87,7 +89,10 @@ class Subspace:
             else:
                 basis[rank] = rest
                 rank += 1
-        return Subspace(basis=basis[:rank], mean=np.zeros(d) if mean is None else mean, name=name)
+        return cls(basis=basis[:rank], mean=np.zeros(d) if mean is None else mean, name=name)
+
+    def __repr__(self) -> str:
+        return f"{self.name}: rank {self.rank} of {len(self.mean)}"
 
     @property
     def rank(self) -> int:
@@ -139,7 +144,7 @@ class Subspace:
             return Subspace(basis=basis, mean=mean, name=file.metadata()["name"])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AffineErasure:
     """x - left (right (x - mean)): a rank-one projection, oblique in general (right left = 1)."""
 
@@ -149,6 +154,9 @@ class AffineErasure:
     """What is read, a row: the least-squares predictor of the label, scaled."""
     mean: Float[np.ndarray, " d"]
     name: str
+
+    def __repr__(self) -> str:
+        return f"{self.name}: oblique projection in {len(self.mean)} dimensions"
 
     def remove(self, X: Float[np.ndarray, "*rows d"]) -> Float[np.ndarray, "*rows d"]:
         """The activations X without the concept, in float64."""

@@ -6,7 +6,7 @@ import pytest
 from if_circuits.activations.source import StudyActivations
 from if_circuits.analyses.causal_ablation.rebuilding import measure_rebuilding
 from if_circuits.analyses.causal_ablation.response_directions import fit_response_directions
-from if_circuits.erasure.mean_difference import MeanDifference
+from if_circuits.erasure.difference_in_means import DifferenceInMeans
 from if_circuits.interventions.subspace import Subspace
 from if_circuits.models.loading import LoadedModel
 from tests.analyses.planted import SETTINGS
@@ -44,7 +44,7 @@ def test_removing_nothing_leaves_every_layer_as_it_was(llama: LoadedModel, study
 def test_what_the_untouched_prompt_says_is_read_again_above_the_removal(
     llama: LoadedModel, study: StudyActivations
 ):
-    found = rebuild(llama, study, MeanDifference())
+    found = rebuild(llama, study, DifferenceInMeans())
     at = found["layer_ablated"].iloc[0]
     above = found.loc[found.index > at]
     assert found.loc[at, "auroc_intact"] > 0.9
@@ -59,4 +59,4 @@ def test_what_the_untouched_prompt_says_is_read_again_above_the_removal(
 def test_no_task_with_enough_labels_gives_no_rows(llama: LoadedModel, study: StudyActivations, monkeypatch):
     monkeypatch.setattr("if_circuits.analyses.causal_ablation.rebuilding.ROWS_PER_CLASS", 5)
     fits = fit_response_directions(study, seed=SETTINGS.seed)
-    assert measure_rebuilding(llama, study, fits, MeanDifference(), settings=SETTINGS).empty
+    assert measure_rebuilding(llama, study, fits, DifferenceInMeans(), settings=SETTINGS).empty

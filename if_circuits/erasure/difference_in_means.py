@@ -1,4 +1,4 @@
-"""Mean-difference removal: project out the line between the class means."""
+"""Removal of the difference in means: project out the line between the class means."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from if_circuits.erasure.base import erasure_methods
+from if_circuits.erasure.fits import fits
 from if_circuits.erasure.labelled import checked
-from if_circuits.interventions.subspace import Subspace
+from if_circuits.interventions.fitted import FittedSubspace
 
 
 @erasure_methods.register("mean_difference")
 @dataclass(frozen=True)
-class MeanDifference:
+class DifferenceInMeans:
     """The rank-one orthogonal projection that makes the class means equal.
 
     By theorem 3.1 of LEACE (Belrose et al. 2023) no linear probe can then beat a constant on the
     fitting data. It changes activations more than LEACE does, but is an orthogonal projection.
     """
 
-    name: str = "mean difference"
+    name: str = "difference in means"
 
+    @fits
     def fit(
         self,
         X: Float[np.ndarray, "n d"],
@@ -30,8 +32,8 @@ class MeanDifference:
         *,
         groups: Shaped[np.ndarray, " n"],  # noqa: ARG002  (of the protocol; nothing is held out here)
         seed: int,  # noqa: ARG002
-    ) -> Subspace:
+    ) -> FittedSubspace:
         """The line from the negative to the positive mean, centred on the mean; rank 0 if they coincide."""
         X, y = checked(X, y, method=self.name)
-        gap = X[y].mean(axis=0) - X[~y].mean(axis=0)
-        return Subspace.orthonormalise(gap[None], mean=X.mean(axis=0), name=self.name)
+        difference = X[y].mean(axis=0) - X[~y].mean(axis=0)
+        return FittedSubspace.orthonormalise(difference[None], mean=X.mean(axis=0), name=self.name)
