@@ -8,6 +8,7 @@ OUT ?= runs/if-tiny
 CALIBRATION ?= runs/calibration
 KNOWN ?= runs/known-answers
 BENCH ?= runs/bench
+SITE ?= build/site
 # Where the embedded model is trained again; the shipped one is a copy, in if_circuits/assets/if-tiny.
 TRAINED ?= runs/train-if-tiny
 # Random moments at which `make soak` kills a study.
@@ -18,7 +19,10 @@ PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt $(PIP_E
 PACKAGING := pyproject.toml setup.py constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install reproduce calibrate known-answers bench test soak lint train-if-tiny wheel clean
+# The package as it is installed, with analyses/ inside: the linter of imports and the site read it there.
+TREE := build/tree
+
+.PHONY: help install reproduce calibrate known-answers bench test soak lint docs tree train-if-tiny wheel clean
 
 help:
 	@echo "make reproduce      install, then run the whole study on the embedded model into $(OUT)"
@@ -27,7 +31,8 @@ help:
 	@echo "make bench          measure the speed against alternatives on the same work, into $(BENCH)"
 	@echo "make test           install with the development tools, then run the tests"
 	@echo "make soak           kill real studies at $(KILLS) random moments and damage their files in between"
-	@echo "make lint           ruff, and pyright in strict mode"
+	@echo "make lint           ruff, the linter of imports, and pyright in strict mode"
+	@echo "make docs           build the site, strictly, into $(SITE)"
 	@echo "make train-if-tiny  train the embedded model again, into $(TRAINED)"
 	@echo "make wheel          build the wheel into dist/"
 	@echo "make clean          remove caches and build products; runs/ stays"
@@ -52,9 +57,21 @@ test: $(VENV)/.installed-dev
 soak: $(VENV)/.installed-dev
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m tests.study.kill --kills $(KILLS)
 
-lint: $(VENV)/.installed-dev
+lint: $(VENV)/.installed-dev tree
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	cd $(TREE) && $(abspath $(BIN))/lint-imports --no-cache --no-logo $(CURDIR)/pyproject.toml
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+docs: $(VENV)/.installed-docs tree
+	$(BIN)/mkdocs build --strict --quiet --site-dir $(abspath $(SITE))
+
+# A link if_circuits/analyses, where a checkout has one, gives way to the folder itself.
+tree:
+	rm -rf $(TREE) && mkdir -p $(TREE)
+	cp -r if_circuits $(TREE)/
+	rm -rf $(TREE)/if_circuits/analyses $(TREE)/if_circuits/assets
+	cp -r analyses $(TREE)/if_circuits/
 
 train-if-tiny: install
 	$(BIN)/python -m if_circuits.planting.if_tiny.train --out $(TRAINED)
@@ -75,6 +92,10 @@ $(VENV)/.installed: $(PACKAGING) | $(BIN)/python
 
 $(VENV)/.installed-dev: $(PACKAGING) | $(BIN)/python
 	$(PIP) --editable ".[dev]"
+	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-docs: $(PACKAGING) | $(BIN)/python
+	$(PIP) --editable ".[docs]"
 	touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-bench: $(PACKAGING) | $(BIN)/python

@@ -12,7 +12,7 @@ from if_circuits.analyses.validation.simulation.studies import PlantedTruth, sim
 from if_circuits.erasure.base import erasure_methods
 from if_circuits.interventions.subspace import Subspace
 from if_circuits.probes.lda import fit_lda
-from if_circuits.probes.scoring import auroc
+from if_circuits.statistics.auroc import auroc
 
 
 @erasure_methods.register("coordinate")

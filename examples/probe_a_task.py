@@ -3,9 +3,6 @@
 `prompt_end` lies before the response, `last` is its last token. The bag of tokens sees words, no activation.
 """
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
 import pandas as pd
 
 from if_circuits.activations.capture import capture
@@ -29,11 +26,10 @@ print(f"{TASK}: {kept.mean():.0%} of {len(rows)} responses to {N_QUERIES} base q
 read = rows["prompt_tokens"].tolist()
 written = [ids[:n] for ids, n in zip(rows["response_tokens"], rows["n_tokens"], strict=True)]  # without EOS
 auroc = pd.DataFrame()
-with TemporaryDirectory() as directory:
-    store = capture(model, rows, directory=Path(directory), batch_size=64)
-    for position, texts in {"prompt_end": [read], "last": [read, written]}.items():
-        for layer in store.layers:
-            probe = out_of_fold(store.read(layer, position), kept, queries, n_folds=5, seed=0)
-            auroc.loc[layer_label(layer), position] = probe.auroc
-        auroc.loc["bag of tokens", position] = bag_of_tokens(texts, kept, queries, n_folds=5, seed=0).auroc
+activations = capture(model, rows)
+for position, texts in {"prompt_end": [read], "last": [read, written]}.items():
+    for layer in activations.layers:
+        probe = out_of_fold(activations.features(layer, position), kept, queries, n_folds=5, seed=0)
+        auroc.loc[layer_label(layer), position] = probe.auroc
+    auroc.loc["bag of tokens", position] = bag_of_tokens(texts, kept, queries, n_folds=5, seed=0).auroc
 print("AUROC on base queries that the probe has not seen, by layer:", auroc.round(2), sep="\n")

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from if_circuits.tasks.prompts import prompts
     from if_circuits.tasks.verification import verify
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Add",

@@ -7,8 +7,7 @@ each token the distribution of the next one is compared with the intact model's.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,8 +16,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from if_circuits.activations.source import ActivationSource
+from if_circuits.activations.teacher_forcing import read_logits
 from if_circuits.analyses.shared.labelled_tasks import query_codes, query_halves
-from if_circuits.interventions.hooks import Intervention, intervene
+from if_circuits.interventions.hooks import Intervention
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
@@ -83,22 +83,9 @@ def _log_probabilities(
     interventions: Sequence[Intervention],
 ) -> Float[Tensor, "tokens vocabulary"]:
     """Log probabilities before each token of each response, one response after another."""
-    longest = max(len(prompt) + len(response) for prompt, response in pairs)
-    ids = torch.full((len(pairs), longest), model.chat.pad_id)
-    mask = torch.zeros_like(ids)
-    for row, (prompt, response) in enumerate(pairs):
-        ids[row, : len(prompt) + len(response)] = torch.tensor([*prompt, *response])
-        mask[row, : len(prompt) + len(response)] = 1
-    hooks = (
-        intervene(model, interventions, prompt_lengths=[len(prompt) for prompt, _ in pairs])
-        if interventions
-        else nullcontext()
-    )
-    hf: Any = model.hf
-    with torch.no_grad(), hooks:
-        logits = hf(input_ids=ids.to(model.device), attention_mask=mask.to(model.device), use_cache=False)
+    logits = read_logits(model, pairs, interventions=interventions)
     before = [
-        logits.logits[row, len(prompt) - 1 : len(prompt) + len(response) - 1]
+        logits[row, len(prompt) - 1 : len(prompt) + len(response) - 1]
         for row, (prompt, response) in enumerate(pairs)
     ]
     return torch.cat(before).float().log_softmax(-1)

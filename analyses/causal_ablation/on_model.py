@@ -43,7 +43,7 @@ class OnModel:
 def measure_on_model(
     model: LoadedModel, source: ActivationSource, method: EraserMethod, *, settings: AnalysisSettings
 ) -> OnModel:
-    """Generate and replay under interventions; `method` finds the subspaces of `rebuilt`."""
+    """Generate, and read responses again, under interventions; `method` finds the subspaces of `rebuilt`."""
     fits = fit_response_directions(source, seed=settings.seed)
     behaviour = measure_behaviour(model, source, fits, settings=settings)
     edges = find_edges(

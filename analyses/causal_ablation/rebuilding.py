@@ -2,11 +2,11 @@
 the layers above.
 
 The subspace that the settings' erasure method finds at a middle block is projected out there alone, at the
-prompt's last token and the whole response, while the task's own responses are replayed. On the activations
-of each later layer a probe is fitted, with the fitting half's responses under the removal, and tested on the
-other half's. At the ablated layer itself the same probe shows that the removal held. Above it, satisfaction
-that can be read again came from what the projection left: the prompt's cached keys and values, and other
-directions.
+prompt's last token and the whole response, in a teacher-forced pass over the task's own responses. On the
+activations of each later layer a probe is fitted, with the fitting half's responses under the removal, and
+tested on the other half's. At the ablated layer itself the same probe shows that the removal held. Above it,
+satisfaction that can be read again came from what the projection left: the prompt's cached keys and values,
+and other directions.
 """
 
 from __future__ import annotations
@@ -21,24 +21,25 @@ from jaxtyping import Float, Int
 
 from if_circuits.activations.plan import plan_capture
 from if_circuits.activations.positions import POSITIONS
-from if_circuits.activations.replay import replay
 from if_circuits.activations.source import ActivationSource
+from if_circuits.activations.teacher_forcing import read_positions
 from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.causal_ablation.response_directions import ResponseDirections
-from if_circuits.analyses.shared.discriminant import auroc_influence, fit_discriminant
+from if_circuits.analyses.shared.discriminant import fit_discriminant
 from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, query_halves
 from if_circuits.analyses.shared.task_subspaces import POSITION, fit_subspaces
 from if_circuits.erasure.base import EraserMethod
 from if_circuits.interventions.hooks import Intervention
 from if_circuits.interventions.operations import ProjectOut
 from if_circuits.interventions.subspace import Subspace
+from if_circuits.statistics.auroc import auroc_influence
 from if_circuits.statistics.bootstrap import bootstrap_draws, interval_of
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
 
 ROWS_PER_CLASS = 45
-"""Responses of each task, half and class that are replayed."""
+"""Responses of each task, half and class that are read again."""
 
 
 def measure_rebuilding(
@@ -72,7 +73,7 @@ def measure_rebuilding(
                 continue
             removed = Subspace(basis=subspaces[task.name].basis, mean=centre, name=task.name)
             rows = np.concatenate([train.rows, test.rows])
-            ablated = _replay(model, source, rows, removed, layers=later, at=at)
+            ablated = _read_ablated(model, source, rows, removed, layers=later, at=at)
             scores = [
                 (_test(intact[layer][rows], train, test), _test(ablated[layer], train, test))
                 for layer in later
@@ -122,7 +123,7 @@ def _thin(task: LabelledTask, halves: Int[np.ndarray, " queries"], *, seed: int)
     return task.where(keep)
 
 
-def _replay(
+def _read_ablated(
     model: LoadedModel,
     source: ActivationSource,
     rows: Int[np.ndarray, " n"],
@@ -138,7 +139,9 @@ def _replay(
     column = POSITIONS.index(POSITION)
     for start in range(0, len(rows), model.preset.batch_size):
         batch = plan.order[start : start + model.preset.batch_size]
-        for layer, activations in replay(model, plan, batch, layers=layers, interventions=interventions):
+        for layer, activations in read_positions(
+            model, plan, batch, layers=layers, interventions=interventions
+        ):
             found[layer][batch] = activations[:, column]
     return found
 
@@ -148,7 +151,7 @@ def _test(X: Float[np.ndarray, "n d"], train: LabelledTask, test: LabelledTask) 
     first = len(train.rows)
     probe = fit_discriminant(X[:first], train.satisfied)
     scores = X[first:].astype(np.float64) @ probe.weight
-    auroc, influence = auroc_influence(scores[:, None], test.satisfied)
+    auroc, influence = auroc_influence(test.satisfied, scores[:, None])
     return _Score(float(auroc[0]), influence[:, 0])
 
 

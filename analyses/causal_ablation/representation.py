@@ -27,9 +27,10 @@ from jaxtyping import Bool, Float
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.causal_ablation.drop_matrix import DropMatrix, HalfScores, average
-from if_circuits.analyses.shared.discriminant import auroc_influence, fit_discriminant
+from if_circuits.analyses.shared.discriminant import fit_discriminant
 from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, query_halves
 from if_circuits.analyses.shared.task_subspaces import POSITION, HalfFit, control_bases
+from if_circuits.statistics.auroc import auroc_influence
 
 Probe = Literal["refitted", "fixed"]
 PROBES: tuple[Probe, ...] = ("refitted", "fixed")
@@ -81,6 +82,6 @@ def _measure(
             weights = np.concatenate(
                 [discriminant.weight[None], *(refit(bases) for bases in removals.values())]
             )
-            auroc, influence = auroc_influence(X @ weights.T, test.satisfied)
+            auroc, influence = auroc_influence(test.satisfied, X @ weights.T)
             half.write(b, auroc, influence, queries=test.queries, ablated=list(removals))
     return scores

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from if_circuits.probes.scoring import column_aurocs
+from if_circuits.statistics.auroc import column_aurocs
 from if_circuits.statistics.permutation import permutation_p
 
 SHRINKAGE = 0.1

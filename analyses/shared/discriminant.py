@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.linalg import cho_factor, cho_solve
-from scipy.stats import rankdata
 from sklearn.covariance import ledoit_wolf
 
 
@@ -74,23 +73,3 @@ def shrunk_covariance(
     scale[scale <= 1e-7 * size] = np.inf
     covariance = np.asarray(ledoit_wolf(residuals / scale, assume_centered=True)[0])
     return scale, covariance + 1e-6 * np.eye(len(covariance))
-
-
-def auroc_influence(
-    scores: Float[np.ndarray, "n m"], y: Bool[np.ndarray, " n"]
-) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, "n m"]]:
-    """AUROC of each column, ties counting one half, and each row's influence on it.
-
-    To first order the AUROC under row weights u is auroc + influence' u; influences sum to zero. They are the
-    placement values of DeLong, DeLong and Clarke-Pearson (1988). Needs a row of each class.
-    """
-    # Scores that a removal made constant differ by rounding; rounded, they tie.
-    spread = np.abs(scores).max(axis=0, initial=0.0)
-    scores = np.round(scores / np.where(spread > 0, spread, 1.0), 9)
-    n_positive, n_negative = int(y.sum()), int((~y).sum())
-    ranks = rankdata(scores, axis=0)
-    beaten = np.empty_like(scores)
-    beaten[y] = (ranks[y] - rankdata(scores[y], axis=0)) / n_negative
-    beaten[~y] = 1 - (ranks[~y] - rankdata(scores[~y], axis=0)) / n_positive
-    auroc = beaten[y].mean(axis=0)
-    return auroc, (beaten - auroc) / np.where(y, n_positive, n_negative)[:, None]

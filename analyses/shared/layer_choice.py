@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float, Int
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.shared.probing import ProbingRows, fit_specialists
 from if_circuits.probes.logistic import fit_logistic
-from if_circuits.probes.scoring import column_aurocs
+from if_circuits.statistics.auroc import column_aurocs
 
 CHOICE_C = 0.01
 """One middling penalty serves the ranking of layers; the probes that are reported choose their own."""

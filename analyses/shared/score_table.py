@@ -11,10 +11,10 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from if_circuits.analyses.base import AnalysisSettings
-from if_circuits.analyses.shared.grouped_auroc import GroupedAuroc, grouped_auroc, stack
 from if_circuits.analyses.shared.probing import ProbingRows
 from if_circuits.probes.across_folds import AcrossFolds
-from if_circuits.probes.scoring import balanced_accuracy
+from if_circuits.probes.evaluate import balanced_accuracy
+from if_circuits.statistics.auroc import GroupedAuroc, grouped_auroc, stack
 from if_circuits.statistics.bootstrap import Interval, bootstrap_draws, interval_of
 from if_circuits.statistics.permutation import paired_permutation
 
@@ -76,7 +76,7 @@ def score_of(
         "n_base_queries": len(np.unique(labelled.queries)),
         "reason": "",
     }
-    auroc = grouped_auroc(values, labels, labelled.queries, folds, n_groups=rows.n_queries)
+    auroc = grouped_auroc(labels, values, groups=labelled.queries, strata=folds, n_groups=rows.n_queries)
     return Score(described, auroc)
 
 

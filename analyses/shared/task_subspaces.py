@@ -9,13 +9,14 @@ import numpy as np
 from jaxtyping import Float
 
 from if_circuits.activations.source import ActivationSource
-from if_circuits.analyses.shared.discriminant import auroc_influence, fit_discriminant
+from if_circuits.analyses.shared.discriminant import fit_discriminant
 from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, query_halves
 from if_circuits.erasure.base import EraserMethod
 from if_circuits.erasure.inlp import InlpSubspace
 from if_circuits.erasure.random_subspace import captured_variance, random_subspace, variance_matched_subspaces
 from if_circuits.errors import InputError
 from if_circuits.interventions.subspace import Subspace
+from if_circuits.statistics.auroc import auroc_influence
 
 POSITION = "last"
 """Where subspaces are fitted and measured: the last token, which only an empty response lacks."""
@@ -147,5 +148,5 @@ def _mean_auroc(features: Float[np.ndarray, "n d"], tasks: Sequence[LabelledTask
             labels = task.satisfied[test]
             if len(np.unique(task.satisfied[train])) == 2 == len(np.unique(labels)):
                 probe = fit_discriminant(X[train], task.satisfied[train])
-                found.append(float(auroc_influence((X[test] @ probe.weight)[:, None], labels)[0][0]))
+                found.append(float(auroc_influence(labels, (X[test] @ probe.weight)[:, None])[0][0]))
     return float(np.mean(found)) if found else 0.5

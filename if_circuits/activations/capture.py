@@ -1,40 +1,49 @@
-"""Capture: the activations of every response, streamed to disk, batch by batch and shard by shard.
+"""Capture: the activations of every response, in memory or streamed to disk, batch by batch.
 
-Memory is that of one batch. An interruption costs the shard that was being written: the same call goes on
-after the last finished one, and the files equal those of a capture that was never interrupted.
+On disk, memory is that of one batch. An interruption costs the shard that was being written: the same call
+goes on after the last finished one, and the files equal those of a capture that was never interrupted. What
+is found there is kept only where all that decides the numbers is the same; see docs/cached_activations.md.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Int
+import torch
+from jaxtyping import Float, Int
 
+from if_circuits.activations.captured import CapturedActivations
 from if_circuits.activations.manifest import (
     INDEX_FILE,
     MANIFEST_FILE,
     CaptureKey,
     Manifest,
     ShardEntry,
-    StoredDtype,
     differences,
     read_manifest,
     shard_name,
     write_manifest,
 )
+from if_circuits.activations.memory import MemoryStore, MemoryWriter, check_memory
 from if_circuits.activations.plan import CapturePlan, plan_capture
 from if_circuits.activations.positions import POSITIONS
-from if_circuits.activations.replay import passes, replay
+from if_circuits.activations.precision import StoredDtype
 from if_circuits.activations.shards import write_shard
 from if_circuits.activations.store import ActivationStore, is_intact
+from if_circuits.activations.teacher_forcing import passes, read_positions
 from if_circuits.errors import InputError
 from if_circuits.generation.batches import in_batches
 from if_circuits.io.digest import file_sha256, value_sha256
 from if_circuits.io.durable import durable_file
 from if_circuits.models.layers import EMBED
+from if_circuits.models.memory import free_memory
+from if_circuits.models.reading import reading
+from if_circuits.models.state import hooks_in_place, settings_sha256
 
 if TYPE_CHECKING:
     from if_circuits.interventions.hooks import Intervention
@@ -43,31 +52,58 @@ if TYPE_CHECKING:
 SHARD_BYTES = 256 * 2**20
 """Size that shards do not exceed: what an interruption can cost. They are never held in memory."""
 
+Layers: TypeAlias = Literal["all"] | int | Sequence[int]
+"""-1 is `embed`, i the stream after block i."""
+
+
+class _Writer(Protocol):
+    """Where batches of activations go."""
+
+    def write(
+        self, activations: Float[np.ndarray, "batch position d_model"], *, layer: int, row: int
+    ) -> None: ...
+
 
 def capture(
-    model: "LoadedModel",
-    sequences: pd.DataFrame,
+    model: LoadedModel,
+    rows: pd.DataFrame,
     *,
-    directory: Path,
-    batch_size: int,
-    layers: Sequence[int] | None = None,
+    layers: Layers | None = "all",
+    path: str | Path | None = None,
+    batch_size: int | None = None,
     dtype: StoredDtype = "float32",
-    interventions: "Sequence[Intervention]" = (),
+    interventions: Sequence[Intervention] = (),
+    state: str = "",
     shard_bytes: int = SHARD_BYTES,
     progress: Callable[[int, int], None] | None = None,
-) -> ActivationStore:
-    """Read the residual stream of every response at the twelve positions into `directory`, and open it.
+) -> CapturedActivations:
+    """Read the residual stream of every response at the twelve positions, by teacher forcing.
 
-    `sequences` has the columns response_id, prompt_tokens, response_tokens, n_tokens and truncated.
-    `layers` are all by default (-1 is `embed`). Under `interventions` the responses are replayed with their
-    hooks in place. `progress` is told (rows done, rows in all).
+    Args:
+        model: The model; read as it is now, in evaluation mode.
+        rows: Responses with the columns response_id, prompt_tokens, response_tokens, n_tokens and truncated,
+            as `generate` gives them. Labels need the columns verdict and base_query as well.
+        layers: "all" (or None, as in a preset), one layer, or several; -1 is `embed`.
+        path: A directory to stream to; by default the activations stay in memory. Finished shards there are
+            checked and kept where they are of the same capture; missing and damaged ones are made again.
+        batch_size: Responses read side by side; by default the preset's.
+        dtype: Type of the stored numbers.
+        interventions: In place while the responses are read, as they were in generation.
+        state: What hooks of your own make of the model. Activations on disk need it where there are such
+            hooks, and belong to it from then on.
+        shard_bytes: Size that a file on disk does not exceed.
+        progress: Told (rows done, rows in all).
 
-    Finished shards in `directory` are checked and kept; missing and damaged ones are made again. Raises
-    InputError for unusable sequences or layers, for numbers that `dtype` cannot hold, and when `directory`
-    holds another capture, which is left as it is.
+    Returns:
+        The responses with their activations, row by row.
+
+    Raises:
+        InputError: Unusable rows or layers, numbers that `dtype` cannot hold, too little memory, hooks
+            without a state, or a `path` that holds another capture, which is left as it is.
     """
-    plan = plan_capture(sequences)
+    plan = plan_capture(rows)
     chosen = _check_layers(layers, model.n_layers)
+    batch_size = model.preset.batch_size if batch_size is None else batch_size
     if batch_size < 1:
         raise InputError(f"batch_size must be at least 1, got {batch_size}")
     row_bytes = len(chosen) * len(POSITIONS) * model.d_model * np.dtype(dtype).itemsize
@@ -75,52 +111,113 @@ def capture(
         model=model.name,
         fingerprint=model.fingerprint,
         compute_dtype=model.dtype,
+        device=torch.device(model.device).type,
+        attention=str(getattr(model.hf.config, "_attn_implementation", "")),
+        settings=settings_sha256(model.bridge),
+        hooks=hooks_in_place(model.bridge),
+        state=state,
         n_layers=model.n_layers,
         d_model=model.d_model,
         layers=chosen,
         positions=POSITIONS,
         dtype=dtype,
-        rows_per_shard=max(1, shard_bytes // row_bytes),
+        rows_per_shard=len(plan.order) if path is None else max(1, shard_bytes // row_bytes),
         sequences=plan.sha256(),
         interventions=value_sha256(tuple(interventions)) if interventions else "",
     )
-    manifest = _begin(directory, key, plan)
-    finished = {shard.file: shard for shard in manifest.shards}
-    done = sum(shard.rows for shard in manifest.shards)
+    work = _Work(model, plan, key, batch_size, interventions, progress)
+    with reading(model):
+        store = work.in_memory() if path is None else work.on_disk(Path(path))
+    return CapturedActivations(rows, store)
 
-    for number, rows in enumerate(plan.shards(key.rows_per_shard)):
-        path = directory / shard_name(number)
-        if path.name in finished:
-            continue
+
+class _Work:
+    """One capture: what is read, and how."""
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        plan: CapturePlan,
+        key: CaptureKey,
+        batch_size: int,
+        interventions: Sequence[Intervention],
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        self._model, self._plan, self._key = model, plan, key
+        self._batch_size, self._interventions, self._progress = batch_size, interventions, progress
+        self._done = 0
+
+    def in_memory(self) -> MemoryStore:
+        """All rows, in one store in memory."""
+        check_memory(self._key, len(self._plan.order), free_memory("cpu"))
+        writer = MemoryWriter(self._key, self._plan)
+        return writer.finish(self._fill(writer, self._plan.order))
+
+    def on_disk(self, directory: Path) -> ActivationStore:
+        """The shards that are not finished in the directory."""
+        _check_state(self._key)
+        manifest = _begin(directory, self._key, self._plan)
+        finished = {shard.file: shard for shard in manifest.shards}
+        self._done = sum(shard.rows for shard in manifest.shards)
+        for number, rows in enumerate(self._plan.shards(self._key.rows_per_shard)):
+            path = directory / shard_name(number)
+            if path.name in finished:
+                continue
+            with write_shard(path, self._key, n_rows=len(rows)) as shard:
+                not_finite = self._fill(shard, rows)
+            finished[path.name] = ShardEntry(path.name, len(rows), file_sha256(path), tuple(not_finite))
+            write_manifest(directory, replace(manifest, shards=tuple(v for _, v in sorted(finished.items()))))
+        return ActivationStore.open(directory)
+
+    def _fill(self, writer: _Writer, rows: Int[np.ndarray, " rows"]) -> list[int]:
+        """Read the rows and write them; gives the places of those that are not finite."""
+
+        def read(places: Sequence[int]) -> list[int]:
+            place, broken = places[0], list[int]()
+            for batch in passes(self._model, self._plan, rows[list(places)]):
+                bad = np.zeros(len(batch), dtype=bool)
+                for layer, activations in read_positions(
+                    self._model,
+                    self._plan,
+                    batch,
+                    layers=self._key.layers,
+                    interventions=self._interventions,
+                ):
+                    writer.write(activations, layer=layer, row=place)
+                    finite = np.isfinite(activations).all(axis=2)
+                    bad |= (~finite & self._plan.has_position(batch)).any(axis=1)
+                broken += (place + np.flatnonzero(bad)).tolist()
+                place += len(batch)
+            return broken
+
         not_finite: list[int] = []
-        with write_shard(path, key, n_rows=len(rows)) as shard:
-
-            def read(places: Sequence[int], rows: Int[np.ndarray, " rows"] = rows) -> list[int]:
-                place, broken = places[0], list[int]()
-                for batch in passes(model, plan, rows[list(places)]):
-                    bad = np.zeros(len(batch), dtype=bool)
-                    for layer, activations in replay(
-                        model, plan, batch, layers=chosen, interventions=interventions
-                    ):
-                        shard.write(activations, layer=layer, row=place)
-                        bad |= (~np.isfinite(activations).all(axis=2) & plan.has_position(batch)).any(axis=1)
-                    broken += (place + np.flatnonzero(bad)).tolist()
-                    place += len(batch)
-                return broken
-
-            for places, broken in in_batches(range(len(rows)), batch_size, read, what="capture"):
-                not_finite += broken
-                done += len(places)
-                if progress is not None:
-                    progress(done, manifest.n_rows)
-        finished[path.name] = ShardEntry(path.name, len(rows), file_sha256(path), tuple(not_finite))
-        write_manifest(directory, replace(manifest, shards=tuple(v for _, v in sorted(finished.items()))))
-    return ActivationStore.open(directory)
+        for places, broken in in_batches(range(len(rows)), self._batch_size, read, what="capture"):
+            not_finite += broken
+            self._done += len(places)
+            if self._progress is not None:
+                self._progress(self._done, len(self._plan.order))
+        return not_finite
 
 
-def _check_layers(layers: Sequence[int] | None, n_layers: int) -> tuple[int, ...]:
-    """The wanted layers in rising order; all of them for None."""
-    chosen = tuple(range(EMBED, n_layers)) if layers is None else tuple(sorted(set(layers)))
+def _check_state(key: CaptureKey) -> None:
+    """Refuse a model that somebody's hooks change, unless the user says what that is to be called."""
+    if key.hooks and not key.state:
+        shown = "; ".join(key.hooks[:3]) + ("; ..." if len(key.hooks) > 3 else "")
+        raise InputError(
+            f"{key.model} has {len(key.hooks)} hook(s) beside the capture's own ({shown}), so activations on "
+            "disk could later be taken for the model's: remove them, give `interventions`, or name the "
+            'state, as in state="halved at layer 3"'
+        )
+
+
+def _check_layers(layers: Layers | None, n_layers: int) -> tuple[int, ...]:
+    """The wanted layers in rising order."""
+    if layers is None or layers == "all":
+        return tuple(range(EMBED, n_layers))
+    wanted = (layers,) if isinstance(layers, int) else layers
+    if isinstance(wanted, str) or not all(isinstance(layer, int | np.integer) for layer in wanted):
+        raise InputError(f'layers are "all", a number or a sequence of numbers, got {layers!r}')
+    chosen = tuple(sorted({int(layer) for layer in wanted}))
     if not chosen or chosen[0] < EMBED or chosen[-1] >= n_layers:
         raise InputError(
             f"layers {layers!r} do not fit a model of {n_layers} blocks: {EMBED} to {n_layers - 1} exist"

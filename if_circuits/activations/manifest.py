@@ -4,19 +4,18 @@ import json
 import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar, cast
 
+from if_circuits.activations.precision import StoredDtype
 from if_circuits.errors import InputError
 from if_circuits.io.durable import write_text
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever a reader of the previous format would misread the files."""
 
 MANIFEST_FILE = "manifest.json"
 INDEX_FILE = "index.parquet"
 _SHARD_NAME = re.compile(r"shard-([0-9]{5,9})\.safetensors")
-
-StoredDtype = Literal["float32", "float16"]
 
 _Kind = TypeVar("_Kind", str, int)
 
@@ -28,22 +27,30 @@ class CaptureKey:
     model: str
     """Name of the model, for people; the fingerprint is what identifies it."""
     fingerprint: str
-    """Hash of the model's configuration, weights, tokenizer and chat template."""
+    """Hash of the model's configuration, weights as they were, tokenizer and chat template."""
     compute_dtype: str
+    device: str
+    """Kind of device: another one rounds otherwise."""
+    attention: str
+    """How attention is computed, in the words of transformers."""
+    settings: str
+    """Hash of the plain attributes of the model's modules and of the bridge's switches."""
+    hooks: tuple[str, ...]
+    """Hooks that were on the model beside the capture's own, as "place: function"."""
+    state: str
+    """What the user calls the state of the model; it stands for what those hooks do."""
     n_layers: int
     """Blocks of the model, captured or not."""
     d_model: int
     layers: tuple[int, ...]
     positions: tuple[str, ...]
     dtype: StoredDtype
-    """Type of the stored numbers. float16 halves the disk space and overflows above 65504, which Gemma
-    reaches.
-    """
+    """Type of the stored numbers."""
     rows_per_shard: int
     sequences: str
     """Hash of the response ids and tokens."""
     interventions: str
-    """Hash of the interventions under which the responses were replayed; empty without any."""
+    """Hash of the interventions under which the responses were read; empty without any."""
 
 
 @dataclass(frozen=True)
@@ -123,13 +130,17 @@ def read_manifest(directory: Path) -> Manifest:
 
 def _parse(raw: dict[str, Any]) -> Manifest:
     key: dict[str, Any] = raw["key"]
-    texts = ("model", "fingerprint", "compute_dtype", "dtype", "sequences", "interventions")
+    texts = (
+        *("model", "fingerprint", "compute_dtype", "device", "attention", "settings", "state"),
+        *("dtype", "sequences", "interventions"),
+    )
     counts = ("n_layers", "d_model", "rows_per_shard")
     plain: dict[str, Any] = {name: _typed(key[name], str) for name in texts}
     plain |= {name: _typed(key[name], int) for name in counts}
     return Manifest(
         key=CaptureKey(
             **plain,
+            hooks=tuple(_typed(hook, str) for hook in key["hooks"]),
             layers=tuple(_typed(layer, int) for layer in key["layers"]),
             positions=tuple(_typed(position, str) for position in key["positions"]),
         ),

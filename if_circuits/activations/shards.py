@@ -15,7 +15,8 @@ import numpy as np
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 
-from if_circuits.activations.manifest import CaptureKey, StoredDtype
+from if_circuits.activations.manifest import CaptureKey
+from if_circuits.activations.precision import StoredDtype, to_stored
 from if_circuits.errors import InputError
 from if_circuits.io.durable import durable_file
 
@@ -43,14 +44,8 @@ class ShardWriter:
 
         Raises InputError when a number does not fit the stored type.
         """
-        by_position = activations.transpose(1, 0, 2)
-        with np.errstate(over="ignore"):
-            stored = np.ascontiguousarray(by_position, dtype=self._key.dtype)
-        if stored.dtype != activations.dtype and (np.isinf(stored) & np.isfinite(by_position)).any():
-            raise InputError(
-                f"activations of layer {layer} reach {np.nanmax(np.abs(activations)):.3g}, which "
-                f"{self._key.dtype} cannot hold: store them as float32"
-            )
+        by_position = to_stored(activations.transpose(1, 0, 2), self._key.dtype, layer=layer)
+        stored = np.ascontiguousarray(by_position)
         stride = self._n_rows * stored[0, 0].nbytes
         first = self._key.layers.index(layer) * len(self._key.positions)
         for number, block in enumerate(stored):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from if_circuits.activations.manifest import INDEX_FILE, MANIFEST_FILE, Manifest, read_manifest
+from if_circuits.activations.manifest import INDEX_FILE, MANIFEST_FILE, CaptureKey, Manifest, read_manifest
 from if_circuits.activations.shards import read_tensor
 from if_circuits.errors import InputError
 from if_circuits.io.digest import file_sha256
@@ -38,6 +38,11 @@ class ActivationStore:
         return cls(directory, manifest, pd.read_parquet(path))
 
     @property
+    def key(self) -> CaptureKey:
+        """All that decided the numbers."""
+        return self.manifest.key
+
+    @property
     def response_ids(self) -> tuple[str, ...]:
         """Ids of the responses, in the order of the rows of `read`."""
         return tuple(self.index["response_id"])
@@ -63,11 +68,7 @@ class ActivationStore:
         Rows of responses without the position are NaN. Raises InputError for a layer or position that was not
         captured, and for a shard that cannot be read.
         """
-        if layer not in self.layers or position not in self.positions:
-            raise InputError(
-                f"no activations of layer {layer} at {position!r}: captured were layers "
-                f"{', '.join(map(str, self.layers))} at {', '.join(self.positions)}"
-            )
+        check_captured(self.key, layer, position)
         shards, rows = self.index["shard"].to_numpy(), self.index["row"].to_numpy()
         activations = np.empty((len(self.index), self.manifest.key.d_model), dtype=np.float32)
         for number, shard in enumerate(self.manifest.shards):
@@ -99,6 +100,15 @@ class ActivationStore:
         expected = [(shard.file, shard.sha256) for shard in self.manifest.shards]
         expected.append((INDEX_FILE, self.manifest.index_sha256))
         return tuple(name for name, sha256 in expected if not is_intact(self.directory / name, sha256))
+
+
+def check_captured(key: CaptureKey, layer: int, position: str) -> None:
+    """Raise InputError for a layer or position that was not captured."""
+    if layer not in key.layers or position not in key.positions:
+        raise InputError(
+            f"no activations of layer {layer} at {position!r}: captured were layers "
+            f"{', '.join(map(str, key.layers))} at {', '.join(key.positions)}"
+        )
 
 
 def is_intact(path: Path, sha256: str) -> bool:

@@ -92,7 +92,7 @@ def fit_targets(model: LoadedModel, root: Path, targets: Sequence[Target]) -> li
 
     Raises InputError for a study of another model, and for tasks and layers that it cannot fit.
     """
-    from if_circuits.activations.source import StudyActivations
+    from if_circuits.activations.captured import CapturedActivations
     from if_circuits.activations.store import ActivationStore
     from if_circuits.analyses.shared.labelled_tasks import labelled_tasks
     from if_circuits.erasure.inlp import Inlp
@@ -107,7 +107,7 @@ def fit_targets(model: LoadedModel, root: Path, targets: Sequence[Target]) -> li
     responses, seed = study.responses, study.config.settings.seed
     # Greedy responses are not captured: they would repeat some of the sampled ones.
     sampled = responses[responses["temperature"] > 0]
-    source = StudyActivations(sampled, ActivationStore.open(study.directory.activations))
+    source = CapturedActivations(sampled, ActivationStore.open(study.directory.activations))
     tasks = {task.name: task for task in labelled_tasks(source, POSITION)}
     fitted: list[Fitted] = []
     for wanted in targets:
@@ -184,7 +184,8 @@ def _answer(
     import numpy as np
     from scipy.special import expit
 
-    from if_circuits.interventions import intervene, record_donor
+    from if_circuits.activations.donors import record_donor
+    from if_circuits.interventions import intervene
 
     response = row.to_dict("records")[0]
     start, n = len(response["prompt_tokens"]), int(response["n_tokens"])

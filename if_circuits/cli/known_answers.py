@@ -127,8 +127,8 @@ def _compare(directory: Path, name: str, mechanism: "Mechanism") -> "tuple[pd.Da
     from if_circuits.analyses.validation.known_answers.answers import compare
     from if_circuits.analyses.validation.known_answers.directions import planted_cosines
     from if_circuits.analyses.validation.known_answers.figure import Recovered
-    from if_circuits.models.threads import one_thread_each
     from if_circuits.study import Study
+    from if_circuits.threads import one_thread_each
 
     study = Study.open(directory)
     results, settings = study.results, study.config.settings

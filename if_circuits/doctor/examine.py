@@ -19,6 +19,7 @@ from if_circuits.errors import InputError
 from if_circuits.models.devices import check_device
 from if_circuits.models.loading import LoadedModel, load_model, locate
 from if_circuits.models.presets import DType
+from if_circuits.models.reading import reading
 
 Progress = Callable[[str], None]
 """Told the name of each check as it begins."""
@@ -55,7 +56,7 @@ _LOOKS = (
 
 
 def examine(
-    model_name: str,
+    model: str | LoadedModel,
     *,
     device: str = "cpu",
     dtype: DType | None = None,
@@ -64,17 +65,26 @@ def examine(
 ) -> Diagnosis:
     """Whether a model is fit for the study, and what to do where it is not.
 
-    Raises InputError for a name that is no model's and for a device that is not there; whatever is wrong
-    with the model itself is a failed check.
+    A model by name is loaded; one in memory is looked at as it is, and `device`, `dtype` and `device_map` are
+    not used.
+
+    Raises InputError for a name that is no model's and for a device that is not there; whatever is wrong with
+    the model itself is a failed check.
     """
-    locate(model_name)
-    check_device(device)
     tell = progress or (lambda _: None)
-    tell("loads")
-    try:
-        model = load_model(model_name, device=device, dtype=dtype, device_map=device_map)
-    except Exception as error:
-        return Diagnosis(model_name, (Check("loads", "fail", _reason(error)),))
+    if isinstance(model, str):
+        locate(model)
+        check_device(device)
+        tell("loads")
+        try:
+            model = load_model(model, device=device, dtype=dtype, device_map=device_map)
+        except Exception as error:
+            return Diagnosis(str(model), (Check("loads", "fail", _reason(error)),))
+    with reading(model):
+        return Diagnosis(model.name, tuple(_look(model, tell)))
+
+
+def _look(model: LoadedModel, tell: Progress) -> list[Check]:
     loaded = f"{type(model.hf).__name__}, {model.n_layers} blocks, d_model {model.d_model}, on {model.device}"
     checks, failed = [Check("loads", "pass", loaded)], None
     for look in _LOOKS:
@@ -86,7 +96,7 @@ def examine(
         checks += found
         if look.needed and any(check.status == "fail" for check in found):
             failed = look.name
-    return Diagnosis(model_name, tuple(checks))
+    return checks
 
 
 def _guarded(look: _Look, model: LoadedModel) -> list[Check]:

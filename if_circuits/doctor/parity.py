@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 
 from if_circuits.activations.plan import plan_capture
-from if_circuits.activations.replay import replay
+from if_circuits.activations.teacher_forcing import read_positions
 from if_circuits.doctor.base import Check
 from if_circuits.doctor.numbers import TOLERANCE, apart
 from if_circuits.doctor.probe_prompts import some_rows
@@ -82,7 +82,7 @@ def _right_padding(model: LoadedModel, rows: list[list[int]]) -> float:
     plan = plan_capture(sequences)
     layers = tuple(range(EMBED, model.n_layers))
     batches = [np.arange(len(rows)), *(np.array([i]) for i in range(len(rows)))]
-    together, *singles = [dict(replay(model, plan, batch, layers=layers)) for batch in batches]
+    together, *singles = [dict(read_positions(model, plan, batch, layers=layers)) for batch in batches]
     differences: list[float] = []
     for layer in layers:
         alone = np.concatenate([single[layer] for single in singles])

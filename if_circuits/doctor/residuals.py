@@ -8,15 +8,22 @@ import numpy as np
 import torch
 
 from if_circuits.doctor.base import Check
-from if_circuits.doctor.machine import GIB, free_memory, weight_bytes
+from if_circuits.doctor.machine import GIB
 from if_circuits.doctor.numbers import TOLERANCE, apart
 from if_circuits.doctor.probe_prompts import some_rows
 from if_circuits.models.layers import EMBED, hook_name, layer_label
 from if_circuits.models.loading import LoadedModel, load_plain
+from if_circuits.models.memory import free_memory, weight_bytes
 
 
 def check_residuals(model: LoadedModel) -> Check:
     """Whether every layer, and the logits, equal Hugging Face's within rounding errors."""
+    if model.source is None:
+        return Check(
+            "residual_equality",
+            "warn",
+            "not compared: a bridge in hand has no files to load a plain copy from; examine it by name",
+        )
     needed, free = weight_bytes(model), free_memory(model.device)
     if free is not None and needed > 0.8 * free:
         return Check(

@@ -25,11 +25,11 @@ from if_circuits.interventions.fitted import FittedSubspace
 from if_circuits.interventions.subspace import Subspace
 from if_circuits.probes.across_folds import choose_penalties
 from if_circuits.probes.folds import grouped_folds
-from if_circuits.probes.scoring import auroc, resampled_auroc
 from if_circuits.probes.solver.coordinates import ByFeature, ByRow
 from if_circuits.probes.solver.newton import minimise
 from if_circuits.probes.solver.spectrum import SMALL
 from if_circuits.probes.solver.standardise import Design
+from if_circuits.statistics.auroc import auroc, resampled_auroc
 
 ISOTROPIC_CS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """Inverse penalties to choose from, for activations in units of their features' median deviation."""

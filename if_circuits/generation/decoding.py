@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from if_circuits.errors import InputError
-from if_circuits.models.chat import left_pad
+from if_circuits.models.padding import pad
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
@@ -103,7 +103,7 @@ class Batch:
         from if_circuits.generation.cache import make_cache
 
         self._model: Any = model.hf
-        ids, mask = left_pad(prompts, model.chat.pad_id)
+        ids, mask = pad(prompts, model.chat.pad_id, side="left")
         self._cache = make_cache(model.hf.config, ids.shape[1] + max_new_tokens)
         self._ids, self._mask = ids.to(prompt_of.device), mask.to(prompt_of.device)
         self._next = self._mask.sum(1)

@@ -21,6 +21,7 @@ from if_circuits.errors import InputError
 from if_circuits.generation.batches import in_batches
 from if_circuits.generation.decoding import decode
 from if_circuits.interventions.hooks import Intervention, intervene_by_row
+from if_circuits.models.reading import reading
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
@@ -126,7 +127,7 @@ def _generate(
     prompt_ids = [str(name) for name in prompts["prompt_id"]]
 
     generated: dict[tuple[int, int], list[int]] = {}
-    with intervene_by_row(model, conditions) as reader:
+    with reading(model), intervene_by_row(model, conditions) as reader:
 
         def assign(batch: Int[Tensor, " batch"]) -> None:
             prompts, several = batch % n, len(conditions) > 1

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from if_circuits.interventions.hooks import Intervention, intervene
     from if_circuits.interventions.operations import Add, Erase, MeanReplace, Operation, ProjectOut, Zero
-    from if_circuits.interventions.patching import Donor, PatchFrom, record_donor
+    from if_circuits.interventions.patching import Donor, PatchFrom
     from if_circuits.interventions.scope import Scope
 
 __all__ = [
@@ -26,13 +26,12 @@ __all__ = [
     "Scope",
     "Zero",
     "intervene",
-    "record_donor",
 ]
 
 _MODULES = {
     "hooks": ("Intervention", "intervene"),
     "operations": ("Add", "Erase", "MeanReplace", "Operation", "ProjectOut", "Zero"),
-    "patching": ("Donor", "PatchFrom", "record_donor"),
+    "patching": ("Donor", "PatchFrom"),
     "scope": ("Scope",),
 }
 

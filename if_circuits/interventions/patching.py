@@ -8,29 +8,22 @@ run is left as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from if_circuits.errors import InputError
 from if_circuits.interventions.operations import Transform
 from if_circuits.interventions.scope import Window
 from if_circuits.interventions.subspace import Subspace
-from if_circuits.models.layers import EMBED, hook_name
-
-if TYPE_CHECKING:
-    from if_circuits.models.loading import LoadedModel
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Donor:
-    """The residual stream of one or several runs, as `record_donor` found it."""
+    """The residual stream of one or several runs, as `activations.donors.record_donor` found it."""
 
     activations: Mapping[int, Float[Tensor, "runs length d_model"]]
     """By layer; each run begins at 0 and is padded at its end."""
@@ -121,54 +114,3 @@ class PatchFrom:
     def __repr__(self) -> str:
         what = "all" if self.subspace is None else f"{self.subspace.name}, rank {self.subspace.rank}"
         return f"PatchFrom({self.donor}; {what})"
-
-
-def record_donor(
-    model: LoadedModel, runs: pd.DataFrame, *, layers: Sequence[int], name: str = "donor"
-) -> Donor:
-    """Run the model over prompts with their responses and keep the residual stream of every token.
-
-    `runs` needs the columns prompt_tokens and response_tokens (ids), as the responses of `generate` have
-    them; without a response, give an empty list. To patch each of several prompts with its own run, order
-    the rows as the prompts. Layers: -1 is `embed`, i the stream after block i.
-
-    Raises InputError for missing columns, no rows, an empty prompt and layers that the model lacks.
-    """
-    missing = [column for column in ("prompt_tokens", "response_tokens") if column not in runs.columns]
-    if missing or runs.empty:
-        raise InputError(
-            "a donor needs at least one row and the columns prompt_tokens and response_tokens, "
-            f"got {len(runs)} rows with {', '.join(map(str, runs.columns)) or 'no columns'}"
-        )
-    if not layers or not all(EMBED <= layer < model.n_layers for layer in layers):
-        raise InputError(f"a donor needs layers from {EMBED} (embed) to {model.n_layers - 1}, got {layers}")
-    prompts: list[Sequence[int]] = runs["prompt_tokens"].tolist()
-    if not all(len(prompt) for prompt in prompts):
-        raise InputError("a donor's prompt has at least one token, got an empty one")
-    tokens = [
-        torch.tensor([*prompt, *response])
-        for prompt, response in zip(prompts, runs["response_tokens"], strict=True)
-    ]
-    kept: dict[int, list[Tensor]] = {layer: [] for layer in sorted(set(layers))}
-
-    def keeper(layer: int) -> Callable[..., None]:
-        def keep(x: Float[Tensor, "batch length d_model"], hook: Any) -> None:
-            del hook
-            kept[layer].extend(x.cpu())
-
-        return keep
-
-    hooks = [(hook_name(layer), keeper(layer)) for layer in kept]
-    batch_size = model.preset.batch_size
-    with torch.no_grad(), model.bridge.hooks(fwd_hooks=hooks):
-        for start in range(0, len(tokens), batch_size):
-            batch = tokens[start : start + batch_size]
-            ids = pad_sequence(batch, batch_first=True, padding_value=model.chat.pad_id)
-            mask = pad_sequence([torch.ones_like(row) for row in batch], batch_first=True)
-            model.bridge(ids.to(model.device), attention_mask=mask.to(model.device), use_cache=False)
-    return Donor(
-        activations={layer: pad_sequence(rows, batch_first=True) for layer, rows in kept.items()},
-        prompt_lengths=torch.tensor([len(prompt) for prompt in prompts]),
-        lengths=torch.tensor([len(row) for row in tokens]),
-        name=name,
-    )

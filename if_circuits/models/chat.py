@@ -12,10 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
-from jaxtyping import Int
-from torch import Tensor
-
 from if_circuits.errors import InputError
 
 if TYPE_CHECKING:
@@ -106,17 +102,3 @@ def has_system_role(tokenizer: PreTrainedTokenizerBase) -> bool:
         return "A-SYSTEM-TURN" in str(tokenizer.apply_chat_template(turns, tokenize=False))
     except Exception:  # templates are programs, and raise what they like
         return False
-
-
-def left_pad(
-    rows: Sequence[Sequence[int]], pad_id: int
-) -> tuple[Int[Tensor, "batch longest"], Int[Tensor, "batch longest"]]:
-    """Rows of ids as one batch, padded on the left, and its attention mask (0 on padding)."""
-    longest = max(map(len, rows))
-    ids = torch.full((len(rows), longest), pad_id, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for i, row in enumerate(rows):
-        if row:
-            ids[i, -len(row) :] = torch.tensor(row)
-            mask[i, -len(row) :] = 1
-    return ids, mask

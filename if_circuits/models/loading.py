@@ -1,8 +1,9 @@
-"""Loading a model by preset, directory or hub name, ready to be read and intervened on.
+"""Loading a model by preset, directory or hub name, or taking a bridge already in hand, ready to be read and
+intervened on.
 
 Every model becomes a `TransformerBridge` of transformer-lens 4, whose residual stream equals Hugging
-Face's exactly. It is in evaluation mode and without gradients. Importing transformer-lens takes seconds,
-so it is done on the first load.
+Face's exactly. One that is loaded is in evaluation mode and without gradients; one in hand stays as it is.
+Importing transformer-lens takes seconds, so it is done on the first load.
 """
 
 from __future__ import annotations
@@ -44,12 +45,17 @@ class LoadedModel:
     bridge: TransformerBridge
     chat: ChatTokenizer
     preset: ModelPreset
-    fingerprint: str
-    """Hash of configuration, weights, tokenizer and template."""
     device: str
     dtype: DType
     device_map: str | None = None
     """How the device was chosen; None where it was asked for by name."""
+    source: str | None = None
+    """The directory or hub name that it was loaded from; None for a bridge that was in hand."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of configuration, weights as they are now, tokenizer and template; reads every weight."""
+        return fingerprint(self.hf, self.chat.tokenizer)
 
     @property
     def hf(self) -> PreTrainedModel:
@@ -71,23 +77,109 @@ class LoadedModel:
         """The most tokens, prompt and response together, that the model was made for."""
         return int(self.bridge.cfg.n_ctx)
 
+    def __repr__(self) -> str:
+        return (
+            f"LoadedModel({self.name}: {self.n_layers} blocks, d_model {self.d_model}, {self.dtype} on "
+            f"{self.device})"
+        )
+
 
 def load_model(
-    name: str,
+    model: str | TransformerBridge,
     *,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    name: str | None = None,
     device: str = "cpu",
     dtype: DType | None = None,
     device_map: str | None = None,
     trust_remote_code: bool = False,
 ) -> LoadedModel:
-    """The model of a preset, of a local directory (no network needed) or of the Hugging Face hub.
+    """The model of a preset, of a local directory (no network needed) or of the Hugging Face hub; or a
+    `TransformerBridge` already in hand.
 
-    `dtype` overrides the preset's precision. A `device_map` (`devices.DEVICE_MAPS`) has accelerate choose the
-    device; it must find one that holds the whole model. Without a preset, a response may take half of a
-    context too short for the default length. Raises InputError, with what is wrong, for an unknown name,
-    an incomplete or damaged directory, weights that are missing from a checkpoint, and architectures that
-    TransformerLens cannot load.
+    A bridge stays its owner's: its weights, gradients, mode, hooks, tokenizer and configuration are left as
+    they are. Responses and activations are computed in evaluation mode, and its own mode returns after each
+    call. Hooks that are on it act on whatever is computed. How responses end, padding and the system role
+    follow from its configuration and from `tokenizer`.
+
+    Args:
+        model: A preset, a directory, a hub name, or a bridge.
+        tokenizer: With a bridge only, and then needed: the model's tokenizer as its files describe it. The
+            bridge's own is a copy that TransformerLens alters. It is copied.
+        name: With a bridge only: what tables call it; a preset's name also takes that preset's settings.
+        device: Where to load it.
+        dtype: Overrides the preset's precision.
+        device_map: One of `devices.DEVICE_MAPS`: has accelerate choose the device, which must hold the whole
+            model.
+        trust_remote_code: Run code that comes with a checkpoint.
+
+    Returns:
+        The model with its chat tokenizer and settings. Without a preset, a response may take half of a
+        context too short for the default length.
+
+    Raises:
+        InputError: An unknown name, an incomplete or damaged directory, weights that are missing from a
+            checkpoint, an architecture that TransformerLens cannot load, or a bridge without a tokenizer;
+            says what is wrong.
+
+    Example:
+        >>> load_model("if-tiny")
+        LoadedModel(if-tiny: 6 blocks, d_model 128, float32 on cpu)
     """
+    if isinstance(model, str):
+        if tokenizer is not None or name is not None:
+            raise InputError("tokenizer and name are for a bridge in hand; a model by name brings its own")
+        return _load(model, device, dtype, device_map, trust_remote_code=trust_remote_code)
+    if device != "cpu" or dtype is not None or device_map is not None or trust_remote_code:
+        raise InputError(
+            "a bridge in hand keeps its device and precision: leave out device, dtype, device_map and "
+            "trust_remote_code"
+        )
+    return _adopt(model, tokenizer, name)
+
+
+def _adopt(bridge: Any, tokenizer: PreTrainedTokenizerBase | None, name: str | None) -> LoadedModel:
+    """A bridge in hand, as a model; nothing of it is changed."""
+    from transformer_lens.model_bridge import TransformerBridge
+    from transformers import PreTrainedTokenizerBase
+
+    if not isinstance(bridge, TransformerBridge):
+        raise InputError(
+            f"a model is given by name or as a TransformerBridge, got a {type(bridge).__name__}; "
+            "TransformerBridge.boot_transformers(name, hf_model=model) makes one of a Hugging Face model"
+        )
+    if not isinstance(tokenizer, PreTrainedTokenizerBase):
+        given = "none" if tokenizer is None else f"a {type(tokenizer).__name__}"
+        raise InputError(
+            f"a bridge needs its model's tokenizer, got {given}: give "
+            "tokenizer=AutoTokenizer.from_pretrained(...); the bridge's own is a copy that TransformerLens "
+            "alters"
+        )
+    hf = cast("PreTrainedModel", bridge.original_model)
+    precision = str(hf.dtype).removeprefix("torch.")
+    if precision not in _DTYPES:
+        raise InputError(f"the bridge computes in {precision}; expected one of {', '.join(_DTYPES)}")
+    tokenizer = copy.deepcopy(tokenizer)
+    largest, embedded = max(tokenizer.get_vocab().values(), default=0), int(bridge.cfg.d_vocab)
+    if largest >= embedded:
+        raise InputError(
+            f"the tokenizer has ids up to {largest}, the bridge embeds {embedded}: it is another model's"
+        )
+    name = name or str(hf.config.name_or_path or "") or type(hf).__name__
+    preset = find_preset(name) or _default_preset(name, name, bridge, tokenizer)
+    return LoadedModel(
+        name=name,
+        bridge=bridge,
+        chat=_chat_tokenizer(tokenizer, hf, system_role=preset.system_role),
+        preset=preset,
+        device=only_device(hf),
+        dtype=cast(DType, precision),
+    )
+
+
+def _load(
+    name: str, device: str, dtype: DType | None, device_map: str | None, *, trust_remote_code: bool
+) -> LoadedModel:
     check_device(device)
     check_device_map(device_map, device=device)
     preset = find_preset(name)
@@ -105,28 +197,35 @@ def load_model(
     if device_map is not None:
         device = only_device(model)
     if preset is None:
-        preset = ModelPreset(name=name, source=source, description="")
-        preset = replace(
-            preset,
-            system_role=has_system_role(tokenizer),
-            max_new_tokens=min(preset.max_new_tokens, int(bridge.cfg.n_ctx) // 2),
-        )
+        preset = _default_preset(name, source, bridge, tokenizer)
     return LoadedModel(
         name=name,
         bridge=bridge,
         chat=_chat_tokenizer(tokenizer, model, system_role=preset.system_role),
         preset=preset,
-        fingerprint=fingerprint(model, tokenizer),
         device=device,
         dtype=precision,
         device_map=device_map,
+        source=source,
     )
 
 
+def _default_preset(
+    name: str, source: str, bridge: TransformerBridge, tokenizer: PreTrainedTokenizerBase
+) -> ModelPreset:
+    preset = ModelPreset(name=name, source=source, description="", system_role=has_system_role(tokenizer))
+    return replace(preset, max_new_tokens=min(preset.max_new_tokens, int(bridge.cfg.n_ctx) // 2))
+
+
 def load_plain(model: LoadedModel) -> PreTrainedModel:
-    """A second copy of the model as Hugging Face has it, without hooks, on the same device."""
+    """A second copy of the model as Hugging Face has it, without hooks, on the same device.
+
+    Raises InputError for a bridge that was in hand, of which there are no files to load.
+    """
     from transformers import AutoModelForCausalLM
 
+    if model.source is None:
+        raise InputError(f"{model.name} was given as a bridge, so there are no files to load a copy from")
     source, local = locate(model.name)
     with _naming(model.name, local=local), _quiet_progress():
         plain: Any = AutoModelForCausalLM.from_pretrained(

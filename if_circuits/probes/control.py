@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Shaped
 
 from if_circuits.probes.across_folds import CS, fit_across_folds
 from if_circuits.probes.folds import folds_within_groups
-from if_circuits.probes.scoring import auroc
+from if_circuits.statistics.auroc import auroc
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from if_circuits.errors import InputError
 from if_circuits.probes.across_folds import CS, fit_across_folds
 from if_circuits.probes.base import ProbeMethod
 from if_circuits.probes.folds import grouped_folds
-from if_circuits.probes.scoring import auroc, balanced_accuracy
+from if_circuits.statistics.auroc import auroc
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class OutOfFold:
     """Chosen inverse penalties; NaN for methods without one."""
     converged: Bool[np.ndarray, " folds"]
     auroc: float
-    """Within folds, see `scoring.auroc`."""
+    """Within folds, see `statistics.auroc`."""
     balanced_accuracy: float
     """Predicting positive where the score exceeds the log-odds of the training rows."""
     n: int
@@ -141,6 +141,13 @@ def _summarise(
         n_over_d=n / d,
         reasons=reasons,
     )
+
+
+def balanced_accuracy(labels: Bool[np.ndarray, " n"], predicted: Bool[np.ndarray, " n"]) -> float:
+    """Mean of the two classes' recalls; NaN when a class is missing."""
+    if labels.all() or not labels.any():
+        return float("nan")
+    return float(0.5 * (predicted[labels].mean() + (~predicted[~labels]).mean()))
 
 
 def subsample(

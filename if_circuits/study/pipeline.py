@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from if_circuits.activations.capture import capture
+from if_circuits.activations.captured import CapturedActivations
 from if_circuits.activations.manifest import MANIFEST_FILE
-from if_circuits.activations.source import StudyActivations
 from if_circuits.activations.store import ActivationStore, discard_unreadable
 from if_circuits.analyses.base import load
 from if_circuits.analyses.compliance.analysis import compliance_table
@@ -177,15 +177,15 @@ def capture_activations(directory: StudyDirectory, model: LoadedModel, progress:
             if rows.empty:
                 continue
             discard_unreadable(path)
-            store = capture(
+            capture(
                 model,
                 rows,
-                directory=path,
+                path=path,
                 layers=model.preset.layers,
                 batch_size=model.preset.batch_size,
                 progress=work.report,
             )
-            work.wrote(*store.files)
+            work.wrote(*ActivationStore.open(path).files)
 
 
 def run_analyses(
@@ -231,7 +231,7 @@ def close_study(directory: StudyDirectory, config: StudyConfig, progress: Progre
         work.wrote(directory.report, directory.summary)
 
 
-def open_activations(directory: StudyDirectory) -> StudyActivations:
+def open_activations(directory: StudyDirectory) -> CapturedActivations:
     """The captured responses with their activations, and the counterfactual pairs with theirs.
 
     Raises InputError when something is not captured yet.
@@ -246,8 +246,8 @@ def open_activations(directory: StudyDirectory) -> StudyActivations:
     pairs = None
     if len(rows):
         store = ActivationStore.open(directory.counterfactual_activations)
-        pairs = StudyActivations(rows, store, base_queries=responses["base_query"].tolist())
-    return StudyActivations(responses, ActivationStore.open(directory.activations), counterfactual=pairs)
+        pairs = CapturedActivations(rows, store, base_queries=responses["base_query"].tolist())
+    return CapturedActivations(responses, ActivationStore.open(directory.activations), counterfactual=pairs)
 
 
 def sampled(responses: pd.DataFrame) -> pd.DataFrame:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from if_circuits.models.loading import LoadedModel
-from if_circuits.models.threads import one_thread_each, threads_for
 from if_circuits.study.directory import StudyDirectory
+from if_circuits.threads import one_thread_each, threads_for
 
 Progress = Callable[[str, int, int], None]
 """Told the stage, how much of it is done, and of how much."""

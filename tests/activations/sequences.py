@@ -1,7 +1,13 @@
 """Made-up responses of many lengths, for tests of capture and store."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
+
+from if_circuits.activations.capture import capture
+from if_circuits.activations.store import ActivationStore
+from if_circuits.models.loading import LoadedModel
 
 
 def make_sequences(n: int = 11, *, seed: int = 0) -> pd.DataFrame:
@@ -22,3 +28,10 @@ def make_sequences(n: int = 11, *, seed: int = 0) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def stored(model: LoadedModel, sequences: pd.DataFrame, **options: Any) -> ActivationStore:
+    """Capture to disk; gives the store."""
+    store = capture(model, sequences, **options).store
+    assert isinstance(store, ActivationStore)
+    return store

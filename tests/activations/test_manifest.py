@@ -20,7 +20,8 @@ from if_circuits.activations.positions import POSITIONS
 from if_circuits.errors import InputError
 
 KEY = CaptureKey(
-    model="m", fingerprint="f", compute_dtype="float32", n_layers=3, d_model=4, layers=(-1, 2),
+    model="m", fingerprint="f", compute_dtype="float32", device="cpu", attention="eager", settings="s",
+    hooks=("a: b",), state="x", n_layers=3, d_model=4, layers=(-1, 2),
     positions=POSITIONS, dtype="float32", rows_per_shard=2, sequences="s", interventions="",
 )  # fmt: skip
 MANIFEST = Manifest(KEY, 3, "i", (ShardEntry("shard-00000.safetensors", 2, "a"),))
@@ -74,7 +75,7 @@ def test_shards_that_contradict_the_rest_are_refused(tmp_path: Path, shard: tupl
         ("{", "cannot be read"),
         ("[]", "another version"),
         ('{"format": 99}', "another version"),
-        ('{"format": 2}', "damaged: KeyError"),
+        ('{"format": 3}', "damaged: KeyError"),
     ],
 )
 def test_what_is_no_manifest_is_named(tmp_path: Path, content: str, message: str) -> None:

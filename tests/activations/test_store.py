@@ -6,16 +6,15 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from if_circuits.activations.capture import capture
 from if_circuits.activations.store import ActivationStore
 from if_circuits.errors import InputError
 from if_circuits.models.loading import LoadedModel
-from tests.activations.sequences import make_sequences
+from tests.activations.sequences import make_sequences, stored
 
 
 @pytest.fixture
 def store(llama: LoadedModel, tmp_path: Path) -> ActivationStore:
-    return capture(llama, make_sequences(), directory=tmp_path / "store", batch_size=4)
+    return stored(llama, make_sequences(), path=tmp_path / "store", batch_size=4)
 
 
 def test_shards_are_ordinary_safetensors_files(store: ActivationStore) -> None:

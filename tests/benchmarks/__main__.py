@@ -18,7 +18,7 @@ from pathlib import Path
 
 from if_circuits.cli.console import new_console, print_table
 from if_circuits.io.durable import write_text
-from if_circuits.models.threads import one_thread_each
+from if_circuits.threads import one_thread_each
 from tests.benchmarks.readme import machine
 from tests.benchmarks.table import Row
 

@@ -25,7 +25,7 @@ from torch import Tensor
 from if_circuits.activations.capture import capture
 from if_circuits.activations.plan import CapturePlan, plan_capture
 from if_circuits.models.loading import load_model, load_plain
-from if_circuits.models.threads import one_thread_each
+from if_circuits.threads import one_thread_each
 
 Side: TypeAlias = Callable[[Path], object]
 """Does the work once, into a directory that does not exist yet."""
@@ -34,7 +34,7 @@ Side: TypeAlias = Callable[[Path], object]
 def ours(model: str, sequences: pd.DataFrame, batch_size: int) -> Side:
     """`capture`."""
     loaded = load_model(model)
-    return lambda out: capture(loaded, sequences, directory=out, batch_size=batch_size)
+    return lambda out: capture(loaded, sequences, path=out, batch_size=batch_size)
 
 
 def bare(model: str, sequences: pd.DataFrame, batch_size: int) -> Side:

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 from if_circuits.erasure.inlp import ISOTROPIC_CS, Inlp
 from if_circuits.probes.folds import grouped_folds
-from if_circuits.probes.scoring import auroc
+from if_circuits.statistics.auroc import auroc
 from tests.benchmarks.table import Row, interleaved
 
 N, FOLDS, ROUNDS = 1000, 5, 8

@@ -22,7 +22,7 @@ def run(*arguments: str | Path, capsys: pytest.CaptureFixture[str]) -> tuple[int
 
 
 @pytest.mark.parametrize(
-    "statement", ["import if_circuits", "from if_circuits import cli; cli.main(['--help'])"]
+    "statement", ["import if_circuits", "from if_circuits.cli.main import main; main(['--help'])"]
 )
 def test_help_loads_no_heavy_library(statement: str):
     code = (

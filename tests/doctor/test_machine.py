@@ -4,6 +4,7 @@ import pytest
 
 from if_circuits.doctor import machine
 from if_circuits.models.loading import LoadedModel
+from if_circuits.models.memory import free_memory
 
 
 def with_preset(model: LoadedModel, **changes: object) -> LoadedModel:
@@ -31,5 +32,5 @@ def test_memory_that_is_not_there_fails_the_check(
 
 
 def test_the_memory_of_this_machine_is_known() -> None:
-    free = machine.free_memory("cpu")
+    free = free_memory("cpu")
     assert free is not None and free > 2**20

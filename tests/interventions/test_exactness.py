@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from if_circuits.activations.donors import record_donor
 from if_circuits.erasure.leace import Leace
 from if_circuits.generation.decoding import decode
 from if_circuits.generation.responses import GenerationConfig, generate
 from if_circuits.interventions.hooks import Intervention, intervene
 from if_circuits.interventions.operations import Add, Erase, MeanReplace, Operation, ProjectOut, Zero
-from if_circuits.interventions.patching import Donor, PatchFrom, record_donor
+from if_circuits.interventions.patching import Donor, PatchFrom
 from if_circuits.interventions.scope import Scope
 from if_circuits.interventions.subspace import Subspace
 from if_circuits.models.loading import LoadedModel

@@ -67,7 +67,7 @@ def test_batched_equals_single(model: LoadedModel) -> None:
 
 
 @pytest.mark.parametrize("scope", SCOPES[:3], ids=str)
-def test_teacher_forced_replay_equals_decoding_on_the_cache(model: LoadedModel, scope: Scope) -> None:
+def test_teacher_forced_pass_equals_decoding_on_the_cache(model: LoadedModel, scope: Scope) -> None:
     """The same residual stream, whether the response is read token by token or at once after its prompt."""
     intervention = Intervention(ProjectOut(subspace()), (0, 1), scope)
     (prompt,) = model.chat.encode(TEXTS[1:2])

@@ -8,11 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from if_circuits.activations.donors import record_donor
 from if_circuits.errors import InputError
 from if_circuits.generation.decoding import decode
 from if_circuits.generation.responses import GenerationConfig, generate, generate_conditions
 from if_circuits.interventions.hooks import Intervention, intervene
-from if_circuits.interventions.patching import Donor, PatchFrom, record_donor
+from if_circuits.interventions.patching import Donor, PatchFrom
 from if_circuits.interventions.scope import PADDING, Scope, Window
 from if_circuits.interventions.subspace import Subspace
 from if_circuits.models.layers import EMBED

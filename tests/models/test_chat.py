@@ -4,12 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
 from if_circuits.errors import InputError
-from if_circuits.models.chat import ChatTokenizer, has_system_role, left_pad
+from if_circuits.models.chat import ChatTokenizer, has_system_role
 from if_circuits.models.loading import LoadedModel
 
 BOS = 0
@@ -111,11 +109,3 @@ def test_an_empty_prompt_without_bos_is_refused(load: Callable[[str], LoadedMode
     )
     with pytest.raises(InputError, match="no tokens"):
         bare.encode(["fine", ""])
-
-
-@given(rows=st.lists(st.lists(st.integers(0, 9), min_size=1), min_size=1))
-def test_left_padding_puts_every_row_at_the_right_and_masks_the_rest(rows: list[list[int]]) -> None:
-    ids, mask = left_pad(rows, pad_id=7)
-    for row, padded, real in zip(rows, ids.tolist(), mask.tolist(), strict=True):
-        assert padded == [7] * (len(padded) - len(row)) + row
-        assert real == [0] * (len(padded) - len(row)) + [1] * len(row)

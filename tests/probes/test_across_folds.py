@@ -5,7 +5,7 @@ from sklearn.metrics import log_loss
 from if_circuits.errors import InputError
 from if_circuits.probes.across_folds import choose_penalties, fit_across_folds
 from if_circuits.probes.folds import grouped_folds
-from if_circuits.probes.scoring import auroc
+from if_circuits.statistics.auroc import auroc
 from tests.probes.planted import planted, reference
 
 

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from sklearn.metrics import balanced_accuracy_score
 
 from if_circuits.errors import InputError
 from if_circuits.probes.base import probes
-from if_circuits.probes.evaluate import out_of_fold, out_of_fold_by, subsample
+from if_circuits.probes.evaluate import balanced_accuracy, out_of_fold, out_of_fold_by, subsample
 from tests.probes.planted import planted
 
 
@@ -106,3 +107,10 @@ def test_a_subsample_draws_candidates_only():
 def test_planted_data_of_the_shared_kind_are_decodable():
     X, y = planted(600, 10, signal=3.0)
     assert out_of_fold(X, y, np.arange(600), n_folds=5, seed=0).auroc > 0.8
+
+
+def test_balanced_accuracy_is_scikit_learns_and_undefined_without_a_class():
+    rng = np.random.default_rng(0)
+    labels, predicted = rng.random(50) < 0.3, rng.random(50) < 0.6
+    assert balanced_accuracy(labels, predicted) == pytest.approx(balanced_accuracy_score(labels, predicted))
+    assert np.isnan(balanced_accuracy(np.ones(3, dtype=bool), predicted[:3]))

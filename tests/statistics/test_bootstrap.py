@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from if_circuits.probes.scoring import resampled_auroc
+from if_circuits.statistics.auroc import resampled_auroc
 from if_circuits.statistics.bootstrap import bootstrap_draws, cluster_bootstrap, interval_of, weighted_mean
 
 

@@ -14,7 +14,7 @@ from if_circuits.planting.if_tiny.corpus import compliant
 from if_circuits.probes.across_folds import fit_across_folds
 from if_circuits.probes.baselines import token_counts
 from if_circuits.probes.folds import grouped_folds
-from if_circuits.probes.scoring import auroc
+from if_circuits.statistics.auroc import auroc
 from if_circuits.tasks.counterfactual import counterfactual_pairs
 from if_circuits.tasks.judges.choice import default_judges
 from if_circuits.tasks.prompts import build_prompts

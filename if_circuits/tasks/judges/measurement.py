@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.stats import rankdata
 
 from if_circuits.errors import InputError
+from if_circuits.statistics.auroc import auroc
 from if_circuits.tasks.judges.base import Judge
 
 
@@ -61,7 +61,7 @@ def measure_judge(
         n=len(texts),
         accuracy=float(np.mean([mine == theirs for mine, theirs in zip(given, labels, strict=True)])),
         undecided=float(np.mean([label not in known for label in given])),
-        auroc=_auroc(truth, scores),
+        auroc=auroc(truth, scores),
         auroc_interval=_interval(truth, scores, _rows_of(units), n_bootstrap=n_bootstrap, seed=seed),
     )
 
@@ -71,13 +71,6 @@ def _rows_of(groups: Sequence[Hashable]) -> list[Int[np.ndarray, " rows"]]:
     for row, group in enumerate(groups):
         rows.setdefault(group, []).append(row)
     return [np.array(each, dtype=np.int64) for each in rows.values()]
-
-
-def _auroc(truth: Bool[np.ndarray, " n"], scores: Float[np.ndarray, " n"]) -> float:
-    """Share of pairs of a positive and a negative text that the scores put in order; ties count half."""
-    positives, negatives = int(truth.sum()), int((~truth).sum())
-    ranks = float(rankdata(scores)[truth].sum())
-    return (ranks - positives * (positives + 1) / 2) / (positives * negatives)
 
 
 def _interval(
@@ -94,6 +87,6 @@ def _interval(
         drawn = rng.integers(len(rows_of_group), size=len(rows_of_group))
         rows = np.concatenate([rows_of_group[index] for index in drawn])
         if 0 < truth[rows].sum() < len(rows):  # else there is nothing to rank
-            found.append(_auroc(truth[rows], scores[rows]))
+            found.append(auroc(truth[rows], scores[rows]))
     low, high = np.quantile(found, [0.025, 0.975])
     return float(low), float(high)

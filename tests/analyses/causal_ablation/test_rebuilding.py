@@ -3,14 +3,14 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from if_circuits.activations.source import StudyActivations
+from if_circuits.activations.captured import CapturedActivations
 from if_circuits.analyses.causal_ablation.rebuilding import measure_rebuilding
 from if_circuits.analyses.causal_ablation.response_directions import fit_response_directions
 from if_circuits.erasure.difference_in_means import DifferenceInMeans
 from if_circuits.interventions.subspace import Subspace
 from if_circuits.models.loading import LoadedModel
 from tests.analyses.planted import SETTINGS
-from tests.analyses.replayed import word_study
+from tests.analyses.word_study import word_study
 
 
 @dataclass(frozen=True)
@@ -25,16 +25,16 @@ class Nothing:
 
 
 @pytest.fixture(scope="module")
-def study(load, tmp_path_factory: pytest.TempPathFactory) -> StudyActivations:
+def study(load, tmp_path_factory: pytest.TempPathFactory) -> CapturedActivations:
     return word_study(load("llama"), tmp_path_factory.mktemp("activations") / "store")
 
 
-def rebuild(model: LoadedModel, study: StudyActivations, method):
+def rebuild(model: LoadedModel, study: CapturedActivations, method):
     fits = fit_response_directions(study, seed=SETTINGS.seed)
     return measure_rebuilding(model, study, fits, method, settings=SETTINGS).set_index("layer_probed")
 
 
-def test_removing_nothing_leaves_every_layer_as_it_was(llama: LoadedModel, study: StudyActivations):
+def test_removing_nothing_leaves_every_layer_as_it_was(llama: LoadedModel, study: CapturedActivations):
     found = rebuild(llama, study, Nothing())
     np.testing.assert_allclose(found["auroc_ablated"], found["auroc_intact"], atol=1e-6)
     assert (found["rank"] == 0).all()
@@ -42,7 +42,7 @@ def test_removing_nothing_leaves_every_layer_as_it_was(llama: LoadedModel, study
 
 
 def test_what_the_untouched_prompt_says_is_read_again_above_the_removal(
-    llama: LoadedModel, study: StudyActivations
+    llama: LoadedModel, study: CapturedActivations
 ):
     found = rebuild(llama, study, DifferenceInMeans())
     at = found["layer_ablated"].iloc[0]
@@ -56,7 +56,9 @@ def test_what_the_untouched_prompt_says_is_read_again_above_the_removal(
     assert not any(point.fwd_hooks for point in llama.bridge.hook_dict.values())
 
 
-def test_no_task_with_enough_labels_gives_no_rows(llama: LoadedModel, study: StudyActivations, monkeypatch):
+def test_no_task_with_enough_labels_gives_no_rows(
+    llama: LoadedModel, study: CapturedActivations, monkeypatch
+):
     monkeypatch.setattr("if_circuits.analyses.causal_ablation.rebuilding.ROWS_PER_CLASS", 5)
     fits = fit_response_directions(study, seed=SETTINGS.seed)
     assert measure_rebuilding(llama, study, fits, DifferenceInMeans(), settings=SETTINGS).empty

@@ -1,11 +1,8 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from if_circuits.analyses.shared.discriminant import auroc_influence, fit_discriminant
-from if_circuits.probes.scoring import resampled_auroc
+from if_circuits.analyses.shared.discriminant import fit_discriminant
 
 
 def two_classes(seed: int, *, n: int = 80, d: int = 6) -> tuple[np.ndarray, np.ndarray, np.random.Generator]:
@@ -70,24 +67,3 @@ def test_rounding_errors_of_equal_rows_decode_nothing():
     X, y, rng = two_classes(5)
     X = 3.0 + 1e-8 * rng.normal(size=X.shape) + np.where(y, 1e-8, 0.0)[:, None]
     assert (fit_discriminant(X, y).weight == 0).all()
-
-
-@given(st.integers(0, 10_000), st.integers(2, 6))
-@settings(max_examples=25, deadline=None)
-def test_influence_is_the_derivative_of_the_weighted_auroc(seed: int, levels: int):
-    rng = np.random.default_rng(seed)
-    y = np.arange(24) % 2 == 0
-    scores = rng.integers(0, levels, size=(24, 3)).astype(float)
-    auroc, influence = auroc_influence(scores, y)
-    step = 1e-6
-    for column in range(3):
-        weights = np.ones((25, 24)) + step * np.eye(25, 24)
-        weighted = resampled_auroc(y, scores[:, column], weights=weights)
-        assert auroc[column] == pytest.approx(weighted[-1])
-        np.testing.assert_allclose(influence[:, column], (weighted[:-1] - weighted[-1]) / step, atol=1e-5)
-
-
-def test_scores_equal_but_for_rounding_tie():
-    y = np.arange(20) % 2 == 0
-    scores = 3.0 + 1e-13 * np.where(y, 1.0, -1.0)
-    assert auroc_influence(scores[:, None], y)[0][0] == 0.5

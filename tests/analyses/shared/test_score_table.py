@@ -10,7 +10,7 @@ from if_circuits.analyses.shared.score_table import (
     score_table,
     task_p,
 )
-from if_circuits.probes.scoring import auroc
+from if_circuits.statistics.auroc import auroc
 from tests.analyses.planted import SETTINGS, small_study
 
 

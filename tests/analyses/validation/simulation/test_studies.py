@@ -11,7 +11,7 @@ from if_circuits.analyses.validation.simulation.studies import (
     simulate,
 )
 from if_circuits.errors import InputError
-from if_circuits.probes.scoring import auroc
+from if_circuits.statistics.auroc import auroc
 
 TWO_SIGMA = 0.921
 """Phi(2 / sqrt 2): the best AUROC for class means two standard deviations apart."""

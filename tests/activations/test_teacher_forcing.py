@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from if_circuits.activations.plan import plan_capture
-from if_circuits.activations.replay import replay
+from if_circuits.activations.teacher_forcing import read_positions
 from if_circuits.models.loading import LoadedModel
 from tests.activations.sequences import make_sequences
 
@@ -25,7 +25,7 @@ def test_no_activation_of_the_whole_batch_is_kept(llama: LoadedModel) -> None:
         seen.append(weakref.ref(activation.untyped_storage()))
 
     watched = [("blocks.0.hook_in", watch), *((f"blocks.{i}.hook_out", watch) for i in range(3))]
-    passes = replay(llama, plan, np.arange(6), layers=(-1, 0, 1, 2))
+    passes = read_positions(llama, plan, np.arange(6), layers=(-1, 0, 1, 2))
     with llama.bridge.hooks(fwd_hooks=watched):
         layer, activations = next(passes)
     assert layer == -1 and activations.shape == (6, 12, 32)
@@ -44,12 +44,12 @@ def test_nothing_above_the_last_layer_is_computed(model: LoadedModel) -> None:
 
     try:
         with model.bridge.hooks(fwd_hooks=[(f"blocks.{i}.hook_out", note) for i in range(3)]):
-            list(replay(model, plan, np.arange(4), layers=(0, 1)))
+            list(read_positions(model, plan, np.arange(4), layers=(0, 1)))
             assert reached == ["blocks.0.hook_out", "blocks.1.hook_out"]
             reached.clear()
-            list(replay(model, plan, np.arange(4), layers=(-1,)))
+            list(read_positions(model, plan, np.arange(4), layers=(-1,)))
             assert reached == []
-            list(replay(model, plan, np.arange(4), layers=(2,)))
+            list(read_positions(model, plan, np.arange(4), layers=(2,)))
             assert reached == ["blocks.0.hook_out", "blocks.1.hook_out", "blocks.2.hook_out"]
     finally:
         head.remove()
@@ -64,6 +64,6 @@ def test_only_its_own_hooks_are_removed_also_after_an_error(llama: LoadedModel) 
 
     with llama.bridge.hooks(fwd_hooks=[("blocks.1.hook_out", fail)]):
         with pytest.raises(RuntimeError, match="from the middle"):
-            list(replay(llama, plan, np.arange(4), layers=(-1, 0, 1, 2)))
+            list(read_positions(llama, plan, np.arange(4), layers=(-1, 0, 1, 2)))
         assert hooks_of(llama) == before + 1
     assert hooks_of(llama) == before

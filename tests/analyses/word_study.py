@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 
 from if_circuits.activations.capture import capture
-from if_circuits.activations.source import StudyActivations
+from if_circuits.activations.captured import CapturedActivations
 from if_circuits.models.loading import LoadedModel
 
 N_QUERIES, PER_QUERY = 40, 4
 
 
-def word_study(model: LoadedModel, directory: Path) -> StudyActivations:
+def word_study(model: LoadedModel, directory: Path) -> CapturedActivations:
     """A response is satisfied where its prompt says "river", so that only the prompt carries the label."""
     rng = np.random.default_rng(0)
     said = rng.random(N_QUERIES * PER_QUERY) < 0.5
@@ -36,4 +36,4 @@ def word_study(model: LoadedModel, directory: Path) -> StudyActivations:
             "truncated": False,
         }
     )
-    return StudyActivations(table, capture(model, table, directory=directory, batch_size=64))
+    return capture(model, table, path=directory)

@@ -3,7 +3,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from if_circuits.models.threads import LARGE_D_MODEL, one_thread_each, threads_for
+from if_circuits.threads import LARGE_D_MODEL, one_thread_each, threads_for
 
 
 def counts() -> list[int]:
