@@ -39,7 +39,13 @@ ANALYSES: tuple[str, ...] = (
 
 @dataclass(frozen=True)
 class AnalysisSettings:
-    """What the analyses may spend, and on which random numbers."""
+    """What the analyses may spend, and on which random numbers.
+
+    Example:
+        >>> import if_circuits as ifc
+        >>> ifc.AnalysisSettings(n_bootstrap=200).n_folds
+        5
+    """
 
     n_folds: int = 5
     """Folds over base queries; every probe that is compared is fitted and tested on the same ones."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from if_circuits.activations.capture import capture
+    from if_circuits.activations.donors import record_donor
     from if_circuits.analyses.base import AnalysisSettings
     from if_circuits.analyses.decodability.analysis import probe
     from if_circuits.erasure.difference_in_means import DifferenceInMeans
@@ -26,14 +27,14 @@ if TYPE_CHECKING:
     from if_circuits.generation.respond import respond
     from if_circuits.interventions.hooks import Intervention, intervene
     from if_circuits.interventions.operations import Add, Erase, MeanReplace, ProjectOut, Zero
-    from if_circuits.interventions.patching import PatchFrom, record_donor
+    from if_circuits.interventions.patching import PatchFrom
     from if_circuits.interventions.scope import Scope
     from if_circuits.interventions.subspace import Subspace
     from if_circuits.models.loading import load_model
     from if_circuits.probes.evaluate import out_of_fold
-    from if_circuits.probes.scoring import auroc
     from if_circuits.similarity.angles import subspace_overlap
     from if_circuits.similarity.measures import linear_cka, pwcca, svcca
+    from if_circuits.statistics.auroc import auroc
     from if_circuits.statistics.bootstrap import cluster_bootstrap
     from if_circuits.study.config import StudyConfig
     from if_circuits.study.study import Study
@@ -80,6 +81,7 @@ __all__ = [
 
 _HOMES = {
     "activations.capture": ("capture",),
+    "activations.donors": ("record_donor",),
     "analyses.base": ("AnalysisSettings",),
     "analyses.decodability.analysis": ("probe",),
     "erasure.difference_in_means": ("DifferenceInMeans",),
@@ -91,12 +93,12 @@ _HOMES = {
     "generation.respond": ("respond",),
     "interventions.hooks": ("Intervention", "intervene"),
     "interventions.operations": ("Add", "Erase", "MeanReplace", "ProjectOut", "Zero"),
-    "interventions.patching": ("PatchFrom", "record_donor"),
+    "interventions.patching": ("PatchFrom",),
     "interventions.scope": ("Scope",),
     "interventions.subspace": ("Subspace",),
     "models.loading": ("load_model",),
     "probes.evaluate": ("out_of_fold",),
-    "probes.scoring": ("auroc",),
+    "statistics.auroc": ("auroc",),
     "similarity.angles": ("subspace_overlap",),
     "similarity.measures": ("linear_cka", "pwcca", "svcca"),
     "statistics.bootstrap": ("cluster_bootstrap",),

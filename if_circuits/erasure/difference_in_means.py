@@ -20,6 +20,18 @@ class DifferenceInMeans:
 
     By theorem 3.1 of LEACE (Belrose et al. 2023) no linear probe can then beat a constant on the
     fitting data. It changes activations more than LEACE does, but is an orthogonal projection.
+
+    Example:
+        >>> import if_circuits as ifc
+        >>> model = ifc.load_model("if-tiny")
+        >>> rows = ifc.respond(model, ifc.prompts("term_inclusion", n=60))
+        >>> v = ifc.DifferenceInMeans.fit(ifc.capture(model, rows, layers=3).along_response(layer=3))
+        >>> v
+        difference in means: rank 1 of 128, read at layer 3, along the response, 60 rows of 60 groups
+        >>> v.ablate()
+        ProjectOut(difference in means, rank 1, alpha=1) at 3; generated
+        >>> v.steer(by=2.0).scope == ifc.Scope()
+        True
     """
 
     name: str = "difference in means"

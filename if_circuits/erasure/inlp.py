@@ -59,7 +59,18 @@ class InlpSubspace(FittedSubspace):
 @erasure_methods.register("inlp")
 @dataclass(frozen=True)
 class Inlp:
-    """How to run INLP."""
+    """Iterative nullspace projection: what linear probes of a label use, removed until none works.
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> rng = np.random.default_rng(0)
+        >>> y = np.arange(200) % 2 == 0
+        >>> X = rng.standard_normal((200, 8)) + 2 * np.outer(y, np.arange(8) == 3)
+        >>> found = ifc.Inlp(max_rank=4).fit(X, y, groups=np.arange(200) // 4)
+        >>> found.rank, found.stopped, bool(found.held_out[0] > 0.8)
+        (2, 'chance', True)
+    """
 
     max_rank: int = 24
     """Rounds at most."""

@@ -16,7 +16,17 @@ from if_circuits.interventions.fitted import FittedErasure
 @erasure_methods.register("leace")
 @dataclass(frozen=True)
 class Leace:
-    """Least-squares erasure of a binary label (Belrose et al. 2023, arXiv 2306.03819, theorem 4.3)."""
+    """Least-squares erasure of a binary label (Belrose et al. 2023, arXiv 2306.03819, theorem 4.3).
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> y = np.arange(200) % 2 == 0
+        >>> X = np.random.default_rng(0).standard_normal((200, 8)) + 2 * np.outer(y, np.arange(8) == 3)
+        >>> left = ifc.Leace.fit(X, y, groups=np.arange(200)).remove(X)
+        >>> bool(np.abs(left[y].mean(axis=0) - left[~y].mean(axis=0)).max() < 1e-9)
+        True
+    """
 
     shrinkage: bool = True
     """Shrink the covariance of the activations (see `shrunk_covariance`); the guarantee holds either way,

@@ -47,7 +47,15 @@ class RandomDirections:
 def random_subspace(
     rank: int, *, mean: Float[np.ndarray, " d"], seed: int, name: str = "random"
 ) -> FittedSubspace:
-    """A uniformly distributed subspace: the QR factor of a Gaussian matrix, centred on `mean`."""
+    """A uniformly distributed subspace: the QR factor of a Gaussian matrix, centred on `mean`.
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> control = ifc.random_subspace(2, mean=np.zeros(128), seed=0)
+        >>> control, control.ablate(layers=3)
+        (random: rank 2 of 128, ProjectOut(random, rank 2, alpha=1) at 3; generated)
+    """
     _check_rank(rank, len(mean))
     gaussian = np.random.default_rng(seed).standard_normal((len(mean), rank))
     return FittedSubspace(basis=np.linalg.qr(gaussian)[0].T, mean=mean, name=name)

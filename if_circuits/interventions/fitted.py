@@ -112,9 +112,8 @@ class Fitted:
             raise InputError(f"{self.name!r} was fitted to plain numbers; say at which layers to use it")
         if read is not None and read.position in _AT_THE_END and scope.generated:
             warnings.warn(
-                f"{self.name!r} was read at {read.position!r} and is used at every generated token; read there, "
-                "it may mean 'finished'. Fit it along the response instead: "
-                f"acts.along_response(layer={read.layer})",
+                f"{self.name!r} was read at {read.position!r} and is used at every generated token; there "
+                f"it may mean 'finished'. Fit it to acts.along_response(layer={read.layer}) instead",
                 stacklevel=3,
             )
         return Intervention(operation, (read.layer,) if layers is None and read else layers, scope)  # pyright: ignore[reportArgumentType]

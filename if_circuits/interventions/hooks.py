@@ -114,6 +114,7 @@ def intervene(
         InputError: For layers that the model lacks and for operations of another width.
 
     Example:
+        >>> import numpy as np
         >>> import if_circuits as ifc
         >>> model = ifc.load_model("if-tiny")
         >>> steer = ifc.Intervention(ifc.Add(np.ones(128), 2.0), layers=3)

@@ -48,7 +48,17 @@ class ProjectOut:
     """x - alpha (x - mean) P: alpha = 1 removes the component, centred; alpha = 2 reflects it; 0 does
     nothing.
 
-    The operator family of "Refusal Beyond a Single Direction" (arXiv 2606.13720), here centred.
+    The operator family of "Refusal Beyond a Single Direction" (arXiv 2606.13720), here centred. A vector or
+    several, [d_model] or [k, d_model], stand for their span, centred on the origin.
+
+    Raises:
+        InputError: For what is no subspace, more leading directions than there are, and alpha not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> ifc.ProjectOut(np.ones(128))
+        ProjectOut(direction, rank 1, alpha=1)
     """
 
     subspace: Subspace
@@ -80,7 +90,14 @@ class ProjectOut:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Zero:
-    """x - x P: the component becomes zero, which is no typical value unless the stream is centred there."""
+    """x - x P: the component becomes zero, which is no typical value unless the stream is centred there.
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> ifc.Intervention(ifc.Zero(np.ones(128)), layers=[2, 3])
+        Zero(direction, rank 1) at 2, 3; generated
+    """
 
     subspace: Subspace
 
@@ -103,7 +120,17 @@ class Zero:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class MeanReplace:
-    """x - (x - mean) P: the component becomes that of a given mean, such as the unconstrained prompts'."""
+    """x - (x - mean) P: the component becomes that of a given mean, such as the unconstrained prompts'.
+
+    Raises:
+        InputError: For a mean of another shape.
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> ifc.MeanReplace(np.eye(128)[:2], mean=np.ones(128))
+        MeanReplace(directions, rank 2)
+    """
 
     subspace: Subspace
     mean: Float[np.ndarray, " d_model"]
@@ -134,7 +161,16 @@ class MeanReplace:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Erase:
-    """x - alpha left (right (x - mean)): an oblique projection, such as LEACE fits."""
+    """x - alpha left (right (x - mean)): an oblique projection, such as LEACE fits.
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> y = np.arange(40) % 2 == 0
+        >>> X = np.random.default_rng(0).standard_normal((40, 8)) + y[:, None]
+        >>> ifc.Erase(ifc.Leace.fit(X, y, groups=np.arange(40)))
+        Erase(LEACE, alpha=1)
+    """
 
     erasure: AffineErasure
     alpha: float = 1.0
@@ -170,7 +206,21 @@ class Erase:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Add:
-    """x + multiple * direction: steering. The direction is taken as it is, not normalised."""
+    """x + multiple * direction: steering. The direction is taken as it is, not normalised.
+
+    A direction means what it was read from: see `steer` of what `fit` gives, which warns where one is used at
+    other tokens than it was read at.
+
+    Raises:
+        InputError: For what is no finite vector, and a multiple that is not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> X = 3 * np.random.default_rng(0).standard_normal((1000, 128))
+        >>> ifc.Add.in_deviations(np.ones(128), X, multiple=2.0, name="formal")
+        Add(formal in standard deviations, multiple=2)
+    """
 
     direction: Float[np.ndarray, " d_model"]
     multiple: float

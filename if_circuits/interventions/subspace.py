@@ -24,6 +24,16 @@ class Subspace:
 
     `remove` takes activations to the nearest point of the affine subspace through `mean` that is
     orthogonal to the basis, so the mean of the data that fitted the subspace stays where it is.
+
+    Raises:
+        InputError: For rows that are not orthonormal, and shapes that do not agree.
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> plane = ifc.Subspace.orthonormalise(np.array([[2.0, 0, 0], [1, 1, 0]]), name="plane")
+        >>> plane, plane.remove(np.array([3.0, 4, 5])).tolist()
+        (plane: rank 2 of 3, [0.0, 0.0, 5.0])
     """
 
     basis: Float[np.ndarray, "k d"]

@@ -32,6 +32,13 @@ def svcca(X: Float[np.ndarray, "n d"], Y: Float[np.ndarray, "n e"], *, k: int) -
 
     Rows of X and Y belong together. Invariant to orthogonal maps and scaling of either, and where k is the
     full rank to every invertible linear map. NaN for constant activations.
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> X = np.random.default_rng(0).standard_normal((100, 8))
+        >>> round(ifc.svcca(X, 2 * X[:, ::-1], k=8), 6)
+        1.0
     """
     return _as_they_are(reduced_svcca, X, Y, k)
 
@@ -42,6 +49,13 @@ def pwcca(X: Float[np.ndarray, "n d"], Y: Float[np.ndarray, "n e"], *, k: int) -
     Weights come from X: canonical variate h has weight sum_j |<h, x_j>| over the coordinates x_j of X, so
     the measure is not symmetric and depends on the coordinates of X, though not on those of Y (where k is
     Y's full rank). NaN for constant activations.
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> X = np.random.default_rng(0).standard_normal((100, 8))
+        >>> round(ifc.pwcca(X, 2 * X[:, ::-1], k=8), 6)
+        1.0
     """
     return _as_they_are(reduced_pwcca, X, Y, k)
 
@@ -53,6 +67,13 @@ def linear_cka(X: Float[np.ndarray, "n d"], Y: Float[np.ndarray, "n e"], *, k: i
     Symmetric; invariant to orthogonal maps and isotropic scaling of either, not to other linear maps. Its
     mean is 0 for independent rows, so single values may be negative. Needs four rows or more, else NaN, as
     for constant activations.
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> X = np.random.default_rng(0).standard_normal((100, 8))
+        >>> round(ifc.linear_cka(X, 2 * X[:, ::-1], k=8), 6)
+        1.0
     """
     return _as_they_are(reduced_cka, X, Y, k)
 

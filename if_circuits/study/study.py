@@ -35,7 +35,17 @@ def _silent(stage: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class Study:
-    """A study in its directory. Tables are read from disk when they are asked for."""
+    """A study in its directory. Tables are read from disk when they are asked for.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> import if_circuits as ifc
+        >>> config = ifc.StudyConfig("if-tiny", tasks="topic", n_base_queries=5, analyses=())
+        >>> with TemporaryDirectory() as folder:
+        ...     study = ifc.Study.run(config, folder)
+        ...     len(study.prompts), study.compliance["task"].tolist()
+        (30, ['topic'])
+    """
 
     directory: StudyDirectory
 

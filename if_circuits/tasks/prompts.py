@@ -114,7 +114,7 @@ def prompts(
     Example:
         >>> import if_circuits as ifc
         >>> ifc.prompts("json_format", n=100)["prompt"][0]
-        'Write a short note about the glacier. Put your answer in JSON with the key "note".'
+        'Write a short note about the baby. Answer in JSON, with the single key "message".'
     """
     given = (tasks,) if isinstance(tasks, str | Task) else tasks
     chosen = tuple(each if isinstance(each, Task) else get_task(each) for each in given or get_tasks())
