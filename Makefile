@@ -64,7 +64,7 @@ lint: $(VENV)/.installed-dev tree
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 docs: $(VENV)/.installed-docs tree
-	$(BIN)/mkdocs build --strict --quiet --site-dir $(abspath $(SITE))
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(abspath $(SITE))
 
 # A link if_circuits/analyses, where a checkout has one, gives way to the folder itself.
 tree:

@@ -1,27 +1,27 @@
 """What every analysis has in common: its settings, its result, and the analyses in the order of the report.
 
-An analysis is a module of this package with two functions:
+Each question is a folder of this package, and its `analysis.py` ends in one `Analysis` object:
 
-    run(source: ActivationSource, settings: AnalysisSettings, *, model: LoadedModel | None = None)
-        -> AnalysisResult
+    run(source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult
     figure(result: AnalysisResult) -> matplotlib.figure.Figure
 
 It reads activations only through the `ActivationSource` protocol, so that a study and planted data
-(`simulation`) go through the same code. Decodable is not used: only `causal_ablation` speaks of cause.
+(`simulation`) go through the same code. Decodable is not used: only `causal_ablation` speaks of cause, and it
+alone uses the model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 from if_circuits.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from if_circuits.statistics.bootstrap import Interval
     from if_circuits.statistics.verdicts import Decision, Outcome
@@ -35,6 +35,7 @@ ANALYSES: tuple[str, ...] = (
     "representational_similarity",
     "specificity",
 )
+"""Names of the analyses, which are their folders too; reading them imports nothing heavy."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,21 @@ class AnalysisResult:
     """Further tables by name, such as a matrix with its null."""
 
 
+@dataclass(frozen=True)
+class Analysis:
+    """One question: what is claimed, how it is answered, and how the answer is drawn."""
+
+    name: str
+    claim: str
+    """What the verdict is about, as one sentence."""
+    run: Callable[..., AnalysisResult]
+    """Called with (source, settings); with `uses_model` also with the keywords `model`, the model whose
+    activations the source holds, and `run_settings`, how the study ran it."""
+    figure: Callable[[AnalysisResult], Figure]
+    uses_model: bool = False
+    """Whether it generates or reads with the model, and so cannot be done from the files of a study alone."""
+
+
 def make_verdict(
     claim: str, decision: Decision, interval: Interval, *, p: float, notes: tuple[str, ...] = ()
 ) -> Verdict:
@@ -112,8 +128,8 @@ def no_verdict(claim: str, rule: str, notes: tuple[str, ...]) -> Verdict:
     return Verdict(claim, "inconclusive", nothing, (nothing, nothing), nothing, 0, rule, notes)
 
 
-def load(name: str) -> ModuleType:
-    """The module of the analysis called `name`. Raises InputError for an unknown name."""
+def get_analysis(name: str) -> Analysis:
+    """The analysis called `name`, imported on first use. Raises InputError for an unknown name."""
     if name not in ANALYSES:
         raise InputError(f"unknown analysis {name!r}; expected one of {', '.join(ANALYSES)}")
-    return import_module(f"if_circuits.analyses.{name}.analysis")
+    return import_module(f"if_circuits.analyses.{name}.analysis").ANALYSIS

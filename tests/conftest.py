@@ -11,6 +11,16 @@ import pytest
 
 from if_circuits.models.loading import LoadedModel, load_model
 from tests.checkpoints import PAPER, save_checkpoint
+from tests.kernels import FOLDERS, MODEL_FIXTURES
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what `tests.kernels` runs: the numerical tests, in which no language model takes part."""
+    folders = [config.rootpath / folder for folder in FOLDERS]
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if any(item.path.is_relative_to(folder) for folder in folders) and not fixtures & MODEL_FIXTURES:
+            item.add_marker(pytest.mark.kernels)
 
 
 @pytest.fixture(scope="session")

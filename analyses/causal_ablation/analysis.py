@@ -27,7 +27,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from if_circuits.activations.source import ActivationSource
-from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, make_verdict
+from if_circuits.analyses.base import Analysis, AnalysisResult, AnalysisSettings, make_verdict
 from if_circuits.analyses.causal_ablation.drop_matrix import DropMatrix
 from if_circuits.analyses.causal_ablation.edges import MIN_TASKS, Edges, find_edges
 from if_circuits.analyses.causal_ablation.figure import draw
@@ -37,6 +37,7 @@ from if_circuits.analyses.shared.task_subspaces import CONTROLS, POSITION, HalfF
 from if_circuits.erasure.base import erasure_methods
 from if_circuits.erasure.difference_in_means import DifferenceInMeans
 from if_circuits.erasure.inlp import InlpSubspace
+from if_circuits.models.settings import RunSettings
 from if_circuits.statistics.verdicts import decide
 
 if TYPE_CHECKING:
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 
     from if_circuits.models.loading import LoadedModel
 
-CLAIM = "dependencies are sparse and asymmetric"
 REFITTED, FIXED, MEAN_DIFFERENCE, BEHAVIOUR = "refitted probe", "fixed probe", "mean difference", "behaviour"
 """The matrices, as the table names them; the first two remove the subspaces of `settings.erasure`, the
 others mean differences.
@@ -52,11 +52,16 @@ others mean differences.
 
 
 def run(
-    source: ActivationSource, settings: AnalysisSettings, *, model: LoadedModel | None = None
+    source: ActivationSource,
+    settings: AnalysisSettings,
+    *,
+    model: LoadedModel | None = None,
+    run_settings: RunSettings | None = None,
 ) -> AnalysisResult:
     """Every matrix with its edges, and the verdict by the rule of this module.
 
     `model` must be the one whose activations `source` holds; without it the behavioural half is left out.
+    It is run as `run_settings` say, or its preset.
     The table has one row per matrix and cell; further tables: `summary` (share and asymmetry of each
     matrix), `subspaces` (layer and rank of each fit, or the reason why there is none), `inlp` (the held-out
     score of each iteration of INLP; `n_over_d` is of the rows that a fit trained on) and, with a model,
@@ -83,7 +88,13 @@ def run(
     elif model is not None:
         from if_circuits.analyses.causal_ablation.on_model import measure_on_model
 
-        measured = measure_on_model(model, source, method, settings=settings)
+        measured = measure_on_model(
+            model,
+            source,
+            method,
+            settings=settings,
+            run_settings=run_settings or RunSettings.of(model.preset),
+        )
         behaviour = measured.behaviour
         found[BEHAVIOUR], counts[BEHAVIOUR] = behaviour.drops, behaviour.n
         mcnemar[BEHAVIOUR] = behaviour.p_mcnemar
@@ -109,8 +120,8 @@ def run(
         verdict.share, supported_when="below", threshold=0.5, p=verdict.asymmetry_p, alpha=settings.alpha
     )
     notes = [_which(chosen, edges), _describe(verdict), *notes, *_left_out(tables["subspaces"])]
-    made = make_verdict(CLAIM, decision, verdict.share, p=verdict.asymmetry_p, notes=tuple(notes))
-    return AnalysisResult("causal_ablation", table, made, tables)
+    made = make_verdict(ANALYSIS.claim, decision, verdict.share, p=verdict.asymmetry_p, notes=tuple(notes))
+    return AnalysisResult(ANALYSIS.name, table, made, tables)
 
 
 def figure(result: AnalysisResult) -> Figure:
@@ -250,3 +261,12 @@ def _left_out(subspaces: pd.DataFrame) -> list[str]:
                 f"{task}: no probe beat chance on held-out base queries of a half, nothing was removed there"
             )
     return notes
+
+
+ANALYSIS = Analysis(
+    name="causal_ablation",
+    claim="dependencies are sparse and asymmetric",
+    run=run,
+    figure=figure,
+    uses_model=True,
+)

@@ -9,12 +9,13 @@ import pandas as pd
 
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.shared.labelled_tasks import query_codes, query_halves
-from if_circuits.generation.responses import GenerationConfig, generate_conditions
+from if_circuits.generation.conditions import responses_under
+from if_circuits.generation.responses import GenerationConfig
 from if_circuits.interventions.hooks import Intervention
-from if_circuits.tasks.verification import verify
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
+    from if_circuits.models.settings import RunSettings
 
 INTACT = "intact"
 """The condition under which nothing is removed."""
@@ -50,23 +51,20 @@ def answer(
     prompts: pd.DataFrame,
     conditions: Mapping[str, Sequence[Intervention]],
     *,
+    run_settings: RunSettings,
     temperature: float = 0.0,
     samples_per_prompt: int = 1,
     seed: int = 0,
 ) -> pd.DataFrame:
     """The verified responses under each condition, greedy by default; satisfied is 0 or 1."""
-    config = GenerationConfig(
-        max_new_tokens=model.preset.max_new_tokens,
-        temperature=temperature,
-        samples_per_prompt=samples_per_prompt,
-        seed=seed,
-        batch_size=model.preset.batch_size,
+    config = GenerationConfig.of(
+        run_settings, temperature=temperature, samples_per_prompt=samples_per_prompt, seed=seed
     )
     names = list(conditions)
     parts: list[pd.DataFrame] = []
     for first in range(0, len(names), _AT_A_TIME):
         some = {name: conditions[name] for name in names[first : first + _AT_A_TIME]}
-        parts.append(generate_conditions(model, prompts, config, some))
-    responses = verify(pd.concat(parts, ignore_index=True), chosen=model.preset.judges)
+        parts.append(responses_under(model, prompts, some, config=config, judges=run_settings.judges))
+    responses = pd.concat(parts, ignore_index=True)
     responses["satisfied"] = (responses["verdict"] == "satisfied").astype(float)
     return responses

@@ -39,6 +39,7 @@ from if_circuits.plotting.style import ordered_tasks
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
+    from if_circuits.models.settings import RunSettings
 
 FLOOR = 0.1
 """A task with less compliance when nothing is removed cannot show a drop."""
@@ -93,15 +94,16 @@ def measure_behaviour(
     fits: Sequence[ResponseDirections],
     *,
     settings: AnalysisSettings,
+    run_settings: RunSettings,
 ) -> Behaviour:
     """Answer each half's prompts under the other half's removals and controls, and verify the answers.
 
     Raises InputError when `model` is not as wide as the source's activations.
     """
     tasks = tuple(ordered_tasks(source.responses["task"].tolist()))
-    tried = [_try_starts(model, source, fit, settings=settings) for fit in fits]
+    tried = [_try_starts(model, source, fit, settings=settings, run_settings=run_settings) for fit in fits]
     halves = tuple(
-        _answer(model, source, fit, tasks, start=_best(table), settings=settings)
+        _answer(model, source, fit, tasks, start=_best(table), settings=settings, run_settings=run_settings)
         for fit, table in zip(fits, tried, strict=True)
     )
     queries = np.array(source.base_queries)
@@ -118,7 +120,12 @@ def measure_behaviour(
 
 
 def _try_starts(
-    model: LoadedModel, source: ActivationSource, fit: ResponseDirections, *, settings: AnalysisSettings
+    model: LoadedModel,
+    source: ActivationSource,
+    fit: ResponseDirections,
+    *,
+    settings: AnalysisSettings,
+    run_settings: RunSettings,
 ) -> pd.DataFrame:
     """How much compliance each start costs the fitting half's own prompts, and random directions there."""
     if (width := fit.centres.shape[1]) != model.d_model:
@@ -141,7 +148,7 @@ def _try_starts(
         own = {f"own/{start}": fit.removal(task, start=start) for start in starts}
         asked = prompts[prompts["task"] == task].reset_index(drop=True)
         if len(asked):
-            found.append(answer(model, asked, {INTACT: (), **own, **random}))
+            found.append(answer(model, asked, {INTACT: (), **own, **random}, run_settings=run_settings))
     if not found:
         return pd.DataFrame([_start_row(fit.half, start, np.nan, np.nan, 0) for start in starts])
     answers = pd.concat(found)
@@ -182,6 +189,7 @@ def _answer(
     *,
     start: int,
     settings: AnalysisSettings,
+    run_settings: RunSettings,
 ) -> HalfAnswers:
     conditions: dict[str, Sequence[Intervention]] = {INTACT: ()}
     conditions |= {task: fit.removal(task, start=start) for task in tasks if task in fit.gaps}
@@ -189,7 +197,7 @@ def _answer(
         draws = fit.controls(kind, start=start, n=settings.n_random_subspaces, seed=settings.seed)
         conditions |= {f"{kind}/{i}": draw for i, draw in enumerate(draws)}
     prompts = choose_prompts(source, half=1 - fit.half, per_task=PROMPTS_PER_TASK, seed=settings.seed)
-    return HalfAnswers(fit, start, conditions, answer(model, prompts, conditions))
+    return HalfAnswers(fit, start, conditions, answer(model, prompts, conditions, run_settings=run_settings))
 
 
 def _scores(

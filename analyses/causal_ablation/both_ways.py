@@ -29,6 +29,7 @@ from if_circuits.statistics.correction import benjamini_hochberg
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
+    from if_circuits.models.settings import RunSettings
 
 FAILING_PROMPTS = 8
 """Prompts of each task and half with a violated response in the study."""
@@ -46,6 +47,7 @@ def measure_both_ways(
     edges: Edges,
     *,
     settings: AnalysisSettings,
+    run_settings: RunSettings,
 ) -> pd.DataFrame:
     """One row per task.
 
@@ -55,7 +57,9 @@ def measure_both_ways(
     added_p_adjusted (Benjamini-Hochberg over tasks); agree (both survive, or neither); n (failing responses)
     and n_queries. NaN where nothing failed or nothing was fitted.
     """
-    answers = pd.concat([_add(model, source, half, settings=settings) for half in behaviour.halves])
+    answers = pd.concat(
+        [_add(model, source, half, settings=settings, run_settings=run_settings) for half in behaviour.halves]
+    )
     rows: list[dict[str, object]] = []
     for a, task in enumerate(behaviour.drops.tasks):
         row: dict[str, object] = {
@@ -101,7 +105,12 @@ def agreement_note(both: pd.DataFrame, *, settings: AnalysisSettings) -> str:
 
 
 def _add(
-    model: LoadedModel, source: ActivationSource, half: HalfAnswers, *, settings: AnalysisSettings
+    model: LoadedModel,
+    source: ActivationSource,
+    half: HalfAnswers,
+    *,
+    settings: AnalysisSettings,
+    run_settings: RunSettings,
 ) -> pd.DataFrame:
     """Answers to the measured half's failing prompts: columns task, base_query, gain, gain_random."""
     fit = half.directions
@@ -129,7 +138,13 @@ def _add(
         conditions |= dict(zip(names, random, strict=True))
         columns = ["prompt_id", "task", "base_query", "parameters", "prompt"]
         found = answer(
-            model, asked[columns], conditions, temperature=1.0, samples_per_prompt=SAMPLES, seed=settings.seed
+            model,
+            asked[columns],
+            conditions,
+            run_settings=run_settings,
+            temperature=1.0,
+            samples_per_prompt=SAMPLES,
+            seed=settings.seed,
         )
         wide = found.pivot(
             index=["prompt_id", "sample", "base_query"], columns="condition", values="satisfied"

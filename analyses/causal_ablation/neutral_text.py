@@ -39,15 +39,20 @@ def choose_texts(source: ActivationSource, *, half: int, seed: int) -> pd.DataFr
 
 
 def read_texts(
-    model: LoadedModel, texts: pd.DataFrame, conditions: Mapping[str, Sequence[Intervention]]
+    model: LoadedModel,
+    texts: pd.DataFrame,
+    conditions: Mapping[str, Sequence[Intervention]],
+    *,
+    batch_size: int,
 ) -> pd.DataFrame:
     """One row per condition and text: base_query, tokens (of the response), kl and nll, sums over them.
 
     kl is from the intact model's distribution of the next token to the condition's, in nats; nll is minus the
     log probability of the token that came. `texts` has the columns base_query, prompt_tokens and
-    response_tokens; no texts, as where a study has no unconstrained prompts, give no rows.
+    response_tokens; no texts, as where a study has no unconstrained prompts, give no rows. `batch_size` is
+    that of generation.
     """
-    size = max(1, model.preset.batch_size // _BATCHES)
+    size = max(1, batch_size // _BATCHES)
     order = texts.assign(length=texts["prompt_tokens"].map(len) + texts["response_tokens"].map(len))
     order = order.sort_values("length", kind="stable")
     rows = [pd.DataFrame({name: [] for name in ("condition", "base_query", "tokens", "kl", "nll")})]

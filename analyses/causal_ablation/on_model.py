@@ -4,8 +4,9 @@ both ways.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -28,6 +29,7 @@ from if_circuits.erasure.base import EraserMethod
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
+    from if_circuits.models.settings import RunSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,32 +43,45 @@ class OnModel:
 
 
 def measure_on_model(
-    model: LoadedModel, source: ActivationSource, method: EraserMethod, *, settings: AnalysisSettings
+    model: LoadedModel,
+    source: ActivationSource,
+    method: EraserMethod,
+    *,
+    settings: AnalysisSettings,
+    run_settings: RunSettings,
 ) -> OnModel:
     """Generate, and read responses again, under interventions; `method` finds the subspaces of `rebuilt`."""
     fits = fit_response_directions(source, seed=settings.seed)
-    behaviour = measure_behaviour(model, source, fits, settings=settings)
+    behaviour = measure_behaviour(model, source, fits, settings=settings, run_settings=run_settings)
     edges = find_edges(
         behaviour.drops, alpha=settings.alpha, n_bootstrap=settings.n_bootstrap, seed=settings.seed
     )
     read = [
         read_texts(
-            model, choose_texts(source, half=1 - half.directions.half, seed=settings.seed), half.conditions
+            model,
+            choose_texts(source, half=1 - half.directions.half, seed=settings.seed),
+            half.conditions,
+            batch_size=run_settings.batch_size,
         )
         for half in behaviour.halves
     ]
-    both = measure_both_ways(model, source, behaviour, edges, settings=settings)
+    both = measure_both_ways(model, source, behaviour, edges, settings=settings, run_settings=run_settings)
     tables = {
         "damage": damage_table(behaviour.halves, read, behaviour.drops.tasks, settings=settings),
         "starts": behaviour.starts,
-        "rebuilt": measure_rebuilding(model, source, fits, method, settings=settings),
+        "rebuilt": measure_rebuilding(
+            model, source, fits, method, settings=settings, run_settings=run_settings
+        ),
         "both_ways": both,
     }
     twins = pd.concat(
         choose_prompts(source, half=half, per_task=PROMPTS_PER_TASK, seed=settings.seed, constrained=False)
         for half in (0, 1)
     )
-    unasked = answer(model, twins, {INTACT: ()}).groupby("task")["satisfied"].mean() if len(twins) else {}
+    unasked: Mapping[Any, float] = {}
+    if len(twins):
+        answers = answer(model, twins, {INTACT: ()}, run_settings=run_settings)
+        unasked = answers.groupby("task")["satisfied"].mean().to_dict()
     starts = ", ".join(str(half.start) for half in behaviour.halves)
     notes = [
         f"behaviour: mean differences along the response, projected out from layers {starts} (by half) up",

@@ -37,6 +37,7 @@ from if_circuits.statistics.bootstrap import bootstrap_draws, interval_of
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
+    from if_circuits.models.settings import RunSettings
 
 ROWS_PER_CLASS = 45
 """Responses of each task, half and class that are read again."""
@@ -49,6 +50,7 @@ def measure_rebuilding(
     method: EraserMethod,
     *,
     settings: AnalysisSettings,
+    run_settings: RunSettings,
 ) -> pd.DataFrame:
     """One row per task and probed layer, from the ablated layer up; tasks with too few labels have none.
 
@@ -73,7 +75,9 @@ def measure_rebuilding(
                 continue
             removed = Subspace(basis=subspaces[task.name].basis, mean=centre, name=task.name)
             rows = np.concatenate([train.rows, test.rows])
-            ablated = _read_ablated(model, source, rows, removed, layers=later, at=at)
+            ablated = _read_ablated(
+                model, source, rows, removed, layers=later, at=at, batch_size=run_settings.batch_size
+            )
             scores = [
                 (_test(intact[layer][rows], train, test), _test(ablated[layer], train, test))
                 for layer in later
@@ -131,14 +135,15 @@ def _read_ablated(
     *,
     layers: tuple[int, ...],
     at: int,
+    batch_size: int,
 ) -> dict[int, Float[np.ndarray, "n d"]]:
     """Activations of the rows at `POSITION` with the subspace projected out at layer `at`."""
     plan = plan_capture(source.responses.iloc[rows])
     interventions = [Intervention(ProjectOut(removed), layers=(at,))]
     found = {layer: np.empty((len(rows), len(removed.mean)), dtype=np.float32) for layer in layers}
     column = POSITIONS.index(POSITION)
-    for start in range(0, len(rows), model.preset.batch_size):
-        batch = plan.order[start : start + model.preset.batch_size]
+    for start in range(0, len(rows), batch_size):
+        batch = plan.order[start : start + batch_size]
         for layer, activations in read_positions(
             model, plan, batch, layers=layers, interventions=interventions
         ):

@@ -26,7 +26,7 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from if_circuits.activations.source import ActivationSource
-from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, make_verdict, no_verdict
+from if_circuits.analyses.base import Analysis, AnalysisResult, AnalysisSettings, make_verdict, no_verdict
 from if_circuits.analyses.cross_task_transfer.figure import draw
 from if_circuits.analyses.shared.both_labels import on_both_labels
 from if_circuits.analyses.shared.layer_choice import LayerChoice, choose_layers, specialists_at
@@ -41,19 +41,13 @@ from if_circuits.statistics.verdicts import decide
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from if_circuits.models.loading import LoadedModel
 
-NAME = "cross_task_transfer"
-CLAIM = "transfer between tasks is weak"
 WEAK = 0.5
 """Transfer is weak when it carries less than this share of what a task's own probe reads."""
 
 
-def run(
-    source: ActivationSource, settings: AnalysisSettings, *, model: LoadedModel | None = None
-) -> AnalysisResult:
-    """Test the probe of every task on every task. `model` is not used."""
-    del model
+def run(source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult:
+    """Test the probe of every task on every task."""
     return on_both_labels(_analyse, source, settings)
 
 
@@ -62,7 +56,9 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings) -> AnalysisRe
     left_out = left_out_rows([rows])
     if len(rows.tasks) < 2:
         why = f"{len(rows.tasks)} tasks can be probed at `last`, and transfer needs two"
-        return AnalysisResult(NAME, left_out, no_verdict(CLAIM, "needs two tasks", (why, *rows.notes())))
+        return AnalysisResult(
+            ANALYSIS.name, left_out, no_verdict(ANALYSIS.claim, "needs two tasks", (why, *rows.notes()))
+        )
     choice = choose_layers(source, rows, source.layers)
     cells = score_table(_transfer(source, rows, choice), settings)
     diagonal = (cells.frame["train_task"] == cells.frame["task"]).to_numpy()
@@ -99,9 +95,11 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings) -> AnalysisRe
         decision = replace(decision, verdict="inconclusive")
         note = f"the diagonal is not above chance: {within.low:.3f} to {within.high:.3f}, p = {own_p:.3g}"
         notes.insert(0, note)
-    verdict = make_verdict(CLAIM, decision, interval, p=p, notes=tuple(notes))
+    verdict = make_verdict(ANALYSIS.claim, decision, interval, p=p, notes=tuple(notes))
     table = pd.concat([cells.frame, left_out], ignore_index=True)
-    return AnalysisResult(NAME, table, verdict, {"families": families, "layer_choice": choice.frame()})
+    return AnalysisResult(
+        ANALYSIS.name, table, verdict, {"families": families, "layer_choice": choice.frame()}
+    )
 
 
 def _beyond_weak(cells: pd.DataFrame) -> Float[np.ndarray, " tasks"]:
@@ -188,3 +186,11 @@ def _family_test(cells: ScoreTable, settings: AnalysisSettings) -> pd.DataFrame:
 def figure(result: AnalysisResult) -> Figure:
     """The matrix on each kind of labels in one clustered order, and its cells by kind."""
     return draw(result)
+
+
+ANALYSIS = Analysis(
+    name="cross_task_transfer",
+    claim="transfer between tasks is weak",
+    run=run,
+    figure=figure,
+)

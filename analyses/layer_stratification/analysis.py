@@ -26,7 +26,14 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from if_circuits.activations.source import ActivationSource
-from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, Verdict, make_verdict, no_verdict
+from if_circuits.analyses.base import (
+    Analysis,
+    AnalysisResult,
+    AnalysisSettings,
+    Verdict,
+    make_verdict,
+    no_verdict,
+)
 from if_circuits.analyses.layer_stratification.figure import draw
 from if_circuits.analyses.shared.both_labels import on_both_labels
 from if_circuits.analyses.shared.decodability import layer_p_values
@@ -40,21 +47,15 @@ from if_circuits.statistics.verdicts import decide
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from if_circuits.models.loading import LoadedModel
 
-NAME = "layer_stratification"
-CLAIM = "structural tasks emerge early, semantic ones late"
 ORDER = ("structural", "lexical", "stylistic", "semantic")
 """Families from the shallowest to the deepest that the claim expects."""
 MIN_TASKS = 5
 MIN_FAMILIES = 3
 
 
-def run(
-    source: ActivationSource, settings: AnalysisSettings, *, model: LoadedModel | None = None
-) -> AnalysisResult:
-    """Probe every task at every layer and place its emergence. `model` is not used."""
-    del model
+def run(source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult:
+    """Probe every task at every layer and place its emergence."""
     return on_both_labels(_analyse, source, settings)
 
 
@@ -62,7 +63,9 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings) -> AnalysisRe
     rows = probing_rows(source, settings, "last")
     left_out = left_out_rows([rows])
     if not rows.tasks:
-        return AnalysisResult(NAME, left_out, no_verdict(CLAIM, "needs a task at `last`", rows.notes()))
+        return AnalysisResult(
+            ANALYSIS.name, left_out, no_verdict(ANALYSIS.claim, "needs a task at `last`", rows.notes())
+        )
     table, readable = _layer_curves(source, rows, settings)
     names = [task.name for task in rows.tasks]
     depths = np.array([depth(layer, source.n_layers) for layer in source.layers])
@@ -79,7 +82,7 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings) -> AnalysisRe
     ]
     verdict = replace(verdict, notes=(*verdict.notes, *never, *rows.notes()))
     frame = pd.concat([table.frame, left_out], ignore_index=True)
-    return AnalysisResult(NAME, frame, verdict, {"emergence": emergence})
+    return AnalysisResult(ANALYSIS.name, frame, verdict, {"emergence": emergence})
 
 
 def depths_of_emergence(
@@ -186,9 +189,17 @@ def _judge(
         notes.insert(0, f"only {len(depths)} tasks of {len(shown)} families emerge")
     elif np.ptp(depths) == 0 and interval.high <= 0:
         decision = replace(decision, verdict="not supported", notes=("all tasks emerge at one layer",))
-    return make_verdict(CLAIM, decision, interval, p=p, notes=tuple(notes))
+    return make_verdict(ANALYSIS.claim, decision, interval, p=p, notes=tuple(notes))
 
 
 def figure(result: AnalysisResult) -> Figure:
     """Layer curves family by family on both kinds of labels, and the depth of emergence with intervals."""
     return draw(result, families=ORDER)
+
+
+ANALYSIS = Analysis(
+    name="layer_stratification",
+    claim="structural tasks emerge early, semantic ones late",
+    run=run,
+    figure=figure,
+)

@@ -35,7 +35,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from if_circuits.activations.source import ActivationSource
-from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, make_verdict, no_verdict
+from if_circuits.analyses.base import Analysis, AnalysisResult, AnalysisSettings, make_verdict, no_verdict
 from if_circuits.analyses.representational_similarity.figure import draw
 from if_circuits.analyses.representational_similarity.task_directions import (
     DirectionProducts,
@@ -61,10 +61,7 @@ from if_circuits.statistics.verdicts import decide
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from if_circuits.models.loading import LoadedModel
 
-NAME = "representational_similarity"
-CLAIM = "few shared representations"
 FEW = 0.5
 """Shared representations are few below this mean similarity."""
 MIN_TASKS = 5
@@ -74,24 +71,21 @@ MAX_PERMUTATIONS = 200
 """The null of a paired similarity is narrow; more shuffles would not move its mean."""
 
 
-def run(
-    source: ActivationSource, settings: AnalysisSettings, *, model: LoadedModel | None = None
-) -> AnalysisResult:
-    """Compare every pair of tasks. `model` is not used.
+def run(source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult:
+    """Compare every pair of tasks.
 
     The table has one row per pair: `similarity` (of directions, the verdict's measure) with its interval,
     and for subspaces, PWCCA and CKA the debiased value, ceiling and ratio; NaN where a task cannot be
     compared. The table `tasks` says how far each task's halves agree, and why a task was left out.
     """
-    del model
     names = np.unique(source.responses["base_query"].to_numpy().astype(str))
     folds = grouped_folds(names, n_folds=5, seed=settings.seed)
     tasks = labelled_tasks(source, POSITION)
     if len(tasks) < 2:
         table = pd.DataFrame({"task": [task.name for task in tasks], "reason": "nothing to compare it with"})
         why = f"{len(tasks)} tasks in the study, and a comparison needs two"
-        verdict = no_verdict(CLAIM, "needs two tasks", (why,))
-        return AnalysisResult(NAME, table.iloc[:0], verdict, {"tasks": table})
+        verdict = no_verdict(ANALYSIS.claim, "needs two tasks", (why,))
+        return AnalysisResult(ANALYSIS.name, table.iloc[:0], verdict, {"tasks": table})
     layer = best_layer(source, [task.where(folds[task.queries] == 0) for task in tasks])
     features = source.features(layer, POSITION)
     reporting = [(folds > 0) & (folds % 2 == half) for half in (0, 1)]
@@ -136,7 +130,7 @@ def run(
     tables = {"tasks": agreement}
     if products is None or kept.sum() < MIN_TASKS:
         rule = f"a verdict needs {MIN_TASKS} tasks whose directions agree across halves"
-        return AnalysisResult(NAME, table, no_verdict(CLAIM, rule, tuple(notes)), tables)
+        return AnalysisResult(ANALYSIS.name, table, no_verdict(ANALYSIS.claim, rule, tuple(notes)), tables)
     chosen = np.isin(products.tasks, agreement.loc[kept, "task"])
     draws = products.mean_draws(chosen)
     interval = interval_of(
@@ -146,7 +140,10 @@ def run(
     # Of a mean of FEW or more, from the resamples themselves.
     p = permutation_p(FEW, draws[~np.isnan(draws)], alternative="greater")
     return AnalysisResult(
-        NAME, table, make_verdict(CLAIM, decision, interval, p=p, notes=tuple(notes)), tables
+        ANALYSIS.name,
+        table,
+        make_verdict(ANALYSIS.claim, decision, interval, p=p, notes=tuple(notes)),
+        tables,
     )
 
 
@@ -280,3 +277,11 @@ def _paired(paired: PairedHalves | None, measure: Measure, *, settings: Analysis
     return pd.DataFrame(rows, columns=columns[:-1]).assign(
         **{columns[-1]: benjamini_hochberg(np.array([row[-1] for row in rows]))}
     )
+
+
+ANALYSIS = Analysis(
+    name="representational_similarity",
+    claim="few shared representations",
+    run=run,
+    figure=figure,
+)

@@ -29,7 +29,14 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from if_circuits.activations.source import ActivationSource
-from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, Verdict, make_verdict, no_verdict
+from if_circuits.analyses.base import (
+    Analysis,
+    AnalysisResult,
+    AnalysisSettings,
+    Verdict,
+    make_verdict,
+    no_verdict,
+)
 from if_circuits.analyses.shared.both_labels import on_both_labels
 from if_circuits.analyses.shared.layer_choice import LayerChoice, choose_layers
 from if_circuits.analyses.shared.probing import CS, ProbingRows, left_out_rows, probing_rows, report_folds
@@ -56,10 +63,7 @@ from if_circuits.statistics.verdicts import decide
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from if_circuits.models.loading import LoadedModel
 
-NAME = "specialist_vs_general"
-CLAIM = "specialists beat the general probe"
 PROBES = ("specialist", "general", "general_all", "leave_one_out")
 ANCHORS = ("prompt_end", "last")
 """Positions at which every layer is probed."""
@@ -67,11 +71,8 @@ _LARGE_C = 0.01
 """Penalty of probes trained on all tasks: with so many rows it hardly matters, and choosing it is costly."""
 
 
-def run(
-    source: ActivationSource, settings: AnalysisSettings, *, model: LoadedModel | None = None
-) -> AnalysisResult:
-    """Probe every task with every kind of probe. `model` is not used."""
-    del model
+def run(source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult:
+    """Probe every task with every kind of probe."""
     return on_both_labels(_analyse, source, settings)
 
 
@@ -80,7 +81,9 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings) -> AnalysisRe
     last, left_out = rows["last"], left_out_rows(rows.values())
     if len(last.tasks) < 2:
         why = f"{len(last.tasks)} tasks can be probed at `last`, and a general probe needs two"
-        return AnalysisResult(NAME, left_out, no_verdict(CLAIM, "needs two tasks", (why, *last.notes())))
+        return AnalysisResult(
+            ANALYSIS.name, left_out, no_verdict(ANALYSIS.claim, "needs two tasks", (why, *last.notes()))
+        )
 
     choice = choose_layers(source, last, source.layers)
     scores: list[Score] = []
@@ -115,7 +118,7 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings) -> AnalysisRe
         "layer_choice": choice.frame(),
     }
     frame = pd.concat([table.frame, controls.frame, left_out], ignore_index=True)
-    return AnalysisResult(NAME, frame, verdict, tables)
+    return AnalysisResult(ANALYSIS.name, frame, verdict, tables)
 
 
 def _training_sets(
@@ -233,7 +236,7 @@ def _judge(
             (draws @ mean["leave_one_out"]) / (draws @ mean["specialist"]),
         )
         notes.append(f"universality ratio {ratio.estimate:.2f} ({ratio.low:.2f} to {ratio.high:.2f})")
-    return differences, make_verdict(CLAIM, decision, interval, p=p, notes=(*notes, *rows.notes()))
+    return differences, make_verdict(ANALYSIS.claim, decision, interval, p=p, notes=(*notes, *rows.notes()))
 
 
 def _difference(reported: ScoreTable, above: pd.Series[bool], below: pd.Series[bool]) -> dict[str, float]:
@@ -250,3 +253,11 @@ def _difference(reported: ScoreTable, above: pd.Series[bool], below: pd.Series[b
 def figure(result: AnalysisResult) -> Figure:
     """Layer curves at `last`, and both probes task by task at the layers chosen on other folds."""
     return draw(result)
+
+
+ANALYSIS = Analysis(
+    name="specialist_vs_general",
+    claim="specialists beat the general probe",
+    run=run,
+    figure=figure,
+)

@@ -26,7 +26,7 @@ from jaxtyping import Bool, Float
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from if_circuits.activations.source import ActivationSource
-from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, make_verdict, no_verdict
+from if_circuits.analyses.base import Analysis, AnalysisResult, AnalysisSettings, make_verdict, no_verdict
 from if_circuits.analyses.shared.labelled_tasks import query_codes, query_halves
 from if_circuits.analyses.shared.task_subspaces import (
     CONTROLS,
@@ -53,9 +53,7 @@ from if_circuits.statistics.verdicts import decide
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from if_circuits.models.loading import LoadedModel
 
-CLAIM = "row spaces are specific to constraints"
 MIN_TASKS = 3
 """Fewer tasks with a row space say nothing of row spaces in general."""
 MIN_ROWS = 20
@@ -74,15 +72,12 @@ _COLUMNS = [
 _COLUMNS += ["effect", "low", "high", "n", "n_twins", "n_over_d", "reason"]
 
 
-def run(
-    source: ActivationSource, settings: AnalysisSettings, *, model: LoadedModel | None = None
-) -> AnalysisResult:
+def run(source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult:
     """Measure every task's effect; supported when the interval of their geometric mean lies above 1.
 
-    `model` is not used. The table has one row per task: shares, ratios, effect and interval, or the reason
-    why it has none. Shares and ratios are geometric means over the two halves.
+    The table has one row per task: shares, ratios, effect and interval, or the reason why it has none.
+    Shares and ratios are geometric means over the two halves.
     """
-    del model
     fits = fit_halves(source, Inlp(), seed=settings.seed)
     halves = query_halves(source, seed=settings.seed)
     rows: list[dict[str, object]] = []
@@ -112,13 +107,13 @@ def run(
     notes += [f"{row['task']} left out: {row['reason']}" for row in rows if row["reason"]]
     if len(effects) < MIN_TASKS:
         rule = f"a verdict needs {MIN_TASKS} tasks with a row space"
-        return AnalysisResult("specificity", table, no_verdict(CLAIM, rule, tuple(notes)))
+        return AnalysisResult(ANALYSIS.name, table, no_verdict(ANALYSIS.claim, rule, tuple(notes)))
     estimate, pooled = float(np.log(effects).mean()), np.mean(draws, axis=0)
     interval = _exponential(estimate, pooled, n_groups=len(halves), alpha=settings.alpha)
     decision = decide(interval, supported_when="above", threshold=1.0, alpha=settings.alpha)
     p = permutation_p(estimate, pooled - estimate)
     return AnalysisResult(
-        "specificity", table, make_verdict(CLAIM, decision, interval, p=p, notes=tuple(notes))
+        ANALYSIS.name, table, make_verdict(ANALYSIS.claim, decision, interval, p=p, notes=tuple(notes))
     )
 
 
@@ -278,3 +273,11 @@ def _exponential(
 ) -> Interval:
     """Interval of exp(estimate) from draws of the logarithm."""
     return interval_of(float(np.exp(estimate)), np.exp(draws), n_groups=n_groups, confidence=1 - alpha)
+
+
+ANALYSIS = Analysis(
+    name="specificity",
+    claim="row spaces are specific to constraints",
+    run=run,
+    figure=figure,
+)

@@ -33,7 +33,14 @@ from jaxtyping import Float
 
 from if_circuits.activations.positions import ABSENT, prefix_lengths, token_indices
 from if_circuits.activations.source import ActivationSource
-from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, Verdict, make_verdict, no_verdict
+from if_circuits.analyses.base import (
+    Analysis,
+    AnalysisResult,
+    AnalysisSettings,
+    Verdict,
+    make_verdict,
+    no_verdict,
+)
 from if_circuits.analyses.shared.both_labels import on_both_labels
 from if_circuits.analyses.shared.layer_choice import LayerChoice, choose_layers, specialists_at
 from if_circuits.analyses.shared.probing import ProbingRows, left_out_rows, probing_rows
@@ -47,21 +54,15 @@ from if_circuits.statistics.verdicts import decide
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from if_circuits.models.loading import LoadedModel
 
-NAME = "temporal_dynamics"
-CLAIM = "monitoring, not planning: compliance becomes readable while the response is written"
 START, END = "prompt_end", "last"
 _MIDDLE_C = 0.1
 """Penalty of the words between the two positions that are tested; there it is chosen by nested
 cross-validation."""
 
 
-def run(
-    source: ActivationSource, settings: AnalysisSettings, *, model: LoadedModel | None = None
-) -> AnalysisResult:
-    """Probe every task along the response, and read the words beside it. `model` is not used."""
-    del model
+def run(source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult:
+    """Probe every task along the response, and read the words beside it."""
     return on_both_labels(_analyse, source, settings)
 
 
@@ -73,7 +74,10 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings) -> AnalysisRe
     if not both:
         notes = ("no task can be probed at both `prompt_end` and `last`", *rows[END].notes())
         return AnalysisResult(
-            NAME, left_out, no_verdict(CLAIM, "needs a task", notes), {"survivors": survivors}
+            ANALYSIS.name,
+            left_out,
+            no_verdict(ANALYSIS.claim, "needs a task", notes),
+            {"survivors": survivors},
         )
     choices = {position: choose_layers(source, rows[position], source.layers) for position in (START, END)}
     scores: list[Score] = []
@@ -95,7 +99,7 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings) -> AnalysisRe
     places = survivors.drop(columns=["responses", "survivors"])
     frame = table.frame.merge(places, on=["task", "position"], how="left", validate="many_to_one")
     return AnalysisResult(
-        NAME,
+        ANALYSIS.name,
         pd.concat([frame, left_out], ignore_index=True),
         replace(verdict, notes=notes),
         {
@@ -202,7 +206,7 @@ def _judge(table: ScoreTable, tasks: list[str], settings: AnalysisSettings) -> t
     if not any(found.low > 0.5 for found in read.values()):
         decision = replace(decision, verdict="inconclusive")
         notes.insert(0, "the probes are above chance at neither position")
-    return advantages, make_verdict(CLAIM, decision, interval, p=p, notes=tuple(notes))
+    return advantages, make_verdict(ANALYSIS.claim, decision, interval, p=p, notes=tuple(notes))
 
 
 def _advantage_by_position(table: ScoreTable) -> pd.DataFrame:
@@ -231,3 +235,11 @@ def _advantage_by_position(table: ScoreTable) -> pd.DataFrame:
 def figure(result: AnalysisResult) -> Figure:
     """Probe and words along the response, their difference, and the probe task by task."""
     return draw(result)
+
+
+ANALYSIS = Analysis(
+    name="temporal_dynamics",
+    claim="monitoring, not planning: compliance becomes readable while the response is written",
+    run=run,
+    figure=figure,
+)

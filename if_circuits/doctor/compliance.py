@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pandas as pd
 
@@ -10,6 +11,7 @@ from if_circuits.doctor.base import Check
 from if_circuits.doctor.probe_prompts import study_prompts
 from if_circuits.generation.responses import GenerationConfig, generate
 from if_circuits.models.loading import LoadedModel
+from if_circuits.models.settings import RunSettings
 from if_circuits.tasks.registry import get_task
 from if_circuits.tasks.verification import verify
 
@@ -26,17 +28,13 @@ def check_compliance(model: LoadedModel) -> Iterator[Check]:
     unasked = asked.assign(prompt=bare)
     texts = sorted({*asked["prompt"], *bare})
     longest = max(map(len, model.chat.encode(texts)))
-    config = GenerationConfig(
-        max_new_tokens=max(1, min(model.preset.max_new_tokens, model.context_length - longest)),
-        temperature=0.0,
-        batch_size=model.preset.batch_size,
-    )
+    usual = RunSettings.of(model.preset)
+    room = max(1, min(usual.max_new_tokens, model.context_length - longest))
+    config = GenerationConfig.of(replace(usual, max_new_tokens=room), temperature=0.0)
     responses = generate(model, pd.DataFrame({"prompt_id": texts, "prompt": texts}), config)
     response_to = responses.set_index("prompt")["response"]
     satisfied, by_chance = (
-        verify(each.assign(response=response_to[each["prompt"]].to_numpy()), chosen=model.preset.judges)[
-            "verdict"
-        ]
+        verify(each.assign(response=response_to[each["prompt"]].to_numpy()), chosen=usual.judges)["verdict"]
         == "satisfied"
         for each in (asked, unasked)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from if_circuits.doctor.base import Check
 from if_circuits.doctor.probe_prompts import longest_prompt
 from if_circuits.models.loading import LoadedModel
+from if_circuits.models.settings import RunSettings
 
 SHORTEST_ANSWER = 24
 """Tokens that an answer needs at the very least: the tasks ask for up to some twenty words."""
@@ -12,7 +13,7 @@ SHORTEST_ANSWER = 24
 
 def check_context(model: LoadedModel) -> Check:
     """Whether the longest prompt leaves room for a response."""
-    longest, wanted = longest_prompt(model), model.preset.max_new_tokens
+    longest, wanted = longest_prompt(model), RunSettings.of(model.preset).max_new_tokens
     room = model.context_length - longest
     seen = f"the longest prompt has {longest} tokens, the context {model.context_length}"
     if room < SHORTEST_ANSWER:

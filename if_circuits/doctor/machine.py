@@ -14,6 +14,7 @@ from if_circuits.doctor.probe_prompts import STUDY, longest_prompt, study_prompt
 from if_circuits.generation.decoding import Batch
 from if_circuits.models.loading import LoadedModel
 from if_circuits.models.memory import free_memory, weight_bytes
+from if_circuits.models.settings import RunSettings
 from if_circuits.study.pipeline import PAIRS_PER_TASK
 from if_circuits.tasks.registry import get_tasks
 
@@ -36,14 +37,13 @@ class Estimate:
 
 def estimate(model: LoadedModel) -> Estimate:
     """What a study with default options takes on this model, at its preset's batch size and lengths."""
-    config = model.hf.config
-    length = min(longest_prompt(model) + model.preset.max_new_tokens, model.context_length)
-    batch = model.preset.batch_size
+    config, usual = model.hf.config, RunSettings.of(model.preset)
+    length = min(longest_prompt(model) + usual.max_new_tokens, model.context_length)
+    batch = usual.batch_size
     scores = batch * int(model.bridge.cfg.n_heads) * length**2 * _FLOAT32
     # Float32 shares, their float64 sums, and the logits themselves.
     logits = batch * int(config.get_text_config().vocab_size) * (2 * _FLOAT32 + 8)
-    layers = model.preset.layers
-    n_layers = model.n_layers + 1 if layers is None else len(layers)
+    n_layers = model.n_layers + 1 if usual.layers is None else len(usual.layers)
     # Prompts with their twins, sampled, and the counterfactual pairs.
     n_responses = 2 * len(study_prompts(model)) * STUDY.samples_per_prompt
     n_responses += 2 * PAIRS_PER_TASK * len(get_tasks())
@@ -58,9 +58,9 @@ def estimate(model: LoadedModel) -> Estimate:
 def check_memory(model: LoadedModel) -> Check:
     """Whether a study fits into memory, and its activations onto the disk."""
     needs, free, disk = estimate(model), free_memory(model.device), shutil.disk_usage(Path.cwd()).free
-    working = needs.cache + needs.scores
+    working, batch = needs.cache + needs.scores, RunSettings.of(model.preset).batch_size
     seen = (
-        f"{_size(needs.weights)} of weights, which are loaded; a batch of {model.preset.batch_size} takes "
+        f"{_size(needs.weights)} of weights, which are loaded; a batch of {batch} takes "
         f"{_size(needs.cache)} of keys and values and {_size(needs.scores)} of scores and logits "
         f"({'unknown' if free is None else _size(free)} free); activations take {_size(needs.disk)} on disk "
         f"({_size(disk)} free here)"

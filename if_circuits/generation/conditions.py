@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from if_circuits.generation.responses import GenerationConfig, Prompts, generate_conditions
 from if_circuits.interventions.hooks import Intervention
+from if_circuits.models.settings import RunSettings
 from if_circuits.tasks.verification import verify
 
 if TYPE_CHECKING:
@@ -21,21 +22,23 @@ def responses_under(
     conditions: Mapping[str, Intervention | Sequence[Intervention]],
     *,
     config: GenerationConfig | None = None,
+    judges: Iterable[tuple[str, str]] | None = None,
 ) -> pd.DataFrame:
     """The response to each prompt under each condition, generated in one run: the table of
     `generate_conditions`, verified where the prompts belong to tasks.
 
     A condition is one intervention or several; `[]` is the intact model. Prompts are texts, or a table as
     `build_prompts` makes it: with the columns task and parameters, the responses have a verdict and its
-    reason. Decoding is greedy, and of the preset's length, unless `config` says otherwise.
+    reason. Decoding is greedy, and of the preset's length, unless `config` says otherwise; `judges` are
+    the preset's unless others are given, as (property, judge).
     """
+    usual = RunSettings.of(model.preset)
     if config is None:
-        preset = model.preset
-        config = GenerationConfig(preset.max_new_tokens, temperature=0.0, batch_size=preset.batch_size)
+        config = GenerationConfig.of(usual, temperature=0.0)
     several = {
         name: [given] if isinstance(given, Intervention) else given for name, given in conditions.items()
     }
     responses = generate_conditions(model, prompts, config, several)
     if not {"task", "parameters"} <= set(responses.columns):
         return responses
-    return verify(responses, chosen=model.preset.judges)
+    return verify(responses, chosen=usual.judges if judges is None else judges)

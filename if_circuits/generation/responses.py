@@ -25,6 +25,7 @@ from if_circuits.models.reading import reading
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
+    from if_circuits.models.settings import RunSettings
 
 Prompts: TypeAlias = pd.DataFrame | Sequence[str]
 """A table with the columns prompt_id (unique) and prompt, and any others; or texts, which get the ids "0",
@@ -46,6 +47,19 @@ class GenerationConfig:
     seed: int = 0
     batch_size: int = 64
     """Responses generated side by side; changes speed and memory only."""
+
+    @classmethod
+    def of(
+        cls, run_settings: RunSettings, *, temperature: float, samples_per_prompt: int = 1, seed: int = 0
+    ) -> GenerationConfig:
+        """Length and batches as the model is run."""
+        return cls(
+            max_new_tokens=run_settings.max_new_tokens,
+            temperature=temperature,
+            samples_per_prompt=samples_per_prompt,
+            seed=seed,
+            batch_size=run_settings.batch_size,
+        )
 
     def __post_init__(self) -> None:
         if min(self.max_new_tokens, self.samples_per_prompt, self.batch_size) < 1:

@@ -13,16 +13,13 @@ import pandas as pd
 
 from if_circuits.activations.plan import plan_capture
 from if_circuits.activations.store import ActivationStore
-from if_circuits.analyses.base import AnalysisResult, load
+from if_circuits.analyses.base import get_analysis
 from if_circuits.errors import InputError
 from if_circuits.study import pipeline as stages
 from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.versions import versions
 from if_circuits.tasks.registry import get_tasks
 from if_circuits.tasks.verification import verify
-
-USES_MODEL = ("causal_ablation",)
-"""Analyses that cannot be done again without the model."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +103,7 @@ def _rows(directory: StudyDirectory) -> Finding:
 
 def _verdicts(directory: StudyDirectory) -> Finding:
     responses = pd.read_parquet(directory.responses)
-    judges = [(task, judge) for task, judge in directory.ledger.read()["chosen_judges"]]
+    judges = directory.run_settings.judges
     again = verify(responses.drop(columns=["verdict", "reason"]), chosen=judges)["verdict"].to_numpy()
     differ = responses["response_id"][again != responses["verdict"].to_numpy()].tolist()
     faults = (
@@ -148,15 +145,16 @@ def _summary(directory: StudyDirectory) -> Finding:
 
 
 def _analyses(directory: StudyDirectory) -> Finding:
-    names = [name for name in directory.config.analyses if name not in USES_MODEL]
+    chosen = map(get_analysis, directory.config.analyses)
+    analyses = {each.name: each for each in chosen if not each.uses_model}
     source = stages.open_activations(directory)
     faults: list[str] = []
-    for name in names:
-        again: AnalysisResult = load(name).run(source, directory.config.settings)
+    for name, analysis in analyses.items():
+        again = analysis.run(source, directory.config.settings)
         with TemporaryDirectory() as folder:
             copy = StudyDirectory(Path(folder))
             for path in copy.write_result(again):
                 written = path.relative_to(copy.root)
                 if path.read_bytes() != (directory.root / written).read_bytes():
                     faults.append(f"{written} differs when {name} is done again")
-    return Finding("analyses", tuple(faults), f"{', '.join(names)} done again")
+    return Finding("analyses", tuple(faults), f"{', '.join(analyses)} done again")

@@ -16,6 +16,7 @@ import pandas as pd
 from if_circuits.analyses.base import AnalysisResult, Verdict
 from if_circuits.errors import InputError
 from if_circuits.io.files import write_json, write_parquet
+from if_circuits.models.settings import RunSettings
 from if_circuits.study.config import StudyConfig
 from if_circuits.study.ledger import RECORD, Ledger
 from if_circuits.study.lock import LOCK
@@ -120,6 +121,11 @@ class StudyDirectory:
     def config(self) -> StudyConfig:
         """The configuration of this study."""
         return StudyConfig.from_json(self.ledger.read()["config"])
+
+    @property
+    def run_settings(self) -> RunSettings:
+        """How this study runs its model."""
+        return RunSettings.from_json(self.ledger.read()["run_settings"])
 
     def write_result(self, result: AnalysisResult) -> Sequence[Path]:
         """Write an analysis's tables and verdict, and give their paths."""

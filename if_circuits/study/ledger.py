@@ -15,7 +15,7 @@ from if_circuits.io.digest import file_sha256
 from if_circuits.io.files import write_json
 
 RECORD = "study.json"
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from if_circuits.activations.capture import capture
 from if_circuits.activations.captured import CapturedActivations
 from if_circuits.activations.manifest import MANIFEST_FILE
 from if_circuits.activations.store import ActivationStore, discard_unreadable
-from if_circuits.analyses.base import load
+from if_circuits.analyses.base import get_analysis
 from if_circuits.analyses.compliance.analysis import compliance_table
 from if_circuits.analyses.compliance.figure import compliance_figure
 from if_circuits.analyses.shared.probing import study_folds
@@ -22,6 +22,7 @@ from if_circuits.errors import InputError
 from if_circuits.generation.responses import GenerationConfig, generate
 from if_circuits.io.files import json_text, write_bytes, write_parquet
 from if_circuits.models.loading import LoadedModel
+from if_circuits.models.settings import RunSettings
 from if_circuits.plotting.style import png_bytes
 from if_circuits.report.page import ReportContent, render_report, shipped_calibration
 from if_circuits.study.config import StudyConfig
@@ -87,7 +88,11 @@ def _prompts(config: StudyConfig, model: LoadedModel) -> pd.DataFrame:
 
 
 def make_responses(
-    directory: StudyDirectory, config: StudyConfig, model: LoadedModel, progress: Progress
+    directory: StudyDirectory,
+    config: StudyConfig,
+    model: LoadedModel,
+    run_settings: RunSettings,
+    progress: Progress,
 ) -> None:
     """Write the responses of each pass: constrained and unconstrained sampled, constrained greedy.
 
@@ -99,12 +104,11 @@ def make_responses(
         with stage(name, directory, inputs=inputs, progress=progress, model=model) as work:
             if work is None:
                 continue
-            settings = GenerationConfig(
-                max_new_tokens=model.preset.max_new_tokens,
+            settings = GenerationConfig.of(
+                run_settings,
                 temperature=0.0 if each.greedy else config.temperature,
                 samples_per_prompt=1 if each.greedy else config.samples_per_prompt,
                 seed=config.seed,
-                batch_size=model.preset.batch_size,
             )
             asked = prompts[prompts["constrained"] == each.constrained]
             for number, start in enumerate(range(0, len(asked), PART_PROMPTS)):
@@ -122,7 +126,7 @@ def make_responses(
 
 
 def verify_responses(
-    directory: StudyDirectory, config: StudyConfig, model: LoadedModel, progress: Progress
+    directory: StudyDirectory, config: StudyConfig, run_settings: RunSettings, progress: Progress
 ) -> None:
     """Write all responses with the verdicts of their tasks' verifiers."""
     generated = _generated(directory, config)
@@ -130,12 +134,16 @@ def verify_responses(
         if work is None:
             return
         responses = pd.concat([pd.read_parquet(path) for path in generated], ignore_index=True)
-        write_parquet(directory.responses, verify(responses, chosen=model.preset.judges))
+        write_parquet(directory.responses, verify(responses, chosen=run_settings.judges))
         work.wrote(directory.responses)
 
 
 def pair_counterfactuals(
-    directory: StudyDirectory, config: StudyConfig, model: LoadedModel, progress: Progress
+    directory: StudyDirectory,
+    config: StudyConfig,
+    model: LoadedModel,
+    run_settings: RunSettings,
+    progress: Progress,
 ) -> None:
     """Write the sampled responses that comply under a prompt that they satisfy and one that they break.
 
@@ -153,7 +161,7 @@ def pair_counterfactuals(
         folds = study_folds(queries, config.settings).tolist() if probed else [0] * len(queries)
         pairs = counterfactual_pairs(
             responses,
-            judges_for(map(str, responses["task"].unique()), model.preset.judges),
+            judges_for(map(str, responses["task"].unique()), run_settings.judges),
             seed=config.seed,
             block_of=dict(zip(queries, folds, strict=True)),
             pairs_per_task=PAIRS_PER_TASK,
@@ -163,7 +171,9 @@ def pair_counterfactuals(
         work.wrote(directory.counterfactual)
 
 
-def capture_activations(directory: StudyDirectory, model: LoadedModel, progress: Progress) -> None:
+def capture_activations(
+    directory: StudyDirectory, model: LoadedModel, run_settings: RunSettings, progress: Progress
+) -> None:
     """Capture the sampled responses, twins included, since specificity compares the two; and the pairs."""
     for name, table, path in (
         ("activations", directory.responses, directory.activations),
@@ -181,15 +191,19 @@ def capture_activations(directory: StudyDirectory, model: LoadedModel, progress:
                 model,
                 rows,
                 path=path,
-                layers=model.preset.layers,
-                batch_size=model.preset.batch_size,
+                layers=run_settings.layers,
+                batch_size=run_settings.batch_size,
                 progress=work.report,
             )
             work.wrote(*ActivationStore.open(path).files)
 
 
 def run_analyses(
-    directory: StudyDirectory, names: Sequence[str], model: Callable[[], LoadedModel], progress: Progress
+    directory: StudyDirectory,
+    names: Sequence[str],
+    model: Callable[[], LoadedModel],
+    run_settings: RunSettings,
+    progress: Progress,
 ) -> None:
     """Write the table and the verdict of each analysis; `model` is called only for one that uses a model."""
     settings = directory.config.settings
@@ -197,11 +211,13 @@ def run_analyses(
     manifests = [path / MANIFEST_FILE for path in captured if path.is_dir()]
     inputs = (directory.responses, directory.counterfactual, *manifests)
     for name in names:
-        needed = model() if name == "causal_ablation" else None
+        analysis = get_analysis(name)
+        needed = model() if analysis.uses_model else None
+        on_model = {} if needed is None else {"model": needed, "run_settings": run_settings}
         with stage(f"analyses.{name}", directory, inputs=inputs, progress=progress, model=needed) as work:
             if work is None:
                 continue
-            result = load(name).run(open_activations(directory), settings, model=needed)
+            result = analysis.run(open_activations(directory), settings, **on_model)
             work.wrote(*directory.write_result(result))
 
 
@@ -218,7 +234,7 @@ def close_study(directory: StudyDirectory, config: StudyConfig, progress: Progre
             responses, n_bootstrap=config.settings.n_bootstrap, seed=config.settings.seed
         )
         results = {name: directory.read_result(name) for name in config.analyses}
-        figures = {name: png_bytes(load(name).figure(result)) for name, result in results.items()}
+        figures = {name: png_bytes(get_analysis(name).figure(result)) for name, result in results.items()}
         figures["compliance"] = png_bytes(compliance_figure(compliance))
         for name, png in figures.items():
             write_bytes(directory.figure(name), png)

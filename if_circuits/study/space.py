@@ -6,6 +6,7 @@ from pathlib import Path
 from if_circuits.activations.positions import POSITIONS
 from if_circuits.errors import InputError
 from if_circuits.models.loading import LoadedModel
+from if_circuits.models.settings import RunSettings
 from if_circuits.study.config import StudyConfig
 from if_circuits.tasks.registry import get_tasks
 
@@ -14,20 +15,20 @@ _BYTES_PER_TOKEN = 16
 """Of ids and text in the tables; a generous guess that matters to no study that is too large."""
 
 
-def bytes_needed(config: StudyConfig, model: LoadedModel) -> int:
+def bytes_needed(config: StudyConfig, model: LoadedModel, run_settings: RunSettings) -> int:
     """Bytes of the largest possible study of this configuration: every response as long as can be."""
     prompts = len(get_tasks(config.tasks)) * config.n_base_queries * config.prompts_per_query
     captured = 3 * prompts * config.samples_per_prompt  # constrained, twins and counterfactual pairs
-    layers = len(set(model.preset.layers or range(-1, model.n_layers)))
+    layers = len(set(run_settings.layers or range(-1, model.n_layers)))
     activations = captured * layers * len(POSITIONS) * model.d_model * _FLOAT32_BYTES
-    return activations + (captured + prompts) * model.preset.max_new_tokens * _BYTES_PER_TOKEN
+    return activations + (captured + prompts) * run_settings.max_new_tokens * _BYTES_PER_TOKEN
 
 
-def check_space(config: StudyConfig, model: LoadedModel, out: Path) -> None:
+def check_space(config: StudyConfig, model: LoadedModel, run_settings: RunSettings, out: Path) -> None:
     """Raise InputError when the disk of `out` has less room than the study may need beyond what it holds."""
     place = next(parent for parent in (out, *out.absolute().parents) if parent.exists())
     held = sum(path.stat().st_size for path in out.rglob("*") if path.is_file()) if out.is_dir() else 0
-    needed, free = bytes_needed(config, model) - held, shutil.disk_usage(place).free
+    needed, free = bytes_needed(config, model, run_settings) - held, shutil.disk_usage(place).free
     if needed > free:
         raise InputError(
             f"the study may need {needed / 1e9:.1f} GB more and {place} has {free / 1e9:.1f} GB free; choose "

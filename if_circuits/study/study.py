@@ -9,13 +9,14 @@ from typing import cast
 import pandas as pd
 
 from if_circuits.activations.source import ActivationSource
-from if_circuits.analyses.base import AnalysisResult
+from if_circuits.analyses.base import AnalysisResult, get_analysis
 from if_circuits.analyses.compliance.analysis import compliance_table
 from if_circuits.erasure.rehearsal import rehearse
 from if_circuits.errors import InputError
 from if_circuits.io.digest import value_sha256
 from if_circuits.models.loading import LoadedModel, load_model
 from if_circuits.models.presets import DType
+from if_circuits.models.settings import RunSettings
 from if_circuits.study import pipeline as stages
 from if_circuits.study.config import StudyConfig
 from if_circuits.study.directory import StudyDirectory
@@ -56,21 +57,25 @@ class Study:
         Raises InputError when the configuration cannot be run, or when `out` holds anything but this study.
         """
         check_judges(_task_names(config), config.judges)
-        if "causal_ablation" in config.analyses:
+        if any(get_analysis(name).uses_model for name in config.analyses):
             rehearse(config.settings.erasure)
         out = Path(out)
         cls._find(out, config)
         model = _load(config)
-        check_space(config, model, out)
+        run_settings = _run_settings(config, model)
+        check_space(config, model, run_settings, out)
         with locked(out):
-            directory = cls._find(out, config) or StudyDirectory.create(out, _record(config, model))
+            directory = cls._find(out, config) or StudyDirectory.create(
+                out, _record(config, model, run_settings)
+            )
             _check_fingerprint(directory, model)
+            _check_run_settings(directory, run_settings)
             stages.make_prompts(directory, config, model, progress)
-            stages.make_responses(directory, config, model, progress)
-            stages.verify_responses(directory, config, model, progress)
-            stages.pair_counterfactuals(directory, config, model, progress)
-            stages.capture_activations(directory, model, progress)
-            stages.run_analyses(directory, config.analyses, lambda: model, progress)
+            stages.make_responses(directory, config, model, run_settings, progress)
+            stages.verify_responses(directory, config, run_settings, progress)
+            stages.pair_counterfactuals(directory, config, model, run_settings, progress)
+            stages.capture_activations(directory, model, run_settings, progress)
+            stages.run_analyses(directory, config.analyses, lambda: model, run_settings, progress)
             stages.close_study(directory, config, progress)
         return cls(directory)
 
@@ -122,13 +127,18 @@ class Study:
 
         with locked(self.directory.root):
             self.directory.ledger.mark_stale([*(f"analyses.{name}" for name in names), stages.CLOSING])
-            stages.run_analyses(self.directory, config.analyses, model, progress)
+            stages.run_analyses(self.directory, config.analyses, model, self.run_settings, progress)
             stages.close_study(self.directory, config, progress)
 
     @property
     def config(self) -> StudyConfig:
         """What the study was asked to do."""
         return self.directory.config
+
+    @property
+    def run_settings(self) -> RunSettings:
+        """How the study runs its model."""
+        return self.directory.run_settings
 
     @property
     def prompts(self) -> pd.DataFrame:
@@ -158,27 +168,29 @@ class Study:
 
 
 def _load(config: StudyConfig) -> LoadedModel:
-    model = load_model(
+    return load_model(
         config.model,
         device=config.device,
         dtype=cast(DType | None, config.dtype),
         device_map=config.device_map,
     )
-    layers = config.layers or model.preset.layers
-    unknown = [layer for layer in layers or () if not -1 <= layer < model.n_layers]
+
+
+def _run_settings(config: StudyConfig, model: LoadedModel) -> RunSettings:
+    """How the study runs its model. Raises InputError for layers that the model lacks."""
+    made = RunSettings.of(
+        model.preset,
+        max_new_tokens=config.max_new_tokens,
+        batch_size=config.batch_size,
+        layers=config.layers,
+        judges=config.judges,
+    )
+    unknown = [layer for layer in made.layers or () if not -1 <= layer < model.n_layers]
     if unknown:
         raise InputError(
             f"{config.model} has no layer {unknown[0]}; layers go from -1 (embed) to {model.n_layers - 1}"
         )
-    preset = replace(
-        model.preset,
-        max_new_tokens=config.max_new_tokens or model.preset.max_new_tokens,
-        batch_size=config.batch_size or model.preset.batch_size,
-        layers=layers,
-        judges=tuple({**dict(model.preset.judges), **dict(config.judges)}.items()),
-    )
-    # Whatever generates for this study, an ablation included, does it in the same way.
-    return replace(model, preset=preset)
+    return made
 
 
 def _task_names(config: StudyConfig) -> list[str]:
@@ -188,7 +200,7 @@ def _task_names(config: StudyConfig) -> list[str]:
     return [task.name for task in get_tasks(config.tasks)]
 
 
-def _record(config: StudyConfig, model: LoadedModel) -> dict[str, object]:
+def _record(config: StudyConfig, model: LoadedModel, run_settings: RunSettings) -> dict[str, object]:
     return {
         "config": config.to_json(),
         "seed": config.seed,
@@ -201,8 +213,8 @@ def _record(config: StudyConfig, model: LoadedModel) -> dict[str, object]:
             "device_map": model.device_map,
             "dtype": model.dtype,
         },
-        "judges": judge_names(judged_properties(_task_names(config)), model.preset.judges),
-        "chosen_judges": [list(chosen) for chosen in model.preset.judges],
+        "run_settings": run_settings.to_json(),
+        "judges": judge_names(judged_properties(_task_names(config)), run_settings.judges),
         "tasks_sha256": _wordings_sha256(config),
         "versions": versions(),
     }
@@ -225,4 +237,14 @@ def _check_fingerprint(directory: StudyDirectory, model: LoadedModel) -> None:
         raise InputError(
             f"{directory.root} was made with other wordings of its tasks, so it cannot go on; choose "
             "another directory"
+        )
+
+
+def _check_run_settings(directory: StudyDirectory, run_settings: RunSettings) -> None:
+    """A study goes on as it began; what its preset says may have changed since. Batches may differ."""
+    recorded = directory.run_settings
+    if replace(recorded, batch_size=run_settings.batch_size) != run_settings:
+        raise InputError(
+            f"{directory.root} was made with {recorded}, and the preset and the options now say "
+            f"{run_settings}; choose another directory, or the same settings"
         )

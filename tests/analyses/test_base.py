@@ -1,9 +1,10 @@
 import subprocess
 import sys
+from inspect import signature
 
 import pytest
 
-from if_circuits.analyses.base import ANALYSES, load, make_verdict, no_verdict
+from if_circuits.analyses.base import ANALYSES, get_analysis, make_verdict, no_verdict
 from if_circuits.errors import InputError
 from if_circuits.statistics.bootstrap import Interval
 from if_circuits.statistics.verdicts import decide
@@ -17,18 +18,25 @@ def test_the_list_of_analyses_can_be_read_without_heavy_imports() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize(
-    "name", ["specialist_vs_general", "cross_task_transfer", "layer_stratification", "temporal_dynamics"]
-)
-def test_an_analysis_is_found_by_its_name(name: str) -> None:
-    module = load(name)
-    assert name == module.NAME
-    assert name in ANALYSES
+def test_each_analysis_is_found_by_its_name_and_has_a_claim_of_its_own() -> None:
+    analyses = [get_analysis(name) for name in ANALYSES]
+    assert tuple(each.name for each in analyses) == ANALYSES
+    assert len({each.claim for each in analyses}) == len(ANALYSES)
+
+
+def test_only_causal_ablation_takes_a_model() -> None:
+    for name in ANALYSES:
+        analysis = get_analysis(name)
+        parameters = set(signature(analysis.run).parameters)
+        assert analysis.uses_model == (name == "causal_ablation")
+        assert parameters == {"source", "settings"} | (
+            {"model", "run_settings"} if analysis.uses_model else set()
+        )
 
 
 def test_an_unknown_analysis_is_refused_with_the_known_ones() -> None:
     with pytest.raises(InputError, match="'divination'.*specificity"):
-        load("divination")
+        get_analysis("divination")
 
 
 def test_a_verdict_carries_its_decision_and_interval() -> None:

@@ -4,7 +4,7 @@
 
 Each module named here has `rows()`. They run one after the other with one thread each, and times are CPU
 seconds, since other work on the cores changes those least. After each module `summary.json` is written, with
-`machine.json` beside it; `tests.benchmarks.readme` puts both into a README.
+`machine.json` beside it; `tests.benchmarks.page` puts both into a page.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from if_circuits.cli.console import new_console, print_table
 from if_circuits.io.durable import write_text
 from if_circuits.threads import one_thread_each
-from tests.benchmarks.readme import machine
+from tests.benchmarks.page import machine
 from tests.benchmarks.table import Row
 
 MODULES = ("probe_grid", "inlp", "capture", "interventions", "study_size", "imports", "reproduce")

@@ -11,6 +11,9 @@ from if_circuits.erasure.random_subspace import (
 from if_circuits.errors import InputError
 from if_circuits.interventions.subspace import Subspace
 
+MATCHED = 1e-3 * (1 + 1e-9)
+"""Bisection ends within a thousandth of the variance; computing that variance again rounds it in float64."""
+
 
 def anisotropic(n: int = 400, d: int = 20):
     rng = np.random.default_rng(0)
@@ -59,7 +62,7 @@ def test_matched_subspaces_capture_the_variance_and_are_otherwise_random(share: 
     values = np.sort(np.linalg.eigvalsh(np.cov(X.T, bias=True)))
     variance = values[:3].sum() + share * (values[-3:].sum() - values[:3].sum())
     found = variance_matched_subspaces(X, rank=3, variance=variance, n_subspaces=8, seed=0)
-    assert [captured_variance(s, X) for s in found] == pytest.approx([variance] * 8, rel=1.01e-3)
+    assert [captured_variance(s, X) for s in found] == pytest.approx([variance] * 8, rel=MATCHED)
     assert {s.rank for s in found} == {3}
     assert np.abs(found[0].projector - found[1].projector).max() > 0.01
     np.testing.assert_array_equal(
@@ -73,7 +76,7 @@ def test_a_task_subspace_can_be_matched_when_rows_are_fewer_than_features():
     reference = Subspace.orthonormalise(X[:2] - X[2:4], mean=X.mean(axis=0), name="task")
     variance = captured_variance(reference, X)
     for matched in variance_matched_subspaces(X, rank=2, variance=variance, n_subspaces=5, seed=1):
-        assert captured_variance(matched, X) == pytest.approx(variance, rel=1.01e-3)
+        assert captured_variance(matched, X) == pytest.approx(variance, rel=MATCHED)
 
 
 def test_rotating_the_activations_leaves_the_match():
@@ -81,7 +84,7 @@ def test_rotating_the_activations_leaves_the_match():
     Q = np.linalg.qr(np.random.default_rng(5).normal(size=(20, 20)))[0]
     for data in (X, X @ Q):
         found = variance_matched_subspaces(data, rank=2, variance=0.5, n_subspaces=3, seed=0)
-        assert [captured_variance(s, data) for s in found] == pytest.approx([0.5] * 3, rel=1.01e-3)
+        assert [captured_variance(s, data) for s in found] == pytest.approx([0.5] * 3, rel=MATCHED)
 
 
 def test_a_variance_that_no_subspace_captures_is_refused():

@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from if_circuits.probes.logistic import LogisticFits
 from if_circuits.probes.solver.coordinates import ByFeature, Coordinates
 from if_circuits.probes.solver.newton import Solution, minimise
 from if_circuits.probes.solver.spectrum import Spectrum
@@ -54,3 +55,15 @@ def solve(space: Coordinates, y: Bool[np.ndarray, " n"], penalty: float = 0.1) -
         tolerance=1e-8,
         max_iterations=100,
     )
+
+
+def solver_error(
+    fits: LogisticFits, X: Float[np.ndarray, "n d"], tolerance: float
+) -> Float[np.ndarray, " m"]:
+    """By how much the scores of two fits of one problem, both to a tolerance, may differ.
+
+    The weights of each are right to that share of their length, and a row's score to that times its own
+    length; the intercept follows the weights by as much again.
+    """
+    rows = np.linalg.norm((X[:, None] - fits.mean) / fits.scale, axis=2).max(axis=0)
+    return 4 * tolerance * np.linalg.norm(fits.weight, axis=1) * rows

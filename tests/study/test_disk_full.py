@@ -10,6 +10,7 @@ import pytest
 from if_circuits.cli import main as cli
 from if_circuits.errors import InputError
 from if_circuits.models.loading import load_model
+from if_circuits.models.settings import RunSettings
 from if_circuits.study import space
 from if_circuits.study.audit import audit
 from tests.study.kill import configuration
@@ -51,21 +52,22 @@ def test_too_little_space_is_said_before_anything_is_generated(
     checkpoint: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     config, model = configuration(checkpoint("llama")), load_model(str(checkpoint("llama")))
-    needed = space.bytes_needed(config, model)
+    run_settings = RunSettings.of(model.preset, max_new_tokens=config.max_new_tokens)
+    needed = space.bytes_needed(config, model, run_settings)
     monkeypatch.setattr(
         space.shutil, "disk_usage", lambda _: space.shutil._ntuple_diskusage(0, 0, needed - 1)
     )
     with pytest.raises(InputError, match="GB free; choose"):
-        space.check_space(config, model, tmp_path)
+        space.check_space(config, model, run_settings, tmp_path)
     monkeypatch.setattr(space.shutil, "disk_usage", lambda _: space.shutil._ntuple_diskusage(0, 0, needed))
-    space.check_space(config, model, tmp_path)
+    space.check_space(config, model, run_settings, tmp_path)
 
 
 def test_the_estimate_covers_a_real_study(checkpoint: Callable[[str], Path], tmp_path: Path):
     from if_circuits.study import Study
 
     config = configuration(checkpoint("llama"))
-    Study.run(config, tmp_path / "study")
+    study = Study.run(config, tmp_path / "study")
     activations = sum(path.stat().st_size for path in tmp_path.rglob("*.safetensors"))
-    needed = space.bytes_needed(config, load_model(config.model))
+    needed = space.bytes_needed(config, load_model(config.model), study.run_settings)
     assert activations <= needed <= 20 * activations

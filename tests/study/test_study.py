@@ -15,6 +15,7 @@ from if_circuits.analyses.base import ANALYSES, AnalysisSettings
 from if_circuits.cli import main as cli
 from if_circuits.errors import InputError
 from if_circuits.models.loading import load_model
+from if_circuits.models.settings import RunSettings
 from if_circuits.study import Study, StudyConfig
 from if_circuits.study import pipeline as stages
 
@@ -204,6 +205,22 @@ def test_changed_weights_behind_a_name_are_refused(
     shutil.copytree(checkpoint("qwen2"), model)
     with pytest.raises(InputError, match="other weights"):
         Study.run(config, tmp_path / "study")
+
+
+def test_a_study_records_how_it_runs_its_model_and_leaves_the_preset_as_it_was(
+    finished: tuple[Path, Path], tmp_path: Path
+):
+    study = Study.open(finished[1])
+    model = load_model(study.config.model)
+    assert study.run_settings == RunSettings.of(model.preset, max_new_tokens=12)
+    assert model.preset.max_new_tokens != 12
+    assert study.responses["n_tokens"].max() == 12
+    copy = shutil.copytree(finished[1], tmp_path / "study")
+    record = json.loads((copy / "study.json").read_text())
+    record["run_settings"]["max_new_tokens"] = 11  # as if the preset had said so when the study began
+    (copy / "study.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match="max_new_tokens=11.*max_new_tokens=12"):
+        Study.run(study.config, copy)
 
 
 def test_one_analysis_can_be_done_again(finished: tuple[Path, Path], tmp_path: Path):

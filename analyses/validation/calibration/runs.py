@@ -18,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from if_circuits.analyses.base import ANALYSES, AnalysisResult, load
+from if_circuits.analyses.base import ANALYSES, AnalysisResult, get_analysis
 from if_circuits.analyses.validation.calibration.plan import PlannedRun
 from if_circuits.analyses.validation.simulation.studies import simulate
 from if_circuits.io.durable import durable_file
@@ -57,7 +57,7 @@ def carry_out(
 def run_one(run: PlannedRun) -> Row:
     """Plant the truth, run the analysis on it, and describe both in one row of the table."""
     started = time.process_time()
-    result: AnalysisResult = load(run.analysis).run(simulate(run.truth), run.settings)
+    result: AnalysisResult = get_analysis(run.analysis).run(simulate(run.truth), run.settings)
     truth, verdict = run.truth, result.verdict
     return {
         "run_id": run.run_id,
@@ -122,7 +122,7 @@ def _prepare_worker() -> None:
     # Ctrl-C reaches every process of a terminal; the one that hands out the work sees to the rest.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in ANALYSES:
-        load(name)
+        get_analysis(name)
     # The limit reaches the libraries that are loaded by now, and stays for the life of the process.
     threadpool_limits(limits=1)
     # statsmodels collects garbage at every correction; what is loaded by now need not be searched each time.

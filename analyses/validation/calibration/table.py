@@ -1,6 +1,6 @@
-"""The calibration's summary as the tables of the README: false positives by claim, and power.
+"""The calibration's summary as the tables of a page: false positives by claim, and power.
 
-    python -m if_circuits.analyses.validation.calibration.table runs/calibration/summary.json README.md
+    python -m if_circuits.analyses.validation.calibration.table SUMMARY.json docs/calibration.md
 
 puts them between the markers `<!-- calibration: start -->` and `<!-- calibration: end -->` of that file;
 without a file it prints them.
@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from if_circuits.analyses.validation.readme_table import insert_table
+from if_circuits.analyses.validation.marked_table import insert_table
 from if_circuits.errors import InputError
 from if_circuits.io.durable import write_text
 
@@ -76,14 +76,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Write the tables of a calibration as Markdown.",
     )
     parser.add_argument("summary", type=Path, help="summary.json of a calibration")
-    parser.add_argument("readme", type=Path, nargs="?", help="file with the two markers; else it is printed")
+    parser.add_argument("page", type=Path, nargs="?", help="file with the two markers; else it is printed")
     given = parser.parse_args(arguments)
     try:
         table = calibration_markdown(json.loads(given.summary.read_text()))
-        if given.readme is None:
+        if given.page is None:
             sys.stdout.write(table)
         else:
-            write_text(given.readme, insert_table(given.readme.read_text(), table, name=NAME))
+            write_text(given.page, insert_table(given.page.read_text(), table, name=NAME))
     except (InputError, OSError, ValueError, KeyError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

@@ -1,7 +1,6 @@
-"""The known answers as the table of the README: per question and kind, what was planted, found, and how often
-right.
+"""The known answers as the table of a page: per question and kind, what was planted, found, how often right.
 
-    python -m if_circuits.analyses.validation.known_answers.table SUMMARY.json [SUMMARY.json ...] README.md
+    python -m if_circuits.analyses.validation.known_answers.table SUMMARY.json ... docs/known-answers.md
 
 puts it between the markers `<!-- known answers: start -->` and `<!-- known answers: end -->` of that file.
 Several summaries, of further training seeds, are counted together; what is shown as found is the first
@@ -17,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from if_circuits.analyses.validation.readme_table import insert_table
+from if_circuits.analyses.validation.marked_table import insert_table
 from if_circuits.errors import InputError
 from if_circuits.io.durable import write_text
 from if_circuits.planting.mechanism import KINDS
@@ -92,11 +91,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "summaries", type=Path, nargs="+", help="summary.json files, the shipped models' first"
     )
-    parser.add_argument("readme", type=Path, help="file with the two markers")
+    parser.add_argument("page", type=Path, help="file with the two markers")
     given = parser.parse_args(arguments)
     try:
         table = known_answers_markdown([json.loads(path.read_text()) for path in given.summaries])
-        write_text(given.readme, insert_table(given.readme.read_text(), table, name=NAME))
+        write_text(given.page, insert_table(given.page.read_text(), table, name=NAME))
     except (InputError, OSError, ValueError, KeyError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

@@ -21,6 +21,7 @@ from if_circuits.analyses.validation.simulation.studies import TASKS, SimulatedA
 from if_circuits.errors import InputError
 from if_circuits.interventions.hooks import Intervention
 from if_circuits.models.loading import LoadedModel
+from if_circuits.models.settings import RunSettings
 from tests.analyses.planted import SETTINGS, small_study
 
 BREAKS = {task: {task} for task in TASKS} | {"topic": {"topic", "sentiment"}}
@@ -57,13 +58,13 @@ class Answers:
         self.prompts: list[pd.DataFrame] = []
         self.conditions: list[Mapping[str, Sequence[Intervention]]] = []
 
-    def generate(self, _model, prompts: pd.DataFrame, _config, conditions, **_) -> pd.DataFrame:
+    def respond(self, _model, prompts: pd.DataFrame, conditions, **_) -> pd.DataFrame:
         self.prompts.append(prompts)
         self.conditions.append(conditions)
         answers = pd.concat([prompts.assign(condition=name) for name in conditions], ignore_index=True)
-        return answers.assign(response="a short answer", n_tokens=3, truncated=False)
+        return self.verify(answers.assign(response="a short answer", n_tokens=3, truncated=False))
 
-    def verify(self, answers: pd.DataFrame, **_) -> pd.DataFrame:
+    def verify(self, answers: pd.DataFrame) -> pd.DataFrame:
         order = answers.groupby(["condition", "task"]).cumcount() + 0.5
         share = order / answers.groupby(["condition", "task"])["prompt_id"].transform("size")
         able = share < answers["task"].map(lambda task: self.compliance.get(task, 1.0))
@@ -75,9 +76,9 @@ class Answers:
 
 def measure(monkeypatch: pytest.MonkeyPatch, study, fits, model, works: str = "own/0", **compliance: float):
     answers = Answers(compliance=compliance, works=works)
-    monkeypatch.setattr(ablation_answers, "generate_conditions", answers.generate)
-    monkeypatch.setattr(ablation_answers, "verify", answers.verify)
-    return measure_behaviour(model, study, fits, settings=SETTINGS), answers
+    monkeypatch.setattr(ablation_answers, "responses_under", answers.respond)
+    run_settings = RunSettings.of(model.preset)
+    return measure_behaviour(model, study, fits, settings=SETTINGS, run_settings=run_settings), answers
 
 
 def test_rows_are_removed_tasks_and_columns_those_that_break(monkeypatch, study, fits, llama: LoadedModel):
@@ -157,4 +158,10 @@ def test_a_task_at_the_floor_is_marked_and_has_no_column(monkeypatch, study, fit
 def test_another_model_s_activations_are_refused(llama):
     narrow = small_study("separate", d_model=16, signal=3.0)
     with pytest.raises(InputError, match="d_model = 16.*captured from"):
-        measure_behaviour(llama, narrow, fit_response_directions(narrow, seed=0), settings=SETTINGS)
+        measure_behaviour(
+            llama,
+            narrow,
+            fit_response_directions(narrow, seed=0),
+            settings=SETTINGS,
+            run_settings=RunSettings.of(llama.preset),
+        )

@@ -41,7 +41,7 @@ def measure(monkeypatch: pytest.MonkeyPatch, *, random_helps: bool = False) -> t
     excess = np.diag([0.6 if task == HELPED else 0.0 for task in TASKS])
     behaviour = SimpleNamespace(halves=halves, drops=SimpleNamespace(tasks=TASKS, excess=excess))
     edges = SimpleNamespace(low=excess, high=excess, p=np.where(excess > 0, 1e-4, 1.0))
-    table = measure_both_ways(None, source, behaviour, edges, settings=SETTINGS)  # type: ignore[arg-type]
+    table = measure_both_ways(None, source, behaviour, edges, settings=SETTINGS, run_settings=None)  # type: ignore[arg-type]
     return table.set_index("task"), [source, asked, halves]
 
 

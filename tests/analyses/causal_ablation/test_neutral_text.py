@@ -34,7 +34,9 @@ def removal(model: LoadedModel, direction: np.ndarray, *, alpha: float = 1.0) ->
 
 def test_an_identity_changes_no_distribution(llama: LoadedModel, texts: pd.DataFrame):
     direction = np.random.default_rng(1).standard_normal(llama.d_model)
-    found = read_texts(llama, texts, {"intact": (), "identity": removal(llama, direction, alpha=0.0)})
+    found = read_texts(
+        llama, texts, {"intact": (), "identity": removal(llama, direction, alpha=0.0)}, batch_size=64
+    )
     np.testing.assert_allclose(found["kl"], 0, atol=1e-5)
     nll = found.pivot(index="base_query", columns="condition", values="nll")
     np.testing.assert_allclose(nll["identity"], nll["intact"], rtol=1e-5)
@@ -50,7 +52,7 @@ def test_a_direction_that_the_output_reads_does_more_damage_than_random_ones(
     rng = np.random.default_rng(2)
     conditions = {"read": removal(llama, read[0]), "unread": removal(llama, read[-1])}
     conditions |= {f"random/{i}": removal(llama, rng.standard_normal(llama.d_model)) for i in range(19)}
-    kl = read_texts(llama, texts, conditions).groupby("condition")["kl"].sum()
+    kl = read_texts(llama, texts, conditions, batch_size=64).groupby("condition")["kl"].sum()
     random = kl[[name for name in kl.index if name.startswith("random")]]
     assert kl["read"] > random.mean()
     assert kl["unread"] < kl["read"]
@@ -58,7 +60,7 @@ def test_a_direction_that_the_output_reads_does_more_damage_than_random_ones(
 
 
 def test_log_probabilities_are_those_of_each_text_alone(llama: LoadedModel, texts: pd.DataFrame):
-    together = read_texts(llama, texts, {"intact": ()}).set_index("base_query")
+    together = read_texts(llama, texts, {"intact": ()}, batch_size=64).set_index("base_query")
     assert together["tokens"].to_dict() == {"a": 7, "b": 3, "c": 5}
     hf: Any = llama.hf
     for row in texts.to_dict("records"):

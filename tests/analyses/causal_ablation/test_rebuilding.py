@@ -9,6 +9,7 @@ from if_circuits.analyses.causal_ablation.response_directions import fit_respons
 from if_circuits.erasure.difference_in_means import DifferenceInMeans
 from if_circuits.interventions.subspace import Subspace
 from if_circuits.models.loading import LoadedModel
+from if_circuits.models.settings import RunSettings
 from tests.analyses.planted import SETTINGS
 from tests.analyses.word_study import word_study
 
@@ -31,7 +32,9 @@ def study(load, tmp_path_factory: pytest.TempPathFactory) -> CapturedActivations
 
 def rebuild(model: LoadedModel, study: CapturedActivations, method):
     fits = fit_response_directions(study, seed=SETTINGS.seed)
-    return measure_rebuilding(model, study, fits, method, settings=SETTINGS).set_index("layer_probed")
+    run_settings = RunSettings.of(model.preset)
+    found = measure_rebuilding(model, study, fits, method, settings=SETTINGS, run_settings=run_settings)
+    return found.set_index("layer_probed")
 
 
 def test_removing_nothing_leaves_every_layer_as_it_was(llama: LoadedModel, study: CapturedActivations):
@@ -61,4 +64,7 @@ def test_no_task_with_enough_labels_gives_no_rows(
 ):
     monkeypatch.setattr("if_circuits.analyses.causal_ablation.rebuilding.ROWS_PER_CLASS", 5)
     fits = fit_response_directions(study, seed=SETTINGS.seed)
-    assert measure_rebuilding(llama, study, fits, DifferenceInMeans(), settings=SETTINGS).empty
+    run_settings = RunSettings.of(llama.preset)
+    assert measure_rebuilding(
+        llama, study, fits, DifferenceInMeans(), settings=SETTINGS, run_settings=run_settings
+    ).empty

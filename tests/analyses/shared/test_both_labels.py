@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from if_circuits.analyses.base import AnalysisResult, load
+from if_circuits.analyses.base import AnalysisResult, get_analysis
 from if_circuits.analyses.shared.both_labels import COUNTERFACTUAL, NATURAL, of_labels
 from if_circuits.analyses.validation.simulation.studies import TASKS
 from tests.analyses.planted import SETTINGS, small_study
@@ -15,7 +15,7 @@ PROBING = ("specialist_vs_general", "cross_task_transfer", "layer_stratification
 
 @cache
 def found(analysis: str, mechanism: str) -> AnalysisResult:
-    return load(analysis).run(small_study(mechanism, pairs=True), SETTINGS)
+    return get_analysis(analysis).run(small_study(mechanism, pairs=True), SETTINGS)
 
 
 @pytest.mark.parametrize("analysis", PROBING)
@@ -33,13 +33,13 @@ def test_every_table_has_both_labels_and_the_task_without_pairs_has_a_reason(ana
     assert scored.loc[scored["probe"] != "majority", "n_over_d"].notna().all()
     balanced = of_labels(scored, COUNTERFACTUAL)
     assert (balanced["n_satisfied"] == balanced["n_violated"]).all()
-    load(analysis).figure(result)
+    get_analysis(analysis).figure(result)
 
 
 @pytest.mark.parametrize("analysis", PROBING)
 def test_the_verdict_rests_on_natural_labels_and_states_the_other(analysis: str) -> None:
     source = small_study("separate", pairs=True)
-    alone = load(analysis).run(small_study("separate"), SETTINGS).verdict
+    alone = get_analysis(analysis).run(small_study("separate"), SETTINGS).verdict
     result = found(analysis, "separate")
     assert (result.verdict.verdict, result.verdict.effect) == (alone.verdict, alone.effect)
     assert result.verdict.interval == alone.interval
@@ -77,7 +77,7 @@ def test_a_relation_that_is_there_is_read_and_is_not_memory() -> None:
 
 
 def test_a_study_without_pairs_says_so() -> None:
-    result = load("cross_task_transfer").run(small_study("separate"), SETTINGS)
+    result = get_analysis("cross_task_transfer").run(small_study("separate"), SETTINGS)
     assert any("the study has no pairs" in note for note in result.verdict.notes)
     assert set(of_labels(result.table, COUNTERFACTUAL)["task"]) == set(TASKS)
-    load("cross_task_transfer").figure(result)
+    get_analysis("cross_task_transfer").figure(result)

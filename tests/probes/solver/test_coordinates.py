@@ -1,6 +1,7 @@
 import numpy as np
 
 from if_circuits.probes.solver.coordinates import ByFeature, ByRow
+from tests.precision import assert_within, rounding
 from tests.probes.planted import planted, solve, space_of
 
 
@@ -36,9 +37,13 @@ def test_probes_by_row_may_each_scale_the_features_as_probes_by_feature_do():
     rows, features = ByRow.of(Z, problems=3, inverse_scale=inverse), ByFeature.of(Z, inverse)
     x = rng.normal(size=(3, 40))
     w = rows.weights(x)
-    np.testing.assert_allclose(w, (x @ Z) * inverse, rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(rows.image(x), features.image(w), rtol=1e-4, atol=1e-3)
-    np.testing.assert_allclose(rows.length(x), features.length(w), rtol=1e-5)
+    sizes, images, eps = np.abs(x) @ np.abs(Z), features.image(w), np.finfo(np.float32).eps
+    # Weights are products of 40 terms in float32, after x is rounded to it; images round them once more.
+    bound = rounding(len(Z), sizes * inverse, np.float32)
+    assert_within(w, (x @ Z.astype(np.float64)) * inverse, bound)
+    assert_within(rows.image(x), images, eps * np.abs(w * inverse) @ np.abs(Z).T)
+    assert_within(rows.length(x), features.length(w), rounding(90, features.length(w)))
     inner = rows.inner(x, x, rows.image(x))
-    np.testing.assert_allclose(inner, features.inner(w, w, features.image(w)), rtol=1e-5)
-    np.testing.assert_allclose(rows.take(np.array([2])).image(x[2:]), rows.image(x)[2:])
+    assert_within(inner, features.inner(w, w, images), np.vecdot(np.abs(w), bound + eps * np.abs(w)))
+    one = rows.take(np.array([2])).image(x[2:])
+    assert_within(one, rows.image(x)[2:], (bound * inverse @ np.abs(Z).T)[2:])

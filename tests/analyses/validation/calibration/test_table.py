@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from if_circuits.analyses.validation.calibration.table import NAME, calibration_markdown, main
-from if_circuits.analyses.validation.readme_table import insert_table, markers
+from if_circuits.analyses.validation.marked_table import insert_table, markers
 from if_circuits.errors import InputError
 
 START, END = markers(NAME)
@@ -40,26 +40,26 @@ def test_claims_measured_at_other_sizes_have_a_table_of_their_own():
 
 
 def test_only_what_lies_between_the_markers_changes(tmp_path: Path):
-    readme, summary = tmp_path / "README.md", tmp_path / "summary.json"
+    page, summary = tmp_path / "page.md", tmp_path / "summary.json"
     summary.write_text(json.dumps(SUMMARY))
-    readme.write_text(f"before\n{START}\nlast time\n{END}\nafter\n")
-    assert main([str(summary), str(readme)]) == 0
-    once = readme.read_text()
+    page.write_text(f"before\n{START}\nlast time\n{END}\nafter\n")
+    assert main([str(summary), str(page)]) == 0
+    once = page.read_text()
     assert once.startswith(f"before\n{START}\n| claim") and once.endswith(f"{END}\nafter\n")
     assert "last time" not in once
-    assert main([str(summary), str(readme)]) == 0
-    assert readme.read_text() == once
+    assert main([str(summary), str(page)]) == 0
+    assert page.read_text() == once
 
 
 @pytest.mark.parametrize("text", ["", START, f"{END}\n{START}", f"{START}{START}{END}"])
 def test_a_file_without_markers_is_refused_and_kept(text: str, tmp_path: Path):
     with pytest.raises(InputError, match="calibration: start"):
         insert_table(text, "table", name=NAME)
-    summary, readme = tmp_path / "summary.json", tmp_path / "README.md"
+    summary, page = tmp_path / "summary.json", tmp_path / "page.md"
     summary.write_text(json.dumps(SUMMARY))
-    readme.write_text(text)
-    assert main([str(summary), str(readme)]) == 2
-    assert readme.read_text() == text
+    page.write_text(text)
+    assert main([str(summary), str(page)]) == 2
+    assert page.read_text() == text
 
 
 def test_without_a_file_it_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

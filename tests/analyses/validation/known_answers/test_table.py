@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from if_circuits.analyses.validation.known_answers.table import NAME, known_answers_markdown, main
-from if_circuits.analyses.validation.readme_table import markers
+from if_circuits.analyses.validation.marked_table import markers
 
 START, END = markers(NAME)
 
@@ -55,20 +55,20 @@ def test_a_question_that_one_kind_does_not_have_stays_empty():
 
 
 def test_the_table_goes_between_its_markers(tmp_path: Path):
-    source, readme = tmp_path / "summary.json", tmp_path / "README.md"
+    source, page = tmp_path / "summary.json", tmp_path / "page.md"
     source.write_text(json.dumps(summary(a=model("universal", "universal", ANSWER))))
-    readme.write_text(f"before\n{START}\nold\n{END}\nafter\n")
-    assert main([str(source), str(readme)]) == 0
-    text = readme.read_text()
+    page.write_text(f"before\n{START}\nold\n{END}\nafter\n")
+    assert main([str(source), str(page)]) == 0
+    text = page.read_text()
     assert "old" not in text and text.startswith("before\n") and text.endswith(f"{END}\nafter\n")
     assert "| mechanism | universal; 1/0/0 | 0 of 1 [0.00, 0.79] |" in text
 
 
 @pytest.mark.parametrize("text", ["no markers", f"{END} {START}"])
 def test_a_file_without_markers_is_left_alone(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    source, readme = tmp_path / "summary.json", tmp_path / "README.md"
+    source, page = tmp_path / "summary.json", tmp_path / "page.md"
     source.write_text(json.dumps(summary(a=model("universal", "universal", ANSWER))))
-    readme.write_text(text)
-    assert main([str(source), str(readme)]) == 2
-    assert readme.read_text() == text
+    page.write_text(text)
+    assert main([str(source), str(page)]) == 2
+    assert page.read_text() == text
     assert "needs one line" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The measured table in the README: `python -m tests.benchmarks.readme runs/bench README.md`."""
+"""The measured table of the speed page: `python -m tests.benchmarks.page runs/bench docs/speed.md`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from if_circuits.analyses.validation.readme_table import insert_table
+from if_circuits.analyses.validation.marked_table import insert_table
 from if_circuits.io.durable import write_text
 
 NAME = "speed"
@@ -53,16 +53,16 @@ def _sign(reach: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Put the table of one run into a README."""
+    """Put the table of one run into a page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bench", type=Path, help="the directory that make bench wrote")
-    parser.add_argument("readme", type=Path)
+    parser.add_argument("page", type=Path)
     given = parser.parse_args(arguments)
     rows, ran_on = (
         json.loads((given.bench / name).read_text("utf-8")) for name in ("summary.json", "machine.json")
     )
-    text = given.readme.read_text("utf-8")
-    write_text(given.readme, insert_table(text, table(rows, ran_on), name=NAME))
+    text = given.page.read_text("utf-8")
+    write_text(given.page, insert_table(text, table(rows, ran_on), name=NAME))
 
 
 if __name__ == "__main__":

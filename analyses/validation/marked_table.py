@@ -1,4 +1,4 @@
-"""Measured tables in a README: each stands between two markers, and nothing else of the file is touched."""
+"""Measured tables in a Markdown page: each stands between two markers; nothing else is touched."""
 
 from __future__ import annotations
 
