@@ -10,7 +10,7 @@ from if_circuits.plotting.style import CONTROL, new_figure, position_label, task
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    """The table of a `Decodability`, drawn; the baseline `text` is the dotted line of a task's colour."""
+    """The table of a `Decodability`, drawn; the baseline `text` is the thin dotted line of a task's colour."""
     scored = table[table["reason"] == ""]
     positions = list(dict.fromkeys(scored["position"]))
     drawn, panels = new_figure(
@@ -32,7 +32,7 @@ def draw(table: pd.DataFrame) -> Figure:
             axes.plot(probed["layer"], probed["auroc"], label=task_label(str(task)), **style)
             for text in rows["auroc"][rows["probe"] == "text"]:
                 label = "text alone" if task == here["task"].iloc[0] else None
-                axes.axhline(text, color=style["color"], linestyle=":", linewidth=1, label=label)
+                axes.axhline(text, color=style["color"], linestyle=(0, (1, 3)), linewidth=1.2, label=label)
         axes.axhline(0.5, color=CONTROL, linewidth=0.8)
         axes.set_xticks(layers, [layer_label(int(layer)) for layer in layers])
         axes.set_xlabel("layer")

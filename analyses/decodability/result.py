@@ -31,18 +31,19 @@ class Decodability:
     def summary(self) -> pd.DataFrame:
         """AUROC with its interval as text: layers and baselines below each other, positions side by side."""
         scored = self.table[self.table["reason"] == ""]
-        rows = [
-            "  ".join([task, f"layer {layer_label(int(layer))}" if pd.notna(layer) else f"({probe})"])
-            for task, layer, probe in zip(scored["task"], scored["layer"], scored["probe"], strict=True)
-        ]
-        cells = [
-            f"{auroc:.2f} [{low:.2f}, {high:.2f}]"
-            for auroc, low, high in zip(scored["auroc"], scored["low"], scored["high"], strict=True)
-        ]
-        flat = pd.DataFrame({"row": rows, "position": scored["position"].to_numpy(), "cell": cells})
-        wide = flat.pivot(index="row", columns="position", values="cell").fillna("")
-        wide = wide.loc[list(dict.fromkeys(rows)), list(dict.fromkeys(flat["position"]))]
-        return wide.rename_axis(index=None, columns=None)
+        flat = scored[["task", "position"]].assign(
+            reads=[
+                f"layer {layer_label(int(layer))}" if pd.notna(layer) else f"({probe})"
+                for layer, probe in zip(scored["layer"], scored["probe"], strict=True)
+            ],
+            cell=[
+                f"{auroc:.2f} [{low:.2f}, {high:.2f}]"
+                for auroc, low, high in zip(scored["auroc"], scored["low"], scored["high"], strict=True)
+            ],
+        )
+        wide = flat.pivot(index=["task", "reads"], columns="position", values="cell").fillna("")
+        rows = list(dict.fromkeys(zip(flat["task"], flat["reads"], strict=True)))
+        return wide.loc[rows, list(dict.fromkeys(flat["position"]))].rename_axis(columns=None)
 
     def _caption(self) -> str:
         scored = self.table[self.table["reason"] == ""]

@@ -141,7 +141,7 @@ def _compare(directory: Path, name: str, mechanism: "Mechanism") -> "tuple[pd.Da
 
 
 def _cells(row: "dict[Any, Any]") -> tuple[str, ...]:
-    from if_circuits.report.page import format_number
+    from if_circuits.plotting.numbers import format_number
 
     interval = f"[{format_number(row['low'])}, {format_number(row['high'])}]"
     effect = format_number(row["effect"])

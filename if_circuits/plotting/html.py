@@ -25,7 +25,8 @@ def page_html(heading: str, *parts: str, notes: Sequence[str] = ()) -> str:
 
 def table_html(table: pd.DataFrame, *, index: bool = True) -> str:
     """A table, whose texts are shown as they are."""
-    return table.to_html(border=0, index=index, escape=True, float_format="{:.3g}".format, na_rep="")
+    text = table.to_html(border=0, index=index, escape=True, float_format="{:.3g}".format, na_rep="")
+    return f'<div style="overflow-x: auto">{text}</div>'
 
 
 def figure_html(figure: Figure) -> str:

@@ -130,6 +130,26 @@ class Study:
             stages.run_analyses(self.directory, config.analyses, model, self.run_settings, progress)
             stages.close_study(self.directory, config, progress)
 
+    def verdicts(self) -> pd.DataFrame:
+        """One row an analysis: analysis, verdict, effect, low, high, p, n (base queries)."""
+        found = {name: result.verdict for name, result in self.results.items()}
+        return pd.DataFrame(
+            [
+                (name, each.verdict, each.effect, *each.interval, each.p, each.n)
+                for name, each in found.items()
+            ],
+            columns=["analysis", "verdict", "effect", "low", "high", "p", "n"],
+        )
+
+    def __repr__(self) -> str:
+        return f"Study of {self.config.model} in {self.directory.root}"
+
+    def _repr_html_(self) -> str:
+        from if_circuits.plotting.html import page_html, table_html
+
+        tables = (table_html(table, index=False) for table in (self.compliance, self.verdicts()))
+        return page_html(repr(self), *tables, notes=[f"the report is {self.directory.report}"])
+
     @property
     def config(self) -> StudyConfig:
         """What the study was asked to do."""
