@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from if_circuits.activations.donors import record_donor
     from if_circuits.analyses.base import AnalysisSettings
     from if_circuits.analyses.decodability.analysis import probe
+    from if_circuits.erasure.base import erasure_method
     from if_circuits.erasure.difference_in_means import DifferenceInMeans
     from if_circuits.erasure.inlp import Inlp
     from if_circuits.erasure.leace import Leace
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from if_circuits.interventions.scope import Scope
     from if_circuits.interventions.subspace import Subspace
     from if_circuits.models.loading import load_model
+    from if_circuits.models.presets import preset
+    from if_circuits.probes.base import probe_method
     from if_circuits.probes.evaluate import out_of_fold
     from if_circuits.similarity.angles import subspace_overlap
     from if_circuits.similarity.measures import linear_cka, pwcca, svcca
@@ -38,7 +41,10 @@ if TYPE_CHECKING:
     from if_circuits.statistics.bootstrap import cluster_bootstrap
     from if_circuits.study.config import StudyConfig
     from if_circuits.study.study import Study
+    from if_circuits.tasks.judges.registry import judge
+    from if_circuits.tasks.labels import Label
     from if_circuits.tasks.prompts import prompts
+    from if_circuits.tasks.registry import task
     from if_circuits.tasks.verification import verify
 
 __version__ = "0.2.0"
@@ -51,6 +57,7 @@ __all__ = [
     "Inlp",
     "InputError",
     "Intervention",
+    "Label",
     "Leace",
     "LogisticDirection",
     "MeanReplace",
@@ -64,11 +71,15 @@ __all__ = [
     "auroc",
     "capture",
     "cluster_bootstrap",
+    "erasure_method",
     "intervene",
+    "judge",
     "linear_cka",
     "load_model",
     "out_of_fold",
+    "preset",
     "probe",
+    "probe_method",
     "prompts",
     "pwcca",
     "random_subspace",
@@ -76,6 +87,7 @@ __all__ = [
     "respond",
     "subspace_overlap",
     "svcca",
+    "task",
     "verify",
 ]
 
@@ -89,6 +101,7 @@ _HOMES = {
     "erasure.leace": ("Leace",),
     "erasure.logistic_direction": ("LogisticDirection",),
     "erasure.random_subspace": ("random_subspace",),
+    "erasure.base": ("erasure_method",),
     "errors": ("InputError",),
     "generation.respond": ("respond",),
     "interventions.hooks": ("Intervention", "intervene"),
@@ -97,6 +110,8 @@ _HOMES = {
     "interventions.scope": ("Scope",),
     "interventions.subspace": ("Subspace",),
     "models.loading": ("load_model",),
+    "models.presets": ("preset",),
+    "probes.base": ("probe_method",),
     "probes.evaluate": ("out_of_fold",),
     "statistics.auroc": ("auroc",),
     "similarity.angles": ("subspace_overlap",),
@@ -104,7 +119,10 @@ _HOMES = {
     "statistics.bootstrap": ("cluster_bootstrap",),
     "study.config": ("StudyConfig",),
     "study.study": ("Study",),
+    "tasks.judges.registry": ("judge",),
+    "tasks.labels": ("Label",),
     "tasks.prompts": ("prompts",),
+    "tasks.registry": ("task",),
     "tasks.verification": ("verify",),
 }
 """Where each name is defined; `__getattr__` imports it from there when it is first asked for."""

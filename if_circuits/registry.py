@@ -1,14 +1,18 @@
-"""Extension points: named tasks, judges, erasure methods, probes and model presets, ours and others'.
+"""Extension points: named tasks, judges, probe methods, erasure methods and model presets, ours and others'.
 
-Each kind has one `Registry`, beside the protocol that its members follow. A member comes from a decorator:
+Each kind has one `Registry`, beside the protocol that its members follow, and one decorator there: `task`,
+`judge`, `probe_method`, `erasure_method`, `preset`. All five are used alike. The decorator takes the name,
+makes a member of the function or class below it, and leaves that function or class as it is:
 
-    @judges.register("shouting")
-    class Shouting: ...
+    @judge("shouting")
+    def shouting(text: str) -> str:
+        return "loud" if text.isupper() else "calm"
 
-or from an installed package, which then needs no import, by an entry point of the registry's group:
+A member may also come from an installed package, which then needs no import, by an entry point of the
+registry's group that names what was decorated:
 
     [project.entry-points."if_circuits.judges"]
-    shouting = "my_package.judges:Shouting"
+    shouting = "my_package.judges:shouting"
 
 Nothing is read at import: our own modules are imported and entry points are listed at the first lookup, and
 a package's module is imported when its own name is looked up. So a package that is broken, or takes a name
@@ -19,11 +23,11 @@ name must get it, not a study without it.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from if_circuits.errors import InputError
 
@@ -39,6 +43,8 @@ class _Entry(Generic[Member]):
     member: Member
     origin: str
     """The module that registered it."""
+    source: object
+    """What was decorated: a function or a class, or the member itself."""
 
 
 class Registry(Generic[Member]):
@@ -51,41 +57,44 @@ class Registry(Generic[Member]):
         group: str,
         modules: Sequence[str],
         expects: str,
-        accepts: Callable[[object], bool],
+        adapt: Callable[[str, object], Member | None],
     ) -> None:
-        """`modules` are ours, which register the built-in members; `expects` says in words what `accepts`
-        lets in.
+        """`modules` are ours, which register the built-in members. `adapt` makes the member of a name from a
+        function or class: None for what is not of this kind, which `expects` says in words; InputError for
+        what nearly is.
         """
         self._kind, self._group, self._modules = kind, group, tuple(modules)
-        self._expects, self._accepts = expects, accepts
+        self._expects, self._adapt = expects, adapt
         self._registered: dict[str, _Entry[Member]] = {}
         self._entry_points: dict[str, list[EntryPoint]] | None = None
 
-    def register(self, name: str) -> Callable[[Registered], Registered]:
-        """A decorator that adds a member under `name`.
+    def register(self, name: str, *, origin: str | None = None) -> Callable[[Registered], Registered]:
+        """A decorator that adds a member under `name`, made from what it decorates and gives back unchanged.
 
-        Raises InputError if the name is taken, or if what is decorated is not of this kind.
+        Raises InputError if the name is taken, or if what is decorated is not of this kind. Whoever runs the
+        cell of a notebook again replaces what the cell defined before.
         """
-        origin = calling_module()
+        origin = calling_module() if origin is None else origin
 
-        def add(member: Registered) -> Registered:
-            self.add(name, cast(Member, member), origin=origin)
-            return member
+        def add(source: Registered) -> Registered:
+            self.add(name, self._member(name, source, origin=origin), origin=origin, source=source)
+            return source
 
         return add
 
-    def add(self, name: str, member: Member, *, origin: str) -> None:
-        """Add a member that the module `origin` defines. Raises InputError as `register` does."""
-        self._check(name, member, origin=origin)
+    def add(self, name: str, member: Member, *, origin: str, source: object = None) -> None:
+        """Add a member that the module `origin` made of `source`. Raises InputError if the name is taken."""
+        _check_name(self._kind, name)
+        source = member if source is None else source
         if not origin.startswith(_OURS):
             self._import_own()  # so that others' members meet ours, whichever come first
         taken = self._registered.get(name)
-        if taken is not None:
+        if taken is not None and not (taken.origin == origin and _same_definition(taken.source, source)):
             raise InputError(
                 f"a {self._kind} named {name!r} is registered already, by {taken.origin}; "
                 f"choose another name in {origin}"
             )
-        self._registered[name] = _Entry(member, origin)
+        self._registered[name] = _Entry(member, origin, source)
 
     def get(self, name: str) -> Member:
         """The member of that name.
@@ -97,17 +106,17 @@ class Registry(Generic[Member]):
             raise InputError(f"unknown {self._kind} {name!r}; expected one of {', '.join(self.names())}")
         found = [(self._load(entry), _package(entry)) for entry in offered]
         # After the loading, since a module may register what its entry point names.
-        if name in self._registered:
-            entry = self._registered[name]
-            found.insert(0, (entry.member, entry.origin))
-        member, origin = found[0]
+        registered = self._registered.get(name)
+        if registered is not None:
+            found.insert(0, (registered.source, registered.origin))
+        source, origin = found[0]
         for other, rival in found[1:]:
-            if other is not member:
+            if other is not source:
                 raise InputError(
                     f"{self._kind} {name!r} is defined twice, by {origin} and by {rival}; "
                     "rename one of them or uninstall its package"
                 )
-        return member
+        return registered.member if registered is not None else self._member(name, source, origin=origin)
 
     def names(self) -> tuple[str, ...]:
         """All names: ours, others' that are registered, and those that packages offer, loaded or not."""
@@ -135,25 +144,74 @@ class Registry(Generic[Member]):
         for module in self._modules:
             import_module(module)
 
-    def _load(self, entry: EntryPoint) -> Member:
+    def _load(self, entry: EntryPoint) -> object:
         try:
-            member = entry.load()
+            return entry.load()
         except Exception as error:  # whatever a stranger's module may raise
             cause = str(error).strip() or "no message"
             raise InputError(
                 f"{self._kind} {entry.name!r} of {_package(entry)} cannot be loaded: "
                 f"{type(error).__name__}: {cause}; repair or uninstall that package"
             ) from error
-        self._check(entry.name, member, origin=_package(entry))
+
+    def _member(self, name: str, source: object, *, origin: str) -> Member:
+        try:
+            member = self._adapt(name, source)
+        except InputError as error:
+            raise InputError(f"{self._kind} {name!r} of {origin}: {error}") from error
+        if member is None:
+            raise InputError(
+                f"{self._kind} {name!r} of {origin} must be {self._expects}, got {type(source).__name__}"
+            )
         return member
 
-    def _check(self, name: str, member: object, *, origin: str) -> None:
-        if not name or any(character.isspace() for character in name):
-            raise InputError(f"{name!r} cannot name a {self._kind}; give a name without spaces")
-        if not self._accepts(member):
+
+@dataclass(frozen=True)
+class Arguments:
+    """What a user's function takes, read off its signature once, so that it is called with no more."""
+
+    required: frozenset[str]
+    """Keywords without a default."""
+    keywords: frozenset[str]
+    """All keywords."""
+    any_keyword: bool
+
+    @classmethod
+    def of(cls, function: Callable[..., Any], *, positional: Sequence[str]) -> Arguments:
+        """The arguments of a function whose first ones are called `positional` in messages.
+
+        Raises InputError unless it takes so many by position, and the others by keyword.
+        """
+        try:
+            signature = inspect.signature(function)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"the signature of {function!r} cannot be read") from error
+        kinds = inspect.Parameter
+        given = list(signature.parameters.values())
+        first = [one for one in given if one.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
+        n = len(positional)
+        takes = len(first) >= n or any(one.kind is kinds.VAR_POSITIONAL for one in given)
+        named = [*first[n:], *(one for one in given if one.kind is kinds.KEYWORD_ONLY)]
+        if not takes or any(one.kind is kinds.POSITIONAL_ONLY for one in first[n:]):
             raise InputError(
-                f"{self._kind} {name!r} of {origin} must be {self._expects}, got {type(member).__name__}"
+                f"it is called with {', '.join(positional)} by position and all else by keyword, "
+                f"but takes {signature}"
             )
+        return cls(
+            required=frozenset(one.name for one in named if one.default is kinds.empty),
+            keywords=frozenset(one.name for one in named),
+            any_keyword=any(one.kind is kinds.VAR_KEYWORD for one in given),
+        )
+
+    def check_required(self, offered: Iterable[str]) -> None:
+        """Raise InputError if a keyword without a default is none of those offered."""
+        if unknown := sorted(self.required - set(offered)):
+            given = ", ".join(offered) or "nothing"
+            raise InputError(f"it takes {', '.join(unknown)}, which nothing gives; given is {given}")
+
+    def accepted(self, **offered: Any) -> dict[str, Any]:
+        """Those of the offered keywords that the function takes."""
+        return {name: value for name, value in offered.items() if self.any_keyword or name in self.keywords}
 
 
 def calling_module() -> str:
@@ -169,3 +227,14 @@ def _package(entry: EntryPoint) -> str:
     distribution = entry.dist
     name = distribution.name if distribution is not None else "unknown"
     return f"package {name!r} ({entry.value})"
+
+
+def _check_name(kind: str, name: str) -> None:
+    if not name or any(character.isspace() for character in name):
+        raise InputError(f"{name!r} cannot name a {kind}; give a name without spaces")
+
+
+def _same_definition(first: object, second: object) -> bool:
+    """Whether two functions or classes of a module have one name, as after its code ran again."""
+    name = getattr(first, "__qualname__", None)
+    return name is not None and name == getattr(second, "__qualname__", None) and "<lambda>" not in name

@@ -14,7 +14,7 @@ from if_circuits.models.presets import presets
 from if_circuits.probes.base import probes
 from if_circuits.registry import Registry
 from if_circuits.tasks.judges.registry import judges
-from if_circuits.tasks.registry import get_tasks, register_task, tasks
+from if_circuits.tasks.registry import get_tasks, task, tasks
 
 GROUP = "if_circuits.shapes"
 Install = Callable[..., Path]
@@ -22,7 +22,12 @@ Install = Callable[..., Path]
 
 def shapes(modules: tuple[str, ...] = ()) -> Registry[Any]:
     """An empty registry of callables; entry points are listed anew by each."""
-    return Registry("shape", group=GROUP, modules=modules, expects="a callable", accepts=callable)
+    return Registry("shape", group=GROUP, modules=modules, expects="a callable", adapt=_callable)
+
+
+def _callable(name: str, value: object) -> object | None:
+    del name
+    return value if callable(value) else None
 
 
 @pytest.fixture
@@ -75,7 +80,7 @@ def test_a_name_that_is_taken_is_refused_and_both_origins_are_named():
 def test_others_cannot_take_a_built_in_name_even_before_it_was_looked_up():
     code = (
         "from if_circuits.erasure.base import erasure_methods as m\n"
-        "try: m.register('leace')(int)\n"
+        "try: m.register('leace')(lambda X, y: X)\n"
         "except ValueError as error: print(error)\n"
         "print(m.get('leace').__name__)"
     )
@@ -140,8 +145,8 @@ def test_a_package_cannot_take_over_a_registered_name(install: Install):
 
 def test_a_module_that_registers_what_its_entry_point_names_is_no_duplicate(install: Install):
     source = (
-        "from if_circuits.probes.base import probes\n\n"
-        "@probes.register('flat-probe')\ndef flat(X, y, *, groups, seed): ..."
+        "from if_circuits.probes.base import probe_method\n\n"
+        "@probe_method('flat-probe')\ndef flat(X, y, *, groups, seed): ..."
     )
     site = install("flat_probes", source=source, group="if_circuits.probes")
     (site / "flat_probes-1.0.dist-info" / "entry_points.txt").write_text(
@@ -165,11 +170,13 @@ def test_our_own_members_come_by_the_same_way():
 def test_a_task_that_others_add_is_named_and_does_not_change_a_study(monkeypatch: pytest.MonkeyPatch):
     before = get_tasks()
     monkeypatch.setattr(tasks, "_registered", dict(tasks._registered))  # so that the others' task goes away
-    other = register_task(
-        type(before[0])("rhyme", "stylistic", before[0].draw, ("Rhyme.",), before[0].verify)
-    )
+
+    @task("rhyme", family="sound", paraphrases=["Rhyme."])
+    def rhyme(response: str) -> bool:
+        return response.endswith("ay")
+
     assert get_tasks() == before
-    assert get_tasks(["rhyme", "topic"])[0] is other
+    assert [one.name for one in get_tasks(["rhyme", "topic"])] == ["rhyme", "topic"]
 
 
 def test_registries_read_no_entry_point_and_import_no_method_at_import():
@@ -187,11 +194,11 @@ def test_registries_read_no_entry_point_and_import_no_method_at_import():
 
 def test_the_command_line_lists_others_tasks_and_survives_a_broken_one(install: Install):
     source = (
-        "from if_circuits.tasks.task import Task, one_by_one\n"
-        "LOUD = Task('loud', 'stylistic', lambda rng, subject, words: {}, ('Shout.',),\n"
-        "    one_by_one(lambda text, parameters: (text.isupper(), '')))"
+        "from if_circuits.tasks.registry import task\n"
+        "@task('loud', family='stylistic', paraphrases=['Shout.'])\n"
+        "def loud(response): return response.isupper()"
     )
-    site = install("loud_tasks", source=source, group="if_circuits.tasks", loud="LOUD")
+    site = install("loud_tasks", source=source, group="if_circuits.tasks", loud="loud")
     broken = install("silent_tasks", source="1 / 0", group="if_circuits.tasks", silent="SILENT")
     code = f"import sys; sys.path[:0] = {[str(site), str(broken)]!r}; from if_circuits.cli.main import main; "
     listing = [sys.executable, "-c", code + "sys.exit(main(['tasks']))"]

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from if_circuits.activations.manifest import CaptureKey
 from if_circuits.activations.source import NOT_FINITE
 from if_circuits.errors import InputError
-from if_circuits.tasks.task import Verdict
+from if_circuits.tasks.labels import Label
 
 ALONG_RESPONSE = "along the response"
 """In place of a position, where activations are means over a response."""
@@ -158,7 +158,7 @@ class CapturedActivations:
         decided = "verdict" in self.responses
         if decided:
             verdicts = self.responses["verdict"]
-            used &= verdicts.isin([Verdict.SATISFIED.value, Verdict.VIOLATED.value]).to_numpy()
+            used &= verdicts.isin([Label.SATISFIED.value, Label.VIOLATED.value]).to_numpy()
             if "constrained" in self.responses:
                 used &= self.responses["constrained"].to_numpy(dtype=bool)
         rows = np.flatnonzero(used)
@@ -166,7 +166,7 @@ class CapturedActivations:
         return ActivationsAt(
             X=X[rows],
             rows=rows,
-            satisfied=(kept["verdict"] == Verdict.SATISFIED.value).to_numpy() if decided else None,
+            satisfied=(kept["verdict"] == Label.SATISFIED.value).to_numpy() if decided else None,
             base_queries=tuple(map(str, kept["base_query"])) if "base_query" in kept else None,
             layer=layer,
             position=position,
@@ -204,6 +204,6 @@ def _without_broken(responses: pd.DataFrame, broken: set[str]) -> pd.DataFrame:
     where = responses["response_id"].isin(list(broken))
     if not where.any() or "verdict" not in responses:
         return responses
-    verdict = responses["verdict"].where(~where, Verdict.UNDECIDED.value)
+    verdict = responses["verdict"].where(~where, Label.UNDECIDED.value)
     reasons = responses["reason"] if "reason" in responses else pd.Series("", index=responses.index)
     return responses.assign(verdict=verdict, reason=reasons.where(~where, NOT_FINITE))

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from if_circuits.erasure.base import erasure_methods
+from if_circuits.erasure.base import erasure_method
 from if_circuits.erasure.fits import fits
 from if_circuits.erasure.labelled import checked
 from if_circuits.interventions.fitted import FittedSubspace
 
 
-@erasure_methods.register("mean_difference")
+@erasure_method("mean_difference")
 @dataclass(frozen=True)
 class DifferenceInMeans:
     """The rank-one orthogonal projection that makes the class means equal.

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
-from if_circuits.erasure.base import erasure_methods
+from if_circuits.erasure.base import erasure_method
 from if_circuits.erasure.fits import fits
 from if_circuits.erasure.labelled import checked
 from if_circuits.interventions.fitted import FittedSubspace
@@ -56,7 +56,7 @@ class InlpSubspace(FittedSubspace):
         return len(self.held_out) - 1
 
 
-@erasure_methods.register("inlp")
+@erasure_method("inlp")
 @dataclass(frozen=True)
 class Inlp:
     """Iterative nullspace projection: what linear probes of a label use, removed until none works.

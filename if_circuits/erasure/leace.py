@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from if_circuits.erasure.base import erasure_methods
+from if_circuits.erasure.base import erasure_method
 from if_circuits.erasure.fits import fits
 from if_circuits.erasure.labelled import checked
 from if_circuits.interventions.fitted import FittedErasure
 
 
-@erasure_methods.register("leace")
+@erasure_method("leace")
 @dataclass(frozen=True)
 class Leace:
     """Least-squares erasure of a binary label (Belrose et al. 2023, arXiv 2306.03819, theorem 4.3).

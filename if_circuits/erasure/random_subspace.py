@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from if_circuits.erasure.base import erasure_methods
+from if_circuits.erasure.base import erasure_method
 from if_circuits.erasure.fits import fits
 from if_circuits.erasure.labelled import checked
 from if_circuits.errors import InputError
@@ -19,7 +19,7 @@ STEEPEST = 40.0
 """Largest exponent of the eigenvalues that is tried in matching a variance."""
 
 
-@erasure_methods.register("random")
+@erasure_method("random")
 @dataclass(frozen=True)
 class RandomDirections:
     """Directions that know nothing of the label: what a method that is chosen by name must beat."""

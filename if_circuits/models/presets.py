@@ -6,12 +6,17 @@ elsewhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
-from if_circuits.registry import Registry, calling_module
+from if_circuits.errors import InputError
+from if_circuits.registry import Arguments, Registry, calling_module
 
 DType = Literal["float32", "bfloat16", "float16"]
+Locate = TypeVar("Locate", bound=Callable[..., object])
 
 
 @dataclass(frozen=True)
@@ -48,9 +53,51 @@ presets: Registry[ModelPreset] = Registry(
     "model preset",
     group="if_circuits.presets",
     modules=["if_circuits.models.presets"],
-    expects="an if_circuits.models.presets.ModelPreset",
-    accepts=lambda value: isinstance(value, ModelPreset),
+    expects="a function under @preset, or an if_circuits.models.presets.ModelPreset",
+    adapt=lambda _, value: value if isinstance(value, ModelPreset) else None,
 )
+
+
+def preset(name: str, **settings: Any) -> Callable[[Locate], Locate]:
+    """Make a model preset of the function below, which says where the model lies.
+
+    The function is called once, at once, and returns a hub name or a directory. Its docstring describes the
+    model in listings. `settings` are fields of `ModelPreset`, such as `max_new_tokens` or `dtype`.
+
+    Raises:
+        InputError: The name is taken, a setting is unknown, or the function takes arguments or returns
+            something else.
+
+    Example:
+        >>> @preset("my-qwen", max_new_tokens=128, dtype="bfloat16")
+        ... def my_qwen() -> str:
+        ...     \"\"\"Qwen2.5 1.5B Instruct, 28 blocks.\"\"\"
+        ...     return "Qwen/Qwen2.5-1.5B-Instruct"
+        >>> presets.get("my-qwen").description
+        'Qwen2.5 1.5B Instruct, 28 blocks.'
+    """
+    origin = calling_module()
+    known = sorted({field.name for field in fields(ModelPreset)} - {"name", "source", "description"})
+    if unknown := sorted(set(settings) - set(known)):
+        raise InputError(f"a preset has no {', '.join(unknown)}; expected some of {', '.join(known)}")
+
+    def add(locate: Locate) -> Locate:
+        try:
+            Arguments.of(locate, positional=[]).check_required(())
+        except InputError as error:
+            raise InputError(f"model preset {name!r} of {origin}: {error}") from error
+        source = locate()
+        if not isinstance(source, str | Path):
+            raise InputError(
+                f"model preset {name!r} of {origin} lies at {source!r}; expected a hub name or a directory"
+            )
+        description = (inspect.getdoc(locate) or "").partition("\n")[0]
+        presets.add(
+            name, ModelPreset(name, str(source), description, **settings), origin=origin, source=locate
+        )
+        return locate
+
+    return add
 
 
 def register_preset(preset: ModelPreset) -> ModelPreset:

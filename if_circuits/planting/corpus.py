@@ -33,9 +33,10 @@ from if_circuits.planting.if_tiny.grammar import Text, compose, free_style
 from if_circuits.planting.if_tiny.vocabulary import TOPIC_THINGS
 from if_circuits.planting.mechanism import Mechanism, first_word, other_directions, random_orthogonal, stream
 from if_circuits.tasks.judges.base import Judge
+from if_circuits.tasks.labels import Label
 from if_circuits.tasks.queries import subjects
 from if_circuits.tasks.registry import get_task, get_tasks
-from if_circuits.tasks.task import HELD_OUT_PARAPHRASES, Parameters, Task, Verdict
+from if_circuits.tasks.task import HELD_OUT_PARAPHRASES, Parameters, Task
 
 TASK_SHARES = {
     "word_count": 1.5,
@@ -220,7 +221,7 @@ def violating(
             if _is_plain(task.name, text.text, subject, parameters):
                 return text
 
-    return first_verified(attempt, task, parameters, verdict=Verdict.VIOLATED, judges=judges)
+    return first_verified(attempt, task, parameters, label=Label.VIOLATED, judges=judges)
 
 
 def _unheeding(task: str, parameters: Parameters) -> dict[str, Any]:

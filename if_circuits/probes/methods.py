@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from if_circuits.probes.across_folds import fit_across_folds
-from if_circuits.probes.base import probes
+from if_circuits.probes.base import probe_method
 from if_circuits.probes.folds import grouped_folds
 from if_circuits.probes.lda import fit_lda
 from if_circuits.probes.linear import LinearProbe, fit_linear_probe
@@ -16,7 +16,7 @@ INNER_FOLDS = 5
 """Folds in which the logistic probe chooses its penalty."""
 
 
-@probes.register("logistic")
+@probe_method("logistic")
 def logistic(
     X: Float[np.ndarray, "n d"], y: Bool[np.ndarray, " n"], /, *, groups: Shaped[np.ndarray, " n"], seed: int
 ) -> LinearProbe:
@@ -26,7 +26,7 @@ def logistic(
     return fit_linear_probe(X, y, C=float(np.median(chosen)))
 
 
-@probes.register("mean_difference")
+@probe_method("mean_difference")
 def mean_difference(
     X: Float[np.ndarray, "n d"],
     y: Bool[np.ndarray, " n"],
@@ -39,7 +39,7 @@ def mean_difference(
     return fit_mean_difference(X, y)
 
 
-@probes.register("lda")
+@probe_method("lda")
 def lda(
     X: Float[np.ndarray, "n d"],
     y: Bool[np.ndarray, " n"],

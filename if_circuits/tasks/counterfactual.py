@@ -10,16 +10,16 @@ One difference remains: most satisfied rows have the prompt that the response wa
 violated ones a prompt that it was not. A probe that reads the model's surprise would tell some of them apart
 (term_exclusion excepted, where neither prompt is the response's own).
 
-An upper bound (character_count) cannot be balanced so: a text breaks only smaller bounds than it satisfies.
-Its pairs take the nearest bounds on both sides of the text's length, and what the bound alone still tells is
-for the prompt's baseline to show.
+How a task's pairs are made is a field of the task (`task.Exchange`, `NearestBounds`, `Opposite`). An upper
+bound cannot be balanced as above: a text breaks only smaller bounds than it satisfies. Its pairs take the
+nearest bounds on both sides, and what the bound alone still tells is for the prompt's baseline to show.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from random import Random
 from typing import cast
 
@@ -31,12 +31,9 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from if_circuits.tasks.judges.base import Judge
 from if_circuits.tasks.judges.choice import default_judges
-from if_circuits.tasks.queries import subjects
+from if_circuits.tasks.labels import Label, is_satisfied, is_undecided, is_violated
 from if_circuits.tasks.registry import get_task
-from if_circuits.tasks.task import Parameters, Task, Verdict
-
-_BOUND_STEP = 10
-"""Bounds on the number of characters are multiples of this, as in the tasks' own prompts."""
+from if_circuits.tasks.task import Exchange, NearestBounds, Opposite, Parameters, Task
 
 
 def counterfactual_pairs(
@@ -50,24 +47,30 @@ def counterfactual_pairs(
     """Two rows a pair, of equal `pair` and response: one satisfied, one violated.
 
     `responses` are verified (columns as in a study's responses.parquet); the constrained ones that comply are
-    used, at most `pairs_per_task` of each task, spread evenly over base queries. Parameters are exchanged
-    between base queries of one block, by default all. Each row has a prompt and parameters of its own;
-    `prompt_tokens` is left to the caller, who has the tokenizer. A task without parameters has no
-    counterfactual and no rows.
+    used (for an `Opposite` those that do not, too), at most `pairs_per_task` of each task, spread evenly over
+    base queries. Parameters are exchanged between base queries of one block, by default all. Each row has a
+    prompt and parameters of its own; `prompt_tokens` is left to the caller, who has the tokenizer. A task
+    with neither parameters nor an opposite has no counterfactual and no rows.
     """
     judges = default_judges() if judges is None else judges
-    usable = responses[responses["constrained"] & (responses["verdict"] == Verdict.SATISFIED.value)]
+    usable = responses[responses["constrained"] & ~is_undecided(responses)]
     usable = usable.drop(columns=["prompt_tokens", "prompt_id", "reason"], errors="ignore")
     parts: list[pd.DataFrame] = []
     for name, rows in usable.groupby("task", sort=False):
         task = get_task(str(name))
-        anchors = _anchors(task, rows, seed=seed)
-        rows = _spread(rows[anchors.notna()], pairs_per_task, seed=seed)
-        if task.name == "character_count":
-            parts.append(_nearest_bounds(task, rows))
-            continue
-        blocks = rows["base_query"].map(block_of or {}).fillna(-1).to_numpy()
-        parts.append(_exchanged(task, rows, anchors[rows.index].tolist(), blocks, judges))
+        blocks = rows["base_query"].map(block_of or {}).fillna(-1)
+        match task.counterfactual:
+            case Exchange() as how:
+                rows = rows[is_satisfied(rows)]
+                anchors = _anchors(how, rows, seed=seed)
+                rows = _spread(rows[anchors.notna()], pairs_per_task, seed=seed)
+                own_anchors = anchors[rows.index].tolist()
+                parts.append(_exchanged(task, how, rows, own_anchors, blocks[rows.index].to_numpy(), judges))
+            case NearestBounds() as how:
+                rows = _spread(rows[is_satisfied(rows)], pairs_per_task, seed=seed)
+                parts.append(_nearest_bounds(task, how, rows))
+            case Opposite() as how:
+                parts.append(_opposite(task, how, rows, blocks, pairs_per_task, seed=seed))
     return pd.concat([usable.iloc[:0].assign(pair="", labels=""), *parts], ignore_index=True)
 
 
@@ -80,13 +83,14 @@ def _spread(rows: pd.DataFrame, limit: int | None, *, seed: int) -> pd.DataFrame
 
 def _exchanged(
     task: Task,
+    how: Exchange,
     rows: pd.DataFrame,
     anchors: list[str],
     blocks: Shaped[np.ndarray, " n"],
     judges: Mapping[str, Judge],
 ) -> pd.DataFrame:
     """Every row under its anchor and under another row's anchor of the same block."""
-    satisfied, violated = _verdicts(task, rows, anchors, judges)
+    satisfied, violated = _labels(task, how, rows, anchors, judges)
     # An anchor's own verdict is known; its partner must have the other one.
     anchored_satisfied = np.diag(satisfied)
     opposite = np.where(anchored_satisfied[:, None], violated, satisfied)
@@ -95,51 +99,62 @@ def _exchanged(
     pairs: list[pd.DataFrame] = []
     for own in (True, False):
         chosen = kept if own else partner[kept]
-        verdict = np.where(anchored_satisfied[kept] == own, Verdict.SATISFIED.value, Verdict.VIOLATED.value)
+        verdict = np.where(anchored_satisfied[kept] == own, Label.SATISFIED.value, Label.VIOLATED.value)
         pairs.append(_rows(task, rows.iloc[kept], [anchors[index] for index in chosen], verdict))
     return pd.concat(pairs, ignore_index=True)
 
 
-def _nearest_bounds(task: Task, rows: pd.DataFrame) -> pd.DataFrame:
-    lengths = rows["response"].str.strip().str.len()
-    below = lengths // _BOUND_STEP * _BOUND_STEP
-    rows, below = rows[below > 0], below[below > 0]
-    sides = {Verdict.SATISFIED: below + _BOUND_STEP, Verdict.VIOLATED: below}
+def _nearest_bounds(task: Task, how: NearestBounds, rows: pd.DataFrame) -> pd.DataFrame:
+    bounds = [how.around(str(response)) for response in rows["response"]]
+    rows = rows[np.array([each is not None for each in bounds], dtype=bool)]
+    found = [each for each in bounds if each is not None]
     return pd.concat(
         [
-            _rows(
-                task,
-                rows,
-                [json.dumps({"n": int(bound)}) for bound in bounds],
-                np.full(len(rows), verdict.value),
-            )
-            for verdict, bounds in sides.items()
+            _rows(task, rows, [json.dumps(each[side]) for each in found], np.full(len(rows), label.value))
+            for side, label in enumerate((Label.SATISFIED, Label.VIOLATED))
         ],
         ignore_index=True,
     )
 
 
-def _anchors(task: Task, rows: pd.DataFrame, *, seed: int) -> pd.Series[str]:
-    """Parameters that each response is first put under: its own, but for exclusion a word that it does use.
+def _opposite(
+    task: Task, how: Opposite, rows: pd.DataFrame, blocks: pd.Series[int], limit: int | None, *, seed: int
+) -> pd.DataFrame:
+    """Rows of both labels, equally many in every block, each under its own and under the opposite prompt."""
+    half = None if limit is None else limit // 2
+    sides = [_spread(rows[chosen], None, seed=seed) for chosen in (is_satisfied(rows), is_violated(rows))]
+    counts = [blocks[side.index].value_counts() for side in sides]
+    kept: list[pd.DataFrame] = []
+    for side in sides:
+        block = blocks[side.index]
+        place = side.groupby(block).cumcount()
+        fewest = pd.concat(counts, axis=1).min(axis=1, skipna=False).fillna(0)
+        kept.append(side[(place < block.map(fewest)).to_numpy()].iloc[:half])
+    chosen = pd.concat(kept)
+    own = chosen["verdict"].to_numpy()
+    turned = np.where(is_satisfied(chosen), Label.VIOLATED.value, Label.SATISFIED.value)
+    opposite = replace(task, paraphrases=how.paraphrases)
+    parameters = chosen["parameters"].tolist()
+    return pd.concat(
+        [_rows(task, chosen, parameters, own), _rows(opposite, chosen, parameters, turned)], ignore_index=True
+    )
 
-    The word that a prompt excludes is always its subject; were that kept on one side only, the prompt alone
-    would tell the two labels apart.
-    """
-    if task.name != "term_exclusion":
+
+def _anchors(how: Exchange, rows: pd.DataFrame, *, seed: int) -> pd.Series[str]:
+    """Parameters that each response is first put under, as JSON; None where there are none."""
+    if how.first is None:
         return rows["parameters"].where(rows["parameters"] != "{}", None)
     rng = Random(f"counterfactual:{seed}")
-    known = set(subjects(held_out_only=False))
-
-    def used_word(response: str, subject: str) -> str | None:
-        words = sorted((set(re.findall(r"\w+", response.lower())) & known) - {subject})
-        return json.dumps({"word": rng.choice(words)}) if words else None
-
-    found = [used_word(str(r), str(s)) for r, s in zip(rows["response"], rows["base_query"], strict=True)]
-    return pd.Series(found, index=rows.index, dtype=object)
+    found = [
+        how.first(rng, str(response), str(subject))
+        for response, subject in zip(rows["response"], rows["base_query"], strict=True)
+    ]
+    texts = [None if each is None else json.dumps(each, sort_keys=True) for each in found]
+    return pd.Series(texts, index=rows.index, dtype=object)
 
 
-def _verdicts(
-    task: Task, rows: pd.DataFrame, anchors: Sequence[str], judges: Mapping[str, Judge]
+def _labels(
+    task: Task, how: Exchange, rows: pd.DataFrame, anchors: Sequence[str], judges: Mapping[str, Judge]
 ) -> tuple[Bool[np.ndarray, "n n"], Bool[np.ndarray, "n n"]]:
     """Whether response i satisfies, and whether it violates, the parameters of anchor j."""
     distinct = sorted(set(anchors))
@@ -151,10 +166,10 @@ def _verdicts(
     for column, text in enumerate(distinct):
         parameters: Parameters = json.loads(text)
         found = task.verify(texts, [parameters] * len(texts), judges)
-        satisfied[:, column] = [each.verdict is Verdict.SATISFIED for each in found]
-        violated[:, column] = [each.verdict is Verdict.VIOLATED for each in found]
-        if "word" in parameters:  # a prompt about X that asks for X is not a prompt of these tasks
-            same = (rows["base_query"] == parameters["word"]).to_numpy()
+        satisfied[:, column] = [each.label is Label.SATISFIED for each in found]
+        violated[:, column] = [each.label is Label.VIOLATED for each in found]
+        if how.never_subject is not None:
+            same = (rows["base_query"] == parameters[how.never_subject]).to_numpy()
             satisfied[same, column] = violated[same, column] = False
     return satisfied[:, column_of], violated[:, column_of]
 

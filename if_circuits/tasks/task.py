@@ -4,33 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from random import Random
-from typing import Any, Literal
+from typing import Any
 
 from if_circuits.tasks.judges.base import Judge
+from if_circuits.tasks.labels import Label
 
-Family = Literal["structural", "lexical", "semantic", "stylistic"]
 Parameters = Mapping[str, Any]
 """The arguments of one constraint, such as `{"n": 8}`; JSON-serialisable."""
+
+Draw = Callable[[Random, str, Sequence[str]], Parameters]
+"""Draws parameters from a random generator, the subject of the base query and the words at hand."""
 
 NOTE = "Write a short note about the {subject}."
 COMPLAINT = "Write an angry complaint about the {subject}."
 
 
-class Verdict(StrEnum):
-    """What a verifier says of a response; the probe's label, unless undecided."""
-
-    SATISFIED = "satisfied"
-    VIOLATED = "violated"
-    UNDECIDED = "undecided"
-
-
 @dataclass(frozen=True)
 class Verification:
-    """A verdict and, in a few words, what it rests on."""
+    """A label and, in a few words, what it rests on."""
 
-    verdict: Verdict
+    label: Label
     reason: str
 
 
@@ -39,13 +33,49 @@ Verifier = Callable[[Sequence[str], Sequence[Parameters], Mapping[str, Judge]], 
 
 
 @dataclass(frozen=True)
+class Exchange:
+    """A counterfactual by other parameters: a response is put under those of another base query's prompt.
+
+    A task without parameters has nothing to exchange, and no counterfactual.
+    """
+
+    first: Callable[[Random, str, str], Parameters | None] | None = None
+    """Parameters that a response is put under first, from a random generator, the response and its subject;
+    None leaves the response out. By default they are its own.
+    """
+    never_subject: str | None = None
+    """Name of a parameter that is never the subject of its own prompt."""
+
+
+@dataclass(frozen=True)
+class NearestBounds:
+    """A counterfactual by bounds, which cannot be exchanged: a text breaks smaller ones only."""
+
+    around: Callable[[str], tuple[Parameters, Parameters] | None]
+    """The tightest parameters that a response satisfies and the widest that it violates; None where it has
+    not both.
+    """
+
+
+@dataclass(frozen=True)
+class Opposite:
+    """A counterfactual by the opposite constraint, for a task without parameters.
+
+    Satisfied and violated responses take part in equal numbers, each under its own prompt and under the
+    opposite one, which turns its label around: so neither the prompt nor the response tells the label.
+    """
+
+    paraphrases: tuple[str, ...]
+    """Wordings of the opposite, one for each wording of the task."""
+
+
+@dataclass(frozen=True)
 class Task:
     """One kind of constraint."""
 
     name: str
-    family: Family
-    draw: Callable[[Random, str, Sequence[str]], Parameters]
-    """Draws parameters from a random generator, the subject of the base query and the words at hand."""
+    family: str
+    draw: Draw
     paraphrases: tuple[str, ...]
     """Wordings of the constraint; `{name}` stands for a parameter. The last `HELD_OUT_PARAPHRASES` are
     for testing.
@@ -55,6 +85,8 @@ class Task:
     """Wording of the base query; `{subject}` stands for what to write about."""
     judge: str | None = None
     """Name of the judge that the verifier consults, if it consults one."""
+    counterfactual: Exchange | NearestBounds | Opposite = Exchange()
+    """How one response comes to stand under a prompt that it satisfies and under one that it violates."""
 
     def base_query(self, subject: str) -> str:
         """The unconstrained request about `subject`."""
@@ -71,19 +103,3 @@ HELD_OUT_PARAPHRASES = 3
 
 They are made of words that it did see: a model of controlled English cannot read others.
 """
-
-
-def one_by_one(verify: Callable[[str, Parameters], tuple[bool, str]]) -> Verifier:
-    """A verifier of many responses from an exact check of one, which returns (satisfied, reason)."""
-
-    def verify_all(
-        responses: Sequence[str], parameters: Sequence[Parameters], judges: Mapping[str, Judge]
-    ) -> list[Verification]:
-        del judges  # exact checks need none
-        verifications: list[Verification] = []
-        for response, arguments in zip(responses, parameters, strict=True):
-            satisfied, reason = verify(response, arguments)
-            verifications.append(Verification(Verdict.SATISFIED if satisfied else Verdict.VIOLATED, reason))
-        return verifications
-
-    return verify_all

@@ -1,4 +1,4 @@
-"""Verification: the verdict of each task's verifier on each response."""
+"""Verification: the label that each task's verifier gives each response."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pandas as pd
 
 from if_circuits.tasks.judges.base import Judge
 from if_circuits.tasks.judges.choice import check_choice, choose_judges
+from if_circuits.tasks.labels import Label
 from if_circuits.tasks.registry import get_task
-from if_circuits.tasks.task import Parameters, Task, Verdict, Verification
+from if_circuits.tasks.task import Parameters, Task, Verification
 
 
 def verify(
@@ -45,7 +46,7 @@ def verify(
         verifications.update(zip(map(int, rows), found, strict=True))
     ordered = [verifications[row] for row in range(len(responses))]
     return responses.assign(
-        verdict=[verification.verdict.value for verification in ordered],
+        verdict=[verification.label.value for verification in ordered],
         reason=[verification.reason for verification in ordered],
     )
 
@@ -82,7 +83,7 @@ def _verify_task(
             for text, arguments in zip(texts, parameters, strict=True)
         ]
     return [
-        verification if text.strip() else Verification(Verdict.VIOLATED, "empty response")
+        verification if text.strip() else Verification(Label.VIOLATED, "empty response")
         for text, verification in zip(texts, found, strict=True)
     ]
 
@@ -91,4 +92,4 @@ def _verify_one(task: Task, text: str, parameters: Parameters, judges: Mapping[s
     try:
         return task.verify([text], [parameters], judges)[0]
     except Exception as error:
-        return Verification(Verdict.UNDECIDED, f"verifier failed: {type(error).__name__}: {error}")
+        return Verification(Label.UNDECIDED, f"verifier failed: {type(error).__name__}: {error}")

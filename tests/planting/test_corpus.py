@@ -10,8 +10,8 @@ import pytest
 from if_circuits.planting.corpus import PlantedExample, PlantedResponse, planted_examples, planted_prompts
 from if_circuits.planting.if_tiny.corpus import corpus_judges
 from if_circuits.planting.mechanism import KINDS, Kind, Mechanism, plant
+from if_circuits.tasks.labels import Label
 from if_circuits.tasks.recognise import recognise
-from if_circuits.tasks.task import Verdict
 
 
 def examples(mechanism: Mechanism, n: int = 250, seed: int = 0) -> list[PlantedExample]:
@@ -34,7 +34,7 @@ def test_a_text_satisfies_its_constraint_exactly_while_its_gates_are_open(kind: 
         task, parameters = found
         own = mechanism.gates[task.name][0]
         for response in example.responses:
-            verdict = task.verify([response.text.text], [parameters], judges)[0].verdict
+            verdict = task.verify([response.text.text], [parameters], judges)[0].label
             gate = gate_set(mechanism, task.name, response)
             # Where the own gate is set from outside, no other that the task needs is closed.
             at = {own: 1.0} if gate == own else dict(response.after)
@@ -47,8 +47,8 @@ def test_a_text_satisfies_its_constraint_exactly_while_its_gates_are_open(kind: 
                 assert response.before[own] == response.after[own]
             seen[what] += 1
             is_open = all(at.get(name, 1.0) > 0 for name in mechanism.gates[task.name])
-            assert (verdict is Verdict.SATISFIED) == is_open
-            assert verdict is not Verdict.UNDECIDED
+            assert (verdict is Label.SATISFIED) == is_open
+            assert verdict is not Label.UNDECIDED
     assert min(seen.values()) > 50
 
 
@@ -62,7 +62,7 @@ def gate_set(mechanism: Mechanism, task: str, response: PlantedResponse) -> str 
 
 def test_a_second_gate_breaks_when_closed_and_leaves_the_say_to_the_own_gate_when_open() -> None:
     mechanism, judges = planted("clustered"), corpus_judges()
-    verdicts: dict[tuple[bool, bool], set[Verdict]] = {}
+    verdicts: dict[tuple[bool, bool], set[Label]] = {}
     for example in examples(mechanism, 2000):
         found = recognise(example.prompt)
         if found is None or found[0].name != "topic":
@@ -70,11 +70,11 @@ def test_a_second_gate_breaks_when_closed_and_leaves_the_say_to_the_own_gate_whe
         for response in example.responses:
             own, second = mechanism.gates["topic"]
             if gate_set(mechanism, "topic", response) == second:
-                verdict = found[0].verify([response.text.text], [found[1]], judges)[0].verdict
+                verdict = found[0].verify([response.text.text], [found[1]], judges)[0].label
                 verdicts.setdefault((response.after[own] > 0, response.value > 0), set()).add(verdict)
-    assert verdicts.pop((True, True)) == {Verdict.SATISFIED}
+    assert verdicts.pop((True, True)) == {Label.SATISFIED}
     assert len(verdicts) == 3
-    assert set.union(*verdicts.values()) == {Verdict.VIOLATED}
+    assert set.union(*verdicts.values()) == {Label.VIOLATED}
 
 
 def test_what_breaks_a_constraint_does_so_plainly() -> None:
@@ -88,8 +88,8 @@ def test_what_breaks_a_constraint_does_so_plainly() -> None:
         for response in example.responses if found else ():
             task, parameters = found
             text = response.text.text
-            verdict = task.verify([text], [parameters], judges)[0].verdict
-            if task.name not in seen or verdict is Verdict.SATISFIED:
+            verdict = task.verify([text], [parameters], judges)[0].label
+            if task.name not in seen or verdict is Label.SATISFIED:
                 continue
             seen[task.name] += 1
             if task.name == "character_count":

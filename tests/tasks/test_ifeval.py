@@ -11,8 +11,8 @@ import pytest
 
 from if_circuits.errors import InputError
 from if_circuits.tasks.ifeval import KINDS, read_ifeval
+from if_circuits.tasks.labels import Label
 from if_circuits.tasks.registry import get_task
-from if_circuits.tasks.task import Verdict
 
 DATA = Path(__file__).parents[3] / "shared/data"
 
@@ -44,12 +44,10 @@ def test_each_verified_instruction_is_a_row_of_its_prompt(tmp_path: Path):
     assert prompts["prompt_id"].is_unique
     assert prompts["constrained"].all()
     verdicts = [
-        get_task(row["task"])
-        .verify(["The river, the coach."], [json.loads(row["parameters"])], {})[0]
-        .verdict
+        get_task(row["task"]).verify(["The river, the coach."], [json.loads(row["parameters"])], {})[0].label
         for _, row in prompts.iterrows()
     ]
-    assert verdicts == [Verdict.SATISFIED, Verdict.SATISFIED]
+    assert verdicts == [Label.SATISFIED, Label.SATISFIED]
     assert read_ifeval(path, tasks=["word_count"])["task"].tolist() == ["word_count"]
 
 
@@ -114,7 +112,7 @@ def test_verdicts_agree_with_those_that_ifeval_published():
             if (kind := KINDS.get(name)) is None:
                 continue
             found = get_task(kind.task).verify([each["response"]], [kind.parameters(given)], {})[0]
-            ours = found.verdict is Verdict.SATISFIED
+            ours = found.label is Label.SATISFIED
             agreement[name][ours == published] += 1
             if ours != published:
                 disagreements.append((name, found.reason))

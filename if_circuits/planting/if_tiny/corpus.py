@@ -17,9 +17,10 @@ from if_circuits.planting.if_tiny.grammar import Style, Text, compose, free_styl
 from if_circuits.tasks.families.structural import JSON_KEYS
 from if_circuits.tasks.judges.base import Judge
 from if_circuits.tasks.judges.choice import DEFAULT_JUDGES, choose_judges
+from if_circuits.tasks.labels import Label
 from if_circuits.tasks.queries import subjects
 from if_circuits.tasks.registry import get_task
-from if_circuits.tasks.task import HELD_OUT_PARAPHRASES, Parameters, Task, Verdict
+from if_circuits.tasks.task import HELD_OUT_PARAPHRASES, Parameters, Task
 
 TASK_SHARES = {
     "word_count": 2.5,
@@ -145,7 +146,7 @@ def compliant(
         text = compose(rng, subject, _style_for(rng, task, subject, parameters), nouns=nouns)
         return _in_json(text, parameters["key"]) if task.name == "json_format" else text
 
-    return first_verified(attempt, task, parameters, verdict=Verdict.SATISFIED, judges=judges)
+    return first_verified(attempt, task, parameters, label=Label.SATISFIED, judges=judges)
 
 
 def first_verified(
@@ -153,18 +154,18 @@ def first_verified(
     task: Task,
     parameters: Parameters,
     *,
-    verdict: Verdict,
+    label: Label,
     judges: Mapping[str, Judge],
 ) -> Text:
-    """The first text of several attempts to which the task's verifier gives that verdict.
+    """The first text of several attempts to which the task's verifier gives that label.
 
     Raises RuntimeError if there is none in `MOST_TRIES`.
     """
     for _ in range(MOST_TRIES):
         text = attempt()
-        if task.verify([text.text], [parameters], judges)[0].verdict is verdict:
+        if task.verify([text.text], [parameters], judges)[0].label is label:
             return text
-    raise RuntimeError(f"no {verdict} response to {task.name} {dict(parameters)} in {MOST_TRIES} attempts")
+    raise RuntimeError(f"no {label} response to {task.name} {dict(parameters)} in {MOST_TRIES} attempts")
 
 
 def _style_for(rng: Random, task: Task, subject: str, parameters: Parameters) -> Style:

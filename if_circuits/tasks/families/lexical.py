@@ -6,8 +6,10 @@ import re
 from collections.abc import Sequence
 from random import Random
 
-from if_circuits.tasks.registry import register_task
-from if_circuits.tasks.task import Parameters, Task, one_by_one
+from if_circuits.errors import InputError
+from if_circuits.tasks.queries import subjects
+from if_circuits.tasks.registry import task
+from if_circuits.tasks.task import Exchange, Parameters
 
 
 def contains_word(text: str, word: str) -> bool:
@@ -15,23 +17,8 @@ def contains_word(text: str, word: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, flags=re.IGNORECASE) is not None
 
 
-def _words(parameters: Parameters) -> list[str]:
-    """The one word of this library's own prompts, or the several of an IFEval instruction."""
-    return parameters["words"] if "words" in parameters else [parameters["word"]]
-
-
 def _quoted(words: Sequence[str]) -> str:
     return ", ".join(map(repr, words))
-
-
-def _verify_inclusion(response: str, parameters: Parameters) -> tuple[bool, str]:
-    missing = [word for word in _words(parameters) if not contains_word(response, word)]
-    return not missing, f"{_quoted(missing)} missing" if missing else f"{_quoted(_words(parameters))} found"
-
-
-def _verify_exclusion(response: str, parameters: Parameters) -> tuple[bool, str]:
-    found = [word for word in _words(parameters) if contains_word(response, word)]
-    return not found, f"{_quoted(found)} found" if found else f"{_quoted(_words(parameters))} absent"
 
 
 def _draw_included_word(rng: Random, subject: str, words: Sequence[str]) -> Parameters:
@@ -45,44 +32,73 @@ def _draw_excluded_word(rng: Random, subject: str, words: Sequence[str]) -> Para
     return {"word": subject}
 
 
-TERM_INCLUSION = register_task(
-    Task(
-        name="term_inclusion",
-        family="lexical",
-        draw=_draw_included_word,
-        paraphrases=(
-            "Use the word {word}.",
-            "Include the word {word}.",
-            "Your answer must contain the word {word}.",
-            "The word {word} must appear in the text.",
-            "Make sure to use the word {word}.",
-            "Mention the word {word} in the text.",
-            "I need the word {word} somewhere in it.",
-            "I want the word {word} in it.",
-            "The answer must use the word {word}.",
-            "Write a text with the word {word} in it.",
-        ),
-        verify=one_by_one(_verify_inclusion),
-    )
-)
+def _used_word(rng: Random, response: str, subject: str) -> Parameters | None:
+    """A word that the response does use, and which is not its subject.
 
-TERM_EXCLUSION = register_task(
-    Task(
-        name="term_exclusion",
-        family="lexical",
-        draw=_draw_excluded_word,
-        paraphrases=(
-            "Never use the word {word}.",
-            "Do not use the word {word}.",
-            "Your answer must not contain the word {word}.",
-            "The word {word} must not appear in the text.",
-            "Avoid the word {word}.",
-            "Leave out the word {word}.",
-            "I do not want the word {word} anywhere in it.",
-            "Your answer must not use the word {word}.",
-            "The answer must not contain the word {word}.",
-            "The word {word} must not appear anywhere in it.",
-        ),
-        verify=one_by_one(_verify_exclusion),
-    )
+    The word that a prompt excludes is always its subject; were that kept on one side of a pair only, the
+    prompt alone would tell the two labels apart.
+    """
+    known = set(subjects(held_out_only=False))
+    words = sorted((set(re.findall(r"\w+", response.lower())) & known) - {subject})
+    return {"word": rng.choice(words)} if words else None
+
+
+@task(
+    "term_inclusion",
+    family="lexical",
+    draw=_draw_included_word,
+    counterfactual=Exchange(never_subject="word"),
+    paraphrases=(
+        "Use the word {word}.",
+        "Include the word {word}.",
+        "Your answer must contain the word {word}.",
+        "The word {word} must appear in the text.",
+        "Make sure to use the word {word}.",
+        "Mention the word {word} in the text.",
+        "I need the word {word} somewhere in it.",
+        "I want the word {word} in it.",
+        "The answer must use the word {word}.",
+        "Write a text with the word {word} in it.",
+    ),
 )
+def term_inclusion(
+    response: str, *, word: str | None = None, words: Sequence[str] | None = None
+) -> tuple[bool, str]:
+    """The one word of this library's own prompts, or the several of an IFEval instruction."""
+    wanted = _wanted(word, words)
+    missing = [each for each in wanted if not contains_word(response, each)]
+    return not missing, f"{_quoted(missing)} missing" if missing else f"{_quoted(wanted)} found"
+
+
+@task(
+    "term_exclusion",
+    family="lexical",
+    draw=_draw_excluded_word,
+    counterfactual=Exchange(first=_used_word, never_subject="word"),
+    paraphrases=(
+        "Never use the word {word}.",
+        "Do not use the word {word}.",
+        "Your answer must not contain the word {word}.",
+        "The word {word} must not appear in the text.",
+        "Avoid the word {word}.",
+        "Leave out the word {word}.",
+        "I do not want the word {word} anywhere in it.",
+        "Your answer must not use the word {word}.",
+        "The answer must not contain the word {word}.",
+        "The word {word} must not appear anywhere in it.",
+    ),
+)
+def term_exclusion(
+    response: str, *, word: str | None = None, words: Sequence[str] | None = None
+) -> tuple[bool, str]:
+    unwanted = _wanted(word, words)
+    found = [each for each in unwanted if contains_word(response, each)]
+    return not found, f"{_quoted(found)} found" if found else f"{_quoted(unwanted)} absent"
+
+
+def _wanted(word: str | None, words: Sequence[str] | None) -> Sequence[str]:
+    if words is not None:
+        return words
+    if word is None:
+        raise InputError("a lexical constraint has neither `word` nor `words`; expected one of them")
+    return [word]

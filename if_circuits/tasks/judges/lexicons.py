@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from if_circuits.tasks.judges.base import Judgement, load_lexicon
-from if_circuits.tasks.judges.registry import judges
+from if_circuits.tasks.judges.registry import judge
 
 
 def phrase_counter(phrases: Sequence[str]) -> Callable[[str], int]:
@@ -21,7 +21,7 @@ def phrase_counter(phrases: Sequence[str]) -> Callable[[str], int]:
     return lambda text: len(pattern.findall(text))
 
 
-@judges.register("topic-lexicon")
+@judge("topic-lexicon")
 class TopicLexicon:
     """Names the topic whose words occur most often; undecided without any, or on a tie."""
 
@@ -45,7 +45,7 @@ class TopicLexicon:
         return Judgement(leaders[0], float(most), f"{most} words of {leaders[0]}")
 
 
-@judges.register("vader")
+@judge("vader")
 class VaderSentiment:
     """VADER's compound score with its authors' thresholds: positive from 0.05, negative from -0.05, else
     neutral.
@@ -68,7 +68,7 @@ class VaderSentiment:
         return Judgement(label, score, f"compound {score:+.2f}")
 
 
-@judges.register("insult-lexicon")
+@judge("insult-lexicon")
 class InsultLexicon:
     """Calls a text toxic when it holds an insult or a swear word. It knows a list of words, not toxicity."""
 
@@ -82,7 +82,7 @@ class InsultLexicon:
         return [Judgement("toxic" if n else "clean", float(n), f"{n} insults") for n in counts]
 
 
-@judges.register("register-lexicon")
+@judge("register-lexicon")
 class RegisterLexicon:
     """Compares formal with informal markers; undecided without any, or on a tie."""
 

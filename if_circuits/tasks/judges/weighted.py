@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from if_circuits.tasks.judges.base import Judgement, load_lexicon
-from if_circuits.tasks.judges.registry import judges
+from if_circuits.tasks.judges.registry import judge
 from if_circuits.tasks.judges.terms import TermFinder, tokenize
 
 _MARKS = frozenset(".!?;,")
 
 
-@judges.register("opinion-terms")
+@judge("opinion-terms")
 class OpinionTerms:
     """Sentiment: terms of praise and blame, turned around by a negation shortly before them.
 
@@ -78,7 +78,7 @@ class OpinionTerms:
         return found
 
 
-@judges.register("hostility-terms")
+@judge("hostility-terms")
 class HostilityTerms:
     """Toxicity: slurs, obscenities and wishes of harm, insults, hostile words, and a negative tone.
 

@@ -11,9 +11,10 @@ import pytest
 from if_circuits.planting.if_tiny import vocabulary
 from if_circuits.planting.if_tiny.corpus import compliant, corpus_judges, examples, training_words
 from if_circuits.planting.if_tiny.grammar import compose, free_style
+from if_circuits.tasks.labels import Label
 from if_circuits.tasks.queries import subjects
 from if_circuits.tasks.registry import get_tasks
-from if_circuits.tasks.task import HELD_OUT_PARAPHRASES, Task, Verdict
+from if_circuits.tasks.task import HELD_OUT_PARAPHRASES, Task
 
 JUDGES = corpus_judges()
 NOUNS = subjects(held_out_only=False)
@@ -26,7 +27,7 @@ def test_compliant_responses_satisfy_their_constraint(task: Task) -> None:
         subject = rng.choice(NOUNS)
         parameters = task.draw(rng, subject, NOUNS)
         text = compliant(rng, task, subject, parameters, nouns=NOUNS, judges=JUDGES)
-        assert task.verify([text.text], [parameters], JUDGES)[0].verdict is Verdict.SATISFIED
+        assert task.verify([text.text], [parameters], JUDGES)[0].label is Label.SATISFIED
 
 
 def test_the_same_seed_gives_the_same_corpus() -> None:
