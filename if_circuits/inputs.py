@@ -110,7 +110,7 @@ def _plain(value: object) -> object:
     anything = cast(Any, value)
     if hasattr(value, "detach"):
         tensor = anything.detach().cpu()
-        return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+        return (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
     if hasattr(value, "to_numpy"):
         return anything.to_numpy()
     if isinstance(value, Iterable) and not isinstance(value, str | bytes | np.ndarray | list | tuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TypeAlias
@@ -23,7 +24,9 @@ def reporting(progress: Progress, what: str) -> Generator[Report | None]:
     elif progress is False or (progress is None and not _watched()):
         yield None
     else:
-        from tqdm.auto import tqdm
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a plain bar does where ipywidgets is not installed
+            from tqdm.auto import tqdm
 
         with tqdm(desc=what, leave=False) as bar:
 

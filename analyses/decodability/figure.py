@@ -10,7 +10,7 @@ from if_circuits.plotting.style import CONTROL, new_figure, position_label, task
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    """The table of a `Decodability`, drawn; the baseline `text` is the thin dotted line of a task's colour."""
+    """The table of a `Decodability`, drawn; the baseline `text` is a dotted line in the task's colour."""
     scored = table[table["reason"] == ""]
     positions = list(dict.fromkeys(scored["position"]))
     drawn, panels = new_figure(
