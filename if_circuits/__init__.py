@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from if_circuits.probes.base import probe_method
     from if_circuits.probes.evaluate import out_of_fold
     from if_circuits.similarity.angles import subspace_overlap
-    from if_circuits.similarity.measures import linear_cka, pwcca, svcca
+    from if_circuits.similarity.compare import compare_all
+    from if_circuits.similarity.halves import pair_halves
     from if_circuits.statistics.auroc import auroc
     from if_circuits.statistics.bootstrap import cluster_bootstrap
     from if_circuits.study.config import StudyConfig
@@ -71,22 +72,21 @@ __all__ = [
     "auroc",
     "capture",
     "cluster_bootstrap",
+    "compare_all",
     "erasure_method",
     "intervene",
     "judge",
-    "linear_cka",
     "load_model",
     "out_of_fold",
+    "pair_halves",
     "preset",
     "probe",
     "probe_method",
     "prompts",
-    "pwcca",
     "random_subspace",
     "record_donor",
     "respond",
     "subspace_overlap",
-    "svcca",
     "task",
     "verify",
 ]
@@ -115,7 +115,8 @@ _HOMES = {
     "probes.evaluate": ("out_of_fold",),
     "statistics.auroc": ("auroc",),
     "similarity.angles": ("subspace_overlap",),
-    "similarity.measures": ("linear_cka", "pwcca", "svcca"),
+    "similarity.compare": ("compare_all",),
+    "similarity.halves": ("pair_halves",),
     "statistics.bootstrap": ("cluster_bootstrap",),
     "study.config": ("StudyConfig",),
     "study.study": ("Study",),

@@ -12,8 +12,11 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from functools import wraps
-from typing import ParamSpec, TypeVar
+from functools import lru_cache, wraps
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 LARGE_D_MODEL = 512
 """From this width on, a model's own matrices are worth several threads."""
@@ -31,11 +34,9 @@ def one_thread_each() -> Generator[None]:
     if _limited.get():
         yield
         return
-    from threadpoolctl import threadpool_limits
-
     token = _limited.set(True)
     try:
-        with threadpool_limits(limits=1), _torch_limit():
+        with _libraries(len(sys.modules)).limit(limits=1), _torch_limit():
             yield
     finally:
         _limited.reset(token)
@@ -61,6 +62,15 @@ def one_thread(function: Callable[_Parameters, _Result]) -> Callable[_Parameters
 def threads_for(d_model: int) -> AbstractContextManager[None]:
     """The threads to run a model with: one for a small model, whatever is configured for a large one."""
     return one_thread_each() if d_model < LARGE_D_MODEL else nullcontext()
+
+
+@lru_cache(maxsize=1)
+def _libraries(n_modules: int) -> ThreadpoolController:
+    """The numerical libraries that are loaded: sought again once more modules have been imported."""
+    from threadpoolctl import ThreadpoolController
+
+    del n_modules
+    return ThreadpoolController()
 
 
 @contextmanager

@@ -88,7 +88,7 @@ def usable() -> tuple[list[str], list[str]]:
 def passes(combination: Combination) -> bool:
     """Run the tests, and say in one line how it went; every failure has a line of its own."""
     workers = ["-n", "2"] if combination.threads == 1 else []
-    options = ["-q", "-m", "kernels", "--no-cov", f"--randomly-seed={combination.order}", *workers]
+    options = ["-q", "-m", "kernels", f"--randomly-seed={combination.order}", *workers]
     command = [sys.executable, "-m", "pytest", *options, *FOLDERS]
     run = subprocess.run(command, env=combination.environment, capture_output=True, text=True, check=False)
     lines = run.stdout.splitlines() or run.stderr.splitlines() or ["no output"]

@@ -43,6 +43,12 @@ def test_wheel_holds_every_file_of_the_package_and_no_other_module(wheel: Path):
     assert names == expected
 
 
+def test_wheel_says_the_version_that_the_package_says(wheel: Path):
+    from if_circuits import __version__
+
+    assert wheel.name.split("-")[1] == __version__
+
+
 def test_wheel_holds_the_embedded_model_in_at_most_ten_megabytes(wheel: Path):
     prefix = "if_circuits/assets/if-tiny/"
     sizes = {

@@ -20,6 +20,7 @@ PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
+CARDS = sorted((ROOT / "if_circuits" / "assets").glob("*/README.md"))
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 
 
@@ -73,10 +74,18 @@ def test_every_command_and_option_that_is_named_exists(page: Path, capsys: pytes
         assert set(re.findall(r"--[a-z][\w-]+", " ".join(words))) <= offered, words
 
 
-@each_page
+@pytest.mark.parametrize("page", [*PAGES, *CARDS], ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_module_that_is_to_be_run_exists(page: Path):
     for name in re.findall(r"-m ((?:if_circuits|tests)[\w.]+)", page.read_text()):
         assert find_spec(name) is not None, name
+
+
+@each_page
+def test_every_path_in_the_repository_that_is_named_exists(page: Path):
+    named = re.findall(r"`((?:analyses|if_circuits|examples|tests|docs)/[\w./-]*)`", page.read_text())
+    if page.name == "CHANGELOG.md":
+        pytest.skip("a changelog names what is gone")
+    assert not [path for path in named if "your_question" not in path and not (ROOT / path).exists()]
 
 
 @each_page

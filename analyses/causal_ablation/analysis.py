@@ -1,11 +1,11 @@
 """Causal ablation: which tasks depend on which, in representation and, given the model, in behaviour.
 
 In representation, task A's subspace (INLP's, unless the settings name another method) is removed from
-held-out activations and task B's probe fitted and measured again (`ablation_representation`). In behaviour,
+held-out activations and task B's probe fitted and measured again (`representation`). In behaviour,
 A's mean difference along the response is projected out of several layers while the model writes, and the
-new responses to B's prompts are verified (`ablation_behaviour`). Only the second speaks of cause.
+new responses to B's prompts are verified (`behaviour`). Only the second speaks of cause.
 Both give a directed matrix, rows ablated and columns measured, against random subspaces of the same rank;
-`dependency_edges` says which cells are edges.
+`edges` says which cells are edges.
 
 The claim: dependencies are sparse and asymmetric. Its rule:
 
@@ -29,7 +29,7 @@ from jaxtyping import Float, Int
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import Analysis, AnalysisResult, AnalysisSettings, make_verdict
 from if_circuits.analyses.causal_ablation.drop_matrix import DropMatrix
-from if_circuits.analyses.causal_ablation.edges import MIN_TASKS, Edges, find_edges
+from if_circuits.analyses.causal_ablation.edges import MIN_TASKS_FOR_A_SHARE, Edges, find_edges
 from if_circuits.analyses.causal_ablation.figure import draw
 from if_circuits.analyses.causal_ablation.representation import measure_representation
 from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, query_halves
@@ -112,7 +112,11 @@ def run(
     # A half of the rows trains each probe; behaviour has none.
     trained = table["n"].where(table["matrix"] != BEHAVIOUR) / 2
     table["n_over_d"] = trained / fits[0].background.shape[1]
-    chosen = BEHAVIOUR if BEHAVIOUR in edges and edges[BEHAVIOUR].measurable.sum() >= MIN_TASKS else REFITTED
+    chosen = (
+        BEHAVIOUR
+        if BEHAVIOUR in edges and edges[BEHAVIOUR].measurable.sum() >= MIN_TASKS_FOR_A_SHARE
+        else REFITTED
+    )
     tables["summary"] = pd.DataFrame([_summary(name, found[name], edges[name]) for name in found])
     tables["summary"]["verdict"] = tables["summary"]["matrix"] == chosen
     verdict = edges[chosen]
@@ -236,7 +240,7 @@ def _which(chosen: str, edges: Mapping[str, Edges]) -> str:
     few = int(edges[BEHAVIOUR].measurable.sum())
     return (
         f"verdict of representation ({n} measurable tasks), not of cause: in behaviour, removing "
-        f"its own subspace lowers the compliance of {few} tasks only, and {MIN_TASKS} are needed"
+        f"its own subspace lowers the compliance of {few} tasks only, and {MIN_TASKS_FOR_A_SHARE} are needed"
     )
 
 

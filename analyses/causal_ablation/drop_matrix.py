@@ -2,7 +2,7 @@
 uncertainty.
 
 One half of the base queries fits, the other measures, and they change places. A half fills a `HalfScores`
-column by column; `average` makes of two of them the matrix that `dependency_edges` judges. Scores are
+column by column; `average` makes of two of them the matrix that `edges` judges. Scores are
 linear, or linearised, in the weights of the rows, so each comes with the influence of every base query on
 it.
 """

@@ -41,7 +41,7 @@ from if_circuits.statistics.bootstrap import Interval, bootstrap_draws, interval
 from if_circuits.statistics.correction import benjamini_hochberg
 from if_circuits.statistics.permutation import permutation_p
 
-MIN_TASKS = 4
+MIN_TASKS_FOR_A_SHARE = 4
 """With fewer measurable tasks (twelve possible edges) a share of edges says little, and none is given."""
 
 
@@ -83,7 +83,7 @@ def find_edges(matrix: DropMatrix, *, alpha: float, n_bootstrap: int, seed: int)
     cells = off & measurable[:, None] & measurable[None, :]
     share = Interval(np.nan, np.nan, np.nan, len(matrix.influence), 1 - alpha, n_bootstrap)
     asymmetry = (np.nan, np.nan, np.nan)
-    if measurable.sum() >= MIN_TASKS:
+    if measurable.sum() >= MIN_TASKS_FOR_A_SHARE:
         shares = _edges_of(matrix, excess_draws, alpha=alpha)[:, cells].mean(axis=1)
         estimate = float(survives[cells].mean())
         found = interval_of(estimate, shares, n_groups=share.n_groups, confidence=1 - alpha)

@@ -6,7 +6,7 @@ import pandas as pd
 from if_circuits.plotting import style
 from if_circuits.statistics.bootstrap import Interval, cluster_bootstrap, weighted_mean
 
-FEW = 20
+FEW_OF_A_VERDICT = 20
 """A task with fewer satisfied or fewer violated responses than this is marked: its probes rest on little."""
 
 
@@ -86,6 +86,6 @@ def _share_satisfied(rows: pd.DataFrame) -> float:
 
 
 def _note(n_satisfied: int, n_violated: int) -> str:
-    if n_satisfied < FEW:
+    if n_satisfied < FEW_OF_A_VERDICT:
         return f"floor: {n_satisfied} satisfied"
-    return f"ceiling: {n_violated} violated" if n_violated < FEW else ""
+    return f"ceiling: {n_violated} violated" if n_violated < FEW_OF_A_VERDICT else ""

@@ -8,12 +8,13 @@ Rule. Effect: (mean off the diagonal - 0.5) / (mean on the diagonal - 0.5). The 
 weak is supported when the interval of this ratio over base queries lies below 0.5 and p <= alpha, not
 supported when above, else inconclusive. The interval takes the fitted probes as given; p does not: it flips
 the signs, over training tasks, of how far a probe's transfer lies from half of its own excess over 0.5
-(with fewer than six tasks it cannot fall to 0.05). Inconclusive too
-unless the diagonal beats 0.5, by its interval and by a sign-flip test over tasks: else there is nothing to
-transfer. That transfer is clustered by skill is a second finding, given in the notes and in the table
-`families`: the mean within families minus the mean between them, tested by permuting the families of the
-tasks. An AUROC below 0.5 counts as it is: a probe that reads another task upside down does not transfer.
-Intervals and p of single cells take the probe as given: they are about this probe, not about the next.
+(with fewer than six tasks it cannot fall to 0.05). Inconclusive too unless the diagonal beats 0.5, by its
+interval and by a sign-flip test over tasks: else there is nothing to transfer, and where the interval reaches
+0.5 there is no ratio either. That transfer is clustered by skill is a second finding, given in the notes and
+in the table `families`: the mean within families minus the mean between them, tested by permuting the
+families of the tasks. An AUROC below 0.5 counts as it is: a probe that reads another task upside down does
+not transfer. Intervals and p of single cells take the probe as given: they are about this probe, not about
+the next.
 """
 
 from __future__ import annotations
@@ -72,12 +73,10 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings) -> AnalysisRe
     families = _family_test(cells, settings)
 
     own, other = cells.average(diagonal), cells.average(~diagonal)
-    estimates, draws = cells.aurocs.estimate - 0.5, cells.draws - 0.5
-    ratio = (draws @ other) / (draws @ own)
-    interval = cells.interval_from(float(estimates @ other / (estimates @ own)), ratio)
+    interval = cells.ratio(other, own)
     p = task_p(_beyond_weak(cells.frame), settings)
     decision = decide(interval, supported_when="below", threshold=WEAK, p=p, alpha=settings.alpha)
-    own_p = task_p(estimates[diagonal], settings)
+    own_p = task_p(cells.aurocs.estimate[diagonal] - 0.5, settings)
     gate = (
         f"the diagonal beats 0.5 by its interval and by a sign-flip test over tasks (p <= {settings.alpha:g})"
     )

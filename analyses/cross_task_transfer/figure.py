@@ -43,8 +43,11 @@ def draw(result: AnalysisResult) -> Figure:
     verdict = result.verdict
     low, high = verdict.interval
     responses = int(cells.loc[cells["train_task"] == cells["task"], "n"].sum())
+    ratio = f"Transfer ratio {verdict.effect:.2f} [{low:.2f}, {high:.2f}]"
+    if np.isnan(verdict.effect):
+        ratio = "No transfer ratio, since the diagonal is not above chance"
     drawing.suptitle(
-        f"Transfer ratio {verdict.effect:.2f} [{low:.2f}, {high:.2f}]: {verdict.verdict} "
+        f"{ratio}: {verdict.verdict} "
         f"(natural labels, {verdict.n} base queries, {responses} responses, last token)",
         fontsize=9,
     )

@@ -21,7 +21,7 @@ as a description.
 Effect: mean over pairs of tasks of the squared cosine over its ceiling. The claim of few shared
 representations is supported when the interval over base queries lies below 0.5, not supported when above,
 else inconclusive. A task whose two halves do not agree (interval of a0 a1 not above 0) has no direction to
-compare; with fewer than `MIN_TASKS` others there is no verdict.
+compare; with fewer than `MIN_TASKS_FOR_PAIRS` others there is no verdict.
 """
 
 from __future__ import annotations
@@ -56,15 +56,16 @@ from if_circuits.similarity.reduction import default_components
 from if_circuits.statistics.bootstrap import interval_of
 from if_circuits.statistics.correction import benjamini_hochberg
 from if_circuits.statistics.permutation import permutation_p
+from if_circuits.statistics.ratio import ratio_interval
 from if_circuits.statistics.verdicts import decide
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-FEW = 0.5
+FEW_SHARED = 0.5
 """Shared representations are few below this mean similarity."""
-MIN_TASKS = 5
+MIN_TASKS_FOR_PAIRS = 5
 """Fewer tasks with a reliable direction (ten pairs) say little of nine, and make no verdict."""
 MEASURES: tuple[Measure, ...] = ("pwcca", "cka")
 MAX_PERMUTATIONS = 200
@@ -128,17 +129,16 @@ def run(source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult:
         f"{row['task']} left out: {row['reason']}" for row in agreement.to_dict("records") if row["reason"]
     ]
     tables = {"tasks": agreement}
-    if products is None or kept.sum() < MIN_TASKS:
-        rule = f"a verdict needs {MIN_TASKS} tasks whose directions agree across halves"
+    if products is None or kept.sum() < MIN_TASKS_FOR_PAIRS:
+        rule = f"a verdict needs {MIN_TASKS_FOR_PAIRS} tasks whose directions agree across halves"
         return AnalysisResult(ANALYSIS.name, table, no_verdict(ANALYSIS.claim, rule, tuple(notes)), tables)
     chosen = np.isin(products.tasks, agreement.loc[kept, "task"])
-    draws = products.mean_draws(chosen)
-    interval = interval_of(
-        float(table["similarity"].mean()), draws, n_groups=products.n_queries, confidence=1 - settings.alpha
-    )
-    decision = decide(interval, supported_when="below", threshold=FEW, alpha=settings.alpha)
-    # Of a mean of FEW or more, from the resamples themselves.
-    p = permutation_p(FEW, draws[~np.isnan(draws)], alternative="greater")
+    shared, ceiling = products.over_ceiling(chosen)
+    interval = ratio_interval(shared, ceiling, n_groups=products.n_queries, confidence=1 - settings.alpha)
+    decision = decide(interval, supported_when="below", threshold=FEW_SHARED, alpha=settings.alpha)
+    # Of a mean of FEW_SHARED or more, from the resamples themselves.
+    beyond = shared.draws - FEW_SHARED * ceiling.draws
+    p = np.nan if interval.reason else permutation_p(0.0, beyond[~np.isnan(beyond)], alternative="greater")
     return AnalysisResult(
         ANALYSIS.name,
         table,
@@ -198,11 +198,11 @@ def _pairs(
         }
         row |= dict.fromkeys(("similarity", "low", "high"), np.nan)
         if products is not None and {first, second} <= kept:
-            a, b = products.tasks.index(first), products.tasks.index(second)
-            value = float(products.cosine[a, b])
-            draws = products.pair_draws(a, b)
-            found = interval_of(value, draws, n_groups=products.n_queries, confidence=1 - settings.alpha)
-            row |= {"similarity": value, "low": found.low, "high": found.high}
+            pair = np.isin(products.tasks, [first, second])
+            found = ratio_interval(
+                *products.over_ceiling(pair), n_groups=products.n_queries, confidence=1 - settings.alpha
+            )
+            row |= {"similarity": found.estimate, "low": found.low, "high": found.high}
         rows.append(row)
     return pd.DataFrame(rows)
 

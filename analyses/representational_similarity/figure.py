@@ -79,6 +79,8 @@ def draw(result: AnalysisResult) -> Figure:
     low, high = verdict.interval
     told = f"mean of directions {verdict.effect:.3f} [{low:.3f}, {high:.3f}]: {verdict.verdict}"
     size = f"{verdict.n} base queries"
+    if np.isnan(verdict.effect):
+        told = f"no mean of directions: {verdict.verdict}"
     if not verdict.n:
         told, size = (
             f"{verdict.verdict}, {verdict.rule}",

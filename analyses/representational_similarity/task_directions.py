@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float
 
 from if_circuits.analyses.shared.labelled_tasks import LabelledTask
 from if_circuits.statistics.bootstrap import bootstrap_draws
+from if_circuits.statistics.ratio import Resampled
 
 _BLOCK = 64
 """Resamples held at a time, since each holds a direction of every task."""
@@ -35,30 +36,21 @@ class DirectionProducts:
     """The same on resampled base queries; a task whose resample lacks a class is NaN there."""
     n_queries: int
 
-    @property
-    def cosine(self) -> Float[np.ndarray, "a b"]:
-        """Squared cosine over its ceiling, for each pair; 1 on the diagonal by construction."""
-        own = np.diagonal(self.estimate)
-        return self.estimate * self.estimate.T / np.outer(own, own)
-
-    def pair_draws(self, a: int, b: int) -> Float[np.ndarray, " resamples"]:
-        """The squared cosine of one pair under each resample."""
-        products = self.draws
-        return products[:, a, b] * products[:, b, a] / (products[:, a, a] * products[:, b, b])
-
-    def mean_draws(self, chosen: Bool[np.ndarray, " tasks"]) -> Float[np.ndarray, " resamples"]:
-        """The mean over pairs of chosen tasks under each resample, as a ratio of means.
+    def over_ceiling(self, chosen: Bool[np.ndarray, " tasks"]) -> tuple[Resampled, Resampled]:
+        """The mean over pairs of chosen tasks of what they share, and that of their ceilings.
 
         Every task counts alike: products are scaled so that all ceilings are 1 in the data as they are. A
         ratio of means is not thrown about by a ceiling that comes near 0 in some resample.
         """
         index = np.flatnonzero(chosen)
         size = np.sqrt(np.abs(np.diagonal(self.estimate)[index]))
-        scaled = self.draws[:, index[:, None], index] / np.outer(size, size)
         first, second = np.triu_indices(len(index), k=1)
+        everything = np.concatenate([self.estimate[None], self.draws])
+        scaled = everything[:, index[:, None], index] / np.outer(size, size)
         own = np.diagonal(scaled, axis1=1, axis2=2)
         shared = (scaled[:, first, second] * scaled[:, second, first]).mean(axis=1)
-        return shared / (own[:, first] * own[:, second]).mean(axis=1)
+        ceiling = (own[:, first] * own[:, second]).mean(axis=1)
+        return Resampled(float(shared[0]), shared[1:]), Resampled(float(ceiling[0]), ceiling[1:])
 
 
 def direction_products(

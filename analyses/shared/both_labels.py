@@ -9,6 +9,7 @@ verdict states the second and whether it differs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -100,7 +101,7 @@ def _comparison(natural: Verdict, found: AnalysisResult | None) -> str:
     if found is None:
         return "no counterfactual labels: the study has no pairs"
     verdict = found.verdict
-    if verdict.n == 0:
+    if math.isnan(verdict.effect):
         return f"no effect on counterfactual labels: {'; '.join(verdict.notes)}"
     low, high = verdict.interval
     differs = (

@@ -56,12 +56,12 @@ def fit_discriminant(X: Float[np.ndarray, "n d"], y: Bool[np.ndarray, " n"]) -> 
     X = X.astype(np.float64)
     positive, negative = X[y].mean(axis=0), X[~y].mean(axis=0)
     within = X - np.where(y[:, None], positive, negative)
-    scale, covariance = shrunk_covariance(within, size=float(np.abs(X).max()))
+    scale, covariance = _within_class_covariance(within, size=float(np.abs(X).max()))
     precision = cho_solve(cho_factor(covariance), np.eye(len(covariance))) / np.outer(scale, scale)
     return Discriminant(precision @ (positive - negative), precision)
 
 
-def shrunk_covariance(
+def _within_class_covariance(
     residuals: Float[np.ndarray, "n d"], *, size: float
 ) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, "d d"]]:
     """Scale of each coordinate, and the shrunk covariance of the residuals in units of it; positive definite.

@@ -21,8 +21,9 @@ from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_ta
 from if_circuits.probes.across_folds import AcrossFolds, fit_across_folds
 from if_circuits.probes.folds import grouped_folds
 
-CS = (1e-3, 1e-2, 1e-1)
-"""Inverse penalties that probes choose from. Wider ranges cost time and gained nothing on planted data."""
+STUDY_CS = (1e-3, 1e-2, 1e-1)
+"""Inverse penalties that a study's probes choose from. Wider ranges cost time and gained nothing on planted
+data."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +138,7 @@ def study_folds(base_queries: Sequence[str], settings: AnalysisSettings) -> Int[
 def fit_specialists(X: Float[np.ndarray, "n d"], rows: ProbingRows) -> AcrossFolds:
     """One probe per task, in the order of `rows.tasks`, trained on the task's rows; it scores those of
     all tasks."""
-    return fit_across_folds(X, rows.labels, fold_of_row=rows.fold_of_row, train=rows.masks(), Cs=CS)
+    return fit_across_folds(X, rows.labels, fold_of_row=rows.fold_of_row, train=rows.masks(), Cs=STUDY_CS)
 
 
 def report_folds(

@@ -17,6 +17,7 @@ from if_circuits.probes.evaluate import balanced_accuracy
 from if_circuits.statistics.auroc import GroupedAuroc, grouped_auroc, stack
 from if_circuits.statistics.bootstrap import Interval, bootstrap_draws, interval_of
 from if_circuits.statistics.permutation import paired_permutation
+from if_circuits.statistics.ratio import Resampled, ratio_interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +124,20 @@ class ScoreTable:
     def interval_from(self, estimate: float, draws: Float[np.ndarray, " resamples"]) -> Interval:
         """Any statistic of the scores, from its value and its draws."""
         return interval_of(estimate, draws, n_groups=self.n_groups, confidence=self.confidence)
+
+    def ratio(self, above: Float[np.ndarray, " scores"], below: Float[np.ndarray, " scores"]) -> Interval:
+        """How far one mean of scores lies above chance, as a share of how far another does.
+
+        NaN, with the reason, where the interval of the second reaches chance (`statistics.ratio`).
+        """
+        return ratio_interval(
+            self._excess(above), self._excess(below), n_groups=self.n_groups, confidence=self.confidence
+        )
+
+    def _excess(self, weights: Float[np.ndarray, " scores"]) -> Resampled:
+        used = weights != 0
+        estimate = float((self.aurocs.estimate[used] - 0.5) @ weights[used])
+        return Resampled(estimate, (self.draws[:, used] - 0.5) @ weights[used])
 
     def p(self, weights: Float[np.ndarray, " scores"], *, threshold: float = 0.0) -> float:
         """Two-sided p of a weighted sum of scores being `threshold`, by inverting its percentile interval."""

@@ -23,11 +23,9 @@ from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.shared.probing import ProbingRows
 from if_circuits.analyses.shared.score_table import Score, score, score_fitted
 from if_circuits.probes.across_folds import fit_across_folds
-from if_circuits.probes.baselines import length_features, token_counts
+from if_circuits.probes.baselines import TEXT_CS, length_features, token_counts
 
 BASELINES = ("majority", "length", "prompt_words", "response_words", "text")
-TEXT_CS = (0.01, 0.1, 1.0)
-"""Inverse penalties to choose from, for log-counts of tokens."""
 
 
 def baseline_scores(source: ActivationSource, rows: ProbingRows) -> list[Score]:

@@ -10,13 +10,14 @@ Compared on the same folds over base queries:
 All layers at `prompt_end` and `last`, all positions at the layer that most folds chose. The claim is
 tested at `last`, at the layer that each fold's other folds choose for the specialists (`layer_choice`).
 Beside the specialists stand, at the layer that most folds chose, those of other methods and at `last` control
-tasks (`probe_controls`); and baselines that see no activation (`text_baselines`).
+tasks (`controls`); and baselines that see no activation (`text_baselines`).
 
 Rule. Effect: mean over tasks of the AUROC of specialist minus general. Supported when its interval over
 base queries lies above 0 and p <= alpha, where p (two-sided) flips the signs of the tasks' differences;
 not supported when the interval lies below 0; else inconclusive, and inconclusive too when the
 specialists' own interval reaches 0.5, for then there is nothing to compare. How universal:
-(leave_one_out - 0.5) / (specialist - 0.5), 1 for one mechanism, 0 for separate ones.
+(leave_one_out - 0.5) / (specialist - 0.5), 1 for one mechanism, 0 for separate ones; none where the
+specialists' interval reaches 0.5.
 """
 
 from __future__ import annotations
@@ -39,7 +40,13 @@ from if_circuits.analyses.base import (
 )
 from if_circuits.analyses.shared.both_labels import on_both_labels
 from if_circuits.analyses.shared.layer_choice import LayerChoice, choose_layers
-from if_circuits.analyses.shared.probing import CS, ProbingRows, left_out_rows, probing_rows, report_folds
+from if_circuits.analyses.shared.probing import (
+    STUDY_CS,
+    ProbingRows,
+    left_out_rows,
+    probing_rows,
+    report_folds,
+)
 from if_circuits.analyses.shared.score_table import (
     Score,
     ScoreTable,
@@ -95,7 +102,7 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings) -> AnalysisRe
         for layer in source.layers if position in ANCHORS else (choice.usual,):
             X = here.features(source, layer)
             found = _Fitted(
-                fit_across_folds(X, here.labels, fold_of_row=here.fold_of_row, train=equal, Cs=CS),
+                fit_across_folds(X, here.labels, fold_of_row=here.fold_of_row, train=equal, Cs=STUDY_CS),
                 fit_across_folds(X, here.labels, fold_of_row=here.fold_of_row, train=everyone, Cs=[_LARGE_C]),
             )
             scores += found.scores(here, layer)
@@ -229,13 +236,9 @@ def _judge(
     if not specialist.low > 0.5:
         decision = replace(decision, verdict="inconclusive")
         notes.insert(0, f"specialists are not above chance: {specialist.low:.3f} to {specialist.high:.3f}")
-    else:
-        estimate, draws = reported.aurocs.estimate - 0.5, reported.draws - 0.5
-        ratio = reported.interval_from(
-            float(estimate @ mean["leave_one_out"] / (estimate @ mean["specialist"])),
-            (draws @ mean["leave_one_out"]) / (draws @ mean["specialist"]),
-        )
-        notes.append(f"universality ratio {ratio.estimate:.2f} ({ratio.low:.2f} to {ratio.high:.2f})")
+    ratio = reported.ratio(mean["leave_one_out"], mean["specialist"])
+    shown = f"universality ratio {ratio.estimate:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
+    notes.append(f"universality: {ratio.reason}" if ratio.reason else shown)
     return differences, make_verdict(ANALYSIS.claim, decision, interval, p=p, notes=(*notes, *rows.notes()))
 
 

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.shared.decodability import layer_p_values
 from if_circuits.analyses.shared.method_scores import method_score
-from if_circuits.analyses.shared.probing import CS, ProbingRows
+from if_circuits.analyses.shared.probing import STUDY_CS, ProbingRows
 from if_circuits.analyses.shared.score_table import Score, ScoreTable, score_of
 from if_circuits.probes.across_folds import fit_across_folds
 from if_circuits.probes.control import control_tasks
@@ -49,7 +49,7 @@ def control_scores(
         labels = control_tasks(rows.labels[own], queries, n_controls=N_CONTROLS, seed=settings.seed)
         folds = folds_within_groups(queries, n_folds=rows.n_folds, seed=settings.seed, texts=rows.texts[own])
         fits = fit_across_folds(
-            X[own], labels, fold_of_row=folds, train=np.ones(labels.shape, dtype=bool), Cs=CS
+            X[own], labels, fold_of_row=folds, train=np.ones(labels.shape, dtype=bool), Cs=STUDY_CS
         )
         for column in range(labels.shape[1]):
             n_train = float(fits.n[column].mean())

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-MIN_TASKS = 3
+MIN_TASKS_FOR_A_MEAN = 3
 """Fewer tasks with a row space say nothing of row spaces in general."""
 MIN_ROWS = 20
 """Fewer constrained responses or twins in a half give no usable share of variance."""
@@ -103,10 +103,12 @@ def run(source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult:
     table["n_over_d"] = table["n"] / 2 / fits[0].background.shape[1]
 
     effects = table["effect"].dropna().to_numpy(dtype=np.float64)
-    notes = [f"geometric mean over {len(effects)} of {len(rows)} tasks, at least {MIN_TASKS} needed"]
+    notes = [
+        f"geometric mean over {len(effects)} of {len(rows)} tasks, at least {MIN_TASKS_FOR_A_MEAN} needed"
+    ]
     notes += [f"{row['task']} left out: {row['reason']}" for row in rows if row["reason"]]
-    if len(effects) < MIN_TASKS:
-        rule = f"a verdict needs {MIN_TASKS} tasks with a row space"
+    if len(effects) < MIN_TASKS_FOR_A_MEAN:
+        rule = f"a verdict needs {MIN_TASKS_FOR_A_MEAN} tasks with a row space"
         return AnalysisResult(ANALYSIS.name, table, no_verdict(ANALYSIS.claim, rule, tuple(notes)))
     estimate, pooled = float(np.log(effects).mean()), np.mean(draws, axis=0)
     interval = _exponential(estimate, pooled, n_groups=len(halves), alpha=settings.alpha)
@@ -211,6 +213,8 @@ def _measure(
             .sum(axis=2)
         )
         per_query = membership @ squares
+        if per_query.sum(axis=0).min() <= 1e-12 * np.square(X).sum():
+            return "responses of one kind do not vary in the row space or in a random one: no ratio of shares"
         inside.append(per_query[:, 0])
         outside.append(per_query[:, 1:].T.reshape(*controls.shape[:2], -1))
         total.append(membership @ np.square(X).sum(axis=1))

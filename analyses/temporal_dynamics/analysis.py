@@ -45,9 +45,10 @@ from if_circuits.analyses.shared.both_labels import on_both_labels
 from if_circuits.analyses.shared.layer_choice import LayerChoice, choose_layers, specialists_at
 from if_circuits.analyses.shared.probing import ProbingRows, left_out_rows, probing_rows
 from if_circuits.analyses.shared.score_table import Score, ScoreTable, score, score_table, task_p
-from if_circuits.analyses.shared.text_baselines import TEXT_CS, text_score
+from if_circuits.analyses.shared.text_baselines import text_score
 from if_circuits.analyses.temporal_dynamics.figure import draw
 from if_circuits.plotting.style import ordered_tasks
+from if_circuits.probes.baselines import TEXT_CS
 from if_circuits.statistics.correction import holm
 from if_circuits.statistics.verdicts import decide
 

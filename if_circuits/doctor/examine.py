@@ -17,6 +17,7 @@ from if_circuits.doctor.template import check_bos, check_generation_prompt, chec
 from if_circuits.doctor.tokens import check_eos, check_pad, check_vocabulary
 from if_circuits.errors import InputError
 from if_circuits.models.devices import check_device
+from if_circuits.models.hub import UnknownModel
 from if_circuits.models.loading import LoadedModel, load_model, locate
 from if_circuits.models.presets import DType
 from if_circuits.models.reading import reading
@@ -78,6 +79,8 @@ def examine(
         tell("loads")
         try:
             model = load_model(model, device=device, dtype=dtype, device_map=device_map)
+        except UnknownModel:
+            raise
         except Exception as error:
             return Diagnosis(str(model), (Check("loads", "fail", _reason(error)),))
     with reading(model):

@@ -30,6 +30,7 @@ from if_circuits.probes.solver.newton import minimise
 from if_circuits.probes.solver.spectrum import SMALL
 from if_circuits.probes.solver.standardise import Design
 from if_circuits.statistics.auroc import auroc, resampled_auroc
+from if_circuits.threads import one_thread
 
 ISOTROPIC_CS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """Inverse penalties to choose from, for activations in units of their features' median deviation."""
@@ -82,6 +83,7 @@ class Inlp:
     name: str = "INLP"
 
     @fits
+    @one_thread
     def fit(
         self,
         X: Float[np.ndarray, "n d"],

@@ -11,6 +11,7 @@ from if_circuits.erasure.base import erasure_method
 from if_circuits.erasure.fits import fits
 from if_circuits.erasure.labelled import checked
 from if_circuits.interventions.fitted import FittedErasure
+from if_circuits.threads import one_thread
 
 
 @erasure_method("leace")
@@ -29,11 +30,12 @@ class Leace:
     """
 
     shrinkage: bool = True
-    """Shrink the covariance of the activations (see `shrunk_covariance`); the guarantee holds either way,
+    """Shrink the covariance of the activations as the authors' package does; the guarantee holds either way,
     but without it n near d makes the change arbitrarily large."""
     name: str = "LEACE"
 
     @fits
+    @one_thread
     def fit(
         self,
         X: Float[np.ndarray, "n d"],
@@ -51,7 +53,7 @@ class Leace:
         centred = X - mean
         covariance = centred.T @ centred / (len(X) - 1)
         if self.shrinkage:
-            covariance = shrunk_covariance(centred.T @ centred / len(X), n=len(X))
+            covariance = _optimally_shrunk(centred.T @ centred / len(X), n=len(X))
         values, vectors = np.linalg.eigh(covariance)
         kept = values > max(values[-1], 0.0) * len(values) * np.finfo(np.float64).eps
         values, vectors = values[kept], vectors[:, kept]
@@ -66,7 +68,7 @@ class Leace:
         )
 
 
-def shrunk_covariance(covariance: Float[np.ndarray, "d d"], *, n: int) -> Float[np.ndarray, "d d"]:
+def _optimally_shrunk(covariance: Float[np.ndarray, "d d"], *, n: int) -> Float[np.ndarray, "d d"]:
     """Optimal linear shrinkage towards a multiple of the identity (Bodnar, Gupta and Parolya 2014, eq. 4.3).
 
     `covariance` is the sample covariance of n rows with divisor n.

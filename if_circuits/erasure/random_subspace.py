@@ -14,6 +14,7 @@ from if_circuits.erasure.labelled import checked
 from if_circuits.errors import InputError
 from if_circuits.interventions.fitted import FittedSubspace
 from if_circuits.interventions.subspace import Subspace
+from if_circuits.threads import one_thread
 
 STEEPEST = 40.0
 """Largest exponent of the eigenvalues that is tried in matching a variance."""
@@ -66,6 +67,7 @@ def captured_variance(subspace: Subspace, X: Float[np.ndarray, "n d"]) -> float:
     return float(subspace.coordinates(X).var(axis=0).sum())
 
 
+@one_thread
 def variance_matched_subspaces(
     X: Float[np.ndarray, "n d"],
     *,

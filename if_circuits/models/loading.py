@@ -23,6 +23,7 @@ from if_circuits.models.chat import ChatTokenizer, has_system_role
 from if_circuits.models.checkpoint import check_checkpoint
 from if_circuits.models.devices import check_device, check_device_map, only_device
 from if_circuits.models.fingerprint import fingerprint
+from if_circuits.models.hub import check_on_hub
 from if_circuits.models.presets import DType, ModelPreset, find_preset, presets
 
 if TYPE_CHECKING:
@@ -186,6 +187,8 @@ def _load(
     source, local = locate(name)
     if local:
         check_checkpoint(Path(source))
+    else:
+        check_on_hub(name, source=source)
     precision = dtype or (preset.dtype if preset else "float32")
     if precision not in _DTYPES:
         raise InputError(f"dtype {precision!r} is not one of {', '.join(_DTYPES)}")

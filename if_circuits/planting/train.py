@@ -4,7 +4,7 @@ K --out DIR`.
 While the model reads a response, one coordinate of the residual stream is set from outside, and the model
 learns the response that belongs to that setting (interchange intervention training: Geiger et al. 2022); left
 alone, a regression holds the coordinates where the mechanism puts them. So the model comes to read its gates
-and to write them. `mechanism` says what is planted, `planted_corpus` what is learnt from.
+and to write them. `mechanism` says what is planted, `corpus` what is learnt from.
 """
 
 from __future__ import annotations

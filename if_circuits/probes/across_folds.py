@@ -16,11 +16,12 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from if_circuits.errors import InputError
-from if_circuits.probes.linear import LinearProbe
 from if_circuits.probes.logistic import LogisticFits, fit_logistic
+from if_circuits.threads import one_thread
 
-CS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-"""Inverse penalties to choose from on standardised features, from very heavy to hardly any."""
+DEFAULT_CS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+"""Inverse penalties to choose from on standardised features, from very heavy to hardly any. The analyses of a
+study choose from fewer (`analyses.shared.probing.STUDY_CS`)."""
 SELECTION_TOLERANCE = 1e-3
 """Enough to rank penalties; the fits that are kept are solved to `fit_logistic`'s own tolerance."""
 
@@ -61,22 +62,15 @@ class AcrossFolds:
         reasons = self.fits.reasons[p * self.n_folds : (p + 1) * self.n_folds]
         return tuple(f"fold {f}: {reason}" for f, reason in enumerate(reasons) if reason)
 
-    def probe(self, p: int, fold: int) -> LinearProbe:
-        """Probe p as fitted with one fold held out."""
-        return LinearProbe.from_fit(self.fits, p * self.n_folds + fold)
 
-    def rescore(self, X: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n p"]:
-        """Out-of-fold scores of other activations of the same rows, e.g. with something erased."""
-        return _held_out_scores(X, self.fits, self.fold_of_row, self.n_folds)
-
-
+@one_thread
 def fit_across_folds(
     X: Float[np.ndarray, "n d"],
     y: Bool[np.ndarray, " n *p"],
     *,
     fold_of_row: Int[np.ndarray, " n"],
     train: Bool[np.ndarray, "n p"] | Float[np.ndarray, "n p"],
-    Cs: Sequence[float] = CS,
+    Cs: Sequence[float] = DEFAULT_CS,
     standardise: bool = True,
 ) -> AcrossFolds:
     """Fit every probe once per held-out fold and score all rows with the fit that held them out.
@@ -136,6 +130,7 @@ def _fit_same_rows(
     )
 
 
+@one_thread
 def choose_penalties(
     X: Float[np.ndarray, "n d"],
     y: Bool[np.ndarray, " n"],

@@ -1,4 +1,4 @@
-"""What a probe must beat: predictors of the same labels, on the same folds, that see no activations."""
+"""What a probe must beat: features of the text alone, and the probe of its tokens on the same folds."""
 
 from __future__ import annotations
 
@@ -7,55 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
-from if_circuits.errors import InputError
-from if_circuits.probes.evaluate import OutOfFold, out_of_fold, out_of_fold_by
-from if_circuits.probes.linear import LinearProbe
+from if_circuits.probes.evaluate import OutOfFold, out_of_fold
 
-TEXT_CS = (1e-2, 1e-1, 1.0, 10.0)
-"""Inverse penalties for unscaled log-counts."""
-
-
-def majority(
-    y: Bool[np.ndarray, " n"],
-    groups: Shaped[np.ndarray, " n"] | Sequence[str],
-    *,
-    n_folds: int,
-    seed: int,
-    keep: Bool[np.ndarray, " n"] | None = None,
-) -> OutOfFold:
-    """Every row of a fold scores the training rows' log-odds: AUROC and balanced accuracy are 0.5."""
-    nothing = np.zeros((len(y), 1))
-    return out_of_fold_by(_log_odds, nothing, y, groups, n_folds=n_folds, seed=seed, keep=keep)
-
-
-def _log_odds(
-    X: Float[np.ndarray, "n d"],
-    y: Bool[np.ndarray, " n"],
-    /,
-    *,
-    groups: Shaped[np.ndarray, " n"],  # noqa: ARG001  (of the protocol)
-    seed: int,  # noqa: ARG001
-) -> LinearProbe:
-    if y.all() or not y.any():
-        raise InputError(f"log-odds need both classes, got {int(y.sum())} positive of {len(y)} rows")
-    d, share = X.shape[1], float(y.mean())
-    return LinearProbe(
-        weight=np.zeros(d), bias=float(np.log(share) - np.log1p(-share)), mean=np.zeros(d), scale=np.ones(d),
-        C=float("nan"), converged=True, n=len(y), n_over_d=len(y) / d,
-    )  # fmt: skip
-
-
-def length(
-    n_tokens: Int[np.ndarray, " n"],
-    y: Bool[np.ndarray, " n"],
-    groups: Shaped[np.ndarray, " n"] | Sequence[str],
-    *,
-    n_folds: int,
-    seed: int,
-    keep: Bool[np.ndarray, " n"] | None = None,
-) -> OutOfFold:
-    """The probe of `length_features`."""
-    return out_of_fold(length_features(n_tokens), y, groups, n_folds=n_folds, seed=seed, keep=keep)
+TEXT_CS = (0.01, 0.1, 1.0)
+"""Inverse penalties to choose from, for log-counts of tokens, which are not scaled."""
 
 
 def length_features(n_tokens: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n 3"]:
@@ -64,6 +19,7 @@ def length_features(n_tokens: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n 3"]
     return np.stack([tokens, tokens**2, np.log1p(tokens)], axis=1)
 
 
+@one_thread
 def bag_of_tokens(
     texts: Sequence[Sequence[Sequence[int]]],
     y: Bool[np.ndarray, " n"],

@@ -10,10 +10,11 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from if_circuits.errors import InputError
 from if_circuits.inputs import as_array, as_groups, as_labels
-from if_circuits.probes.across_folds import CS, fit_across_folds
+from if_circuits.probes.across_folds import DEFAULT_CS, fit_across_folds
 from if_circuits.probes.base import ProbeMethod
 from if_circuits.probes.folds import grouped_folds
 from if_circuits.statistics.auroc import auroc
+from if_circuits.threads import one_thread
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,7 @@ class OutOfFold:
     """What could not be fitted or did not converge, fold by fold."""
 
 
+@one_thread
 def out_of_fold(
     X: Float[np.ndarray, "n d"],
     y: Bool[np.ndarray, " n"],
@@ -47,7 +49,7 @@ def out_of_fold(
     *,
     n_folds: int,
     seed: int,
-    Cs: Sequence[float] = CS,
+    Cs: Sequence[float] = DEFAULT_CS,
     keep: Bool[np.ndarray, " n"] | None = None,
     standardise: bool = True,
 ) -> OutOfFold:
@@ -97,6 +99,7 @@ def out_of_fold(
     )  # fmt: skip
 
 
+@one_thread
 def out_of_fold_by(
     method: ProbeMethod,
     X: Float[np.ndarray, "n d"],
@@ -116,6 +119,7 @@ def out_of_fold_by(
     return fit_by_fold(method, X, y, groups, fold_of_row=folds, seed=seed, used=used)
 
 
+@one_thread
 def fit_by_fold(
     method: ProbeMethod,
     X: Float[np.ndarray, "n d"],

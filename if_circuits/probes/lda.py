@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.linalg import cho_factor, cho_solve
 from sklearn.covariance import ledoit_wolf_shrinkage
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from if_circuits.errors import InputError
 from if_circuits.probes.linear import LinearProbe
 
 
-def fit_lda(
-    X: Float[np.ndarray, "n d"], y: Bool[np.ndarray, " n"], *, shrinkage: float | None = None
-) -> LinearProbe:
+def fit_lda(X: Float[np.ndarray, "n d"], y: Bool[np.ndarray, " n"]) -> LinearProbe:
     """Log-odds of two Gaussians with a common covariance, on features standardised over all rows.
 
-    The pooled within-class covariance S becomes (1 - shrinkage) S + shrinkage tr(S)/d I; without a
-    value, Ledoit and Wolf's (2004) estimate for the centred rows. Constant features are ignored. Raises
-    InputError when a class is missing, no feature varies, or a shrinkage of 0 leaves the covariance singular.
+    This is scikit-learn's estimator, with one amount of shrinkage for both classes: that of Ledoit and Wolf
+    (2004) for the rows about the mean of their class. Its own choice ("auto") is another for each class.
+    Constant features are ignored. Raises InputError when a class is missing, no feature varies, or none
+    varies within a class.
     """
     X, y = np.asarray(X, dtype=np.float64), np.asarray(y)
     if y.all() or not y.any():
@@ -29,25 +28,19 @@ def fit_lda(
         raise InputError(f"no feature varies over the {len(X)} rows, so there is nothing to tell classes by")
     scale = np.where(varying, scale, 1.0)
     Z = ((X - mean) / scale)[:, varying]
-    above, below = Z[y].mean(axis=0), Z[~y].mean(axis=0)
-    residual = Z - np.where(y[:, None], above, below)
-    if shrinkage is None:
-        shrinkage = float(ledoit_wolf_shrinkage(residual, assume_centered=True))
-    covariance = (1.0 - shrinkage) * (residual.T @ residual) / len(Z)
-    covariance[np.diag_indices_from(covariance)] += shrinkage * np.mean(residual**2)
-    try:
-        solution = cho_solve(cho_factor(covariance), above - below)
-    except np.linalg.LinAlgError as error:
+    residual = Z - np.where(y[:, None], Z[y].mean(axis=0), Z[~y].mean(axis=0))
+    if np.abs(residual).max() <= len(X) * np.finfo(np.float64).eps:
         raise InputError(
-            f"the covariance of {len(X)} rows of {X.shape[1]} features is singular with shrinkage "
-            f"{shrinkage}; leave shrinkage out to have it estimated"
-        ) from error
+            f"no feature varies within a class over the {len(X)} rows, so there is no covariance to weigh "
+            "them by; the probe mean_difference needs none"
+        )
+    shrinkage = float(ledoit_wolf_shrinkage(residual, assume_centered=True))
+    fitted = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage).fit(Z, y)
     weight = np.zeros(X.shape[1])
-    weight[varying] = solution
-    share = y.mean()
+    weight[varying] = fitted.coef_[0]
     return LinearProbe(
         weight=weight,
-        bias=float(np.log(share) - np.log1p(-share) - solution @ (above + below) / 2),
+        bias=float(fitted.intercept_[0]),
         mean=mean,
         scale=scale,
         C=float("nan"),

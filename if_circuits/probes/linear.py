@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 
 from if_circuits.errors import InputError
 from if_circuits.probes.logistic import LogisticFits, fit_logistic
+from if_circuits.threads import one_thread
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +58,7 @@ class LinearProbe:
         return normal / length if length > 0 else normal
 
 
+@one_thread
 def fit_linear_probe(
     X: Float[np.ndarray, "n d"], y: Bool[np.ndarray, " n"], *, C: float, standardise: bool = True
 ) -> LinearProbe:

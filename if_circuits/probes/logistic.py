@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 
 from if_circuits.errors import InputError
 from if_circuits.probes.solver.batches import Rule, solve_all
+from if_circuits.threads import one_thread
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +61,7 @@ class LogisticFits:
         return cls(*arrays, reasons=tuple(reason for part in parts for reason in part.reasons))
 
 
+@one_thread
 def fit_logistic(
     X: Float[np.ndarray, "n d"],
     labels: Bool[np.ndarray, "n m"],

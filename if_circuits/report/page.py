@@ -33,7 +33,7 @@ class ReportContent:
     responses: pd.DataFrame
     """Verified responses."""
     compliance: pd.DataFrame
-    """As `compliance.compliance_table` gives it."""
+    """As `analyses.compliance.analysis.compliance_table` gives it."""
     results: Mapping[str, AnalysisResult]
     figures: Mapping[str, bytes]
     """PNG by name: one named after each analysis, and `compliance`."""

@@ -1,1 +1,1 @@
-"""How similar two sets of activations are: SVCCA, PWCCA, linear CKA and principal angles, debiased."""
+"""How similar two sets of activations are: PWCCA, linear CKA and principal angles, debiased."""

@@ -9,9 +9,6 @@ all of them carry the same noise:
 - ceiling: what A and B could reach: the geometric mean of debiased (A1, A2) and debiased (B1, B2), as in
   the correction for attenuation (Spearman 1904);
 - ratio: debiased over ceiling, 1 for one representation seen twice through noise.
-
-For an interval of these numbers leave groups out (`statistics.jackknife` with `PairedHalves.only`): a
-bootstrap would draw groups twice, and rows that occur twice in both representations make them look alike.
 """
 
 from collections.abc import Sequence
@@ -25,6 +22,7 @@ from if_circuits.similarity.halves import PairedHalves
 from if_circuits.similarity.measures import MEASURES, Measure, ReducedMeasure
 from if_circuits.similarity.reduction import Reduced, default_components, reduce
 from if_circuits.statistics.permutation import permutation_p
+from if_circuits.threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -50,21 +48,7 @@ class Similarity:
     """Groups (base queries) behind the comparison."""
 
 
-def compare(
-    first: str,
-    second: str,
-    *,
-    halves: PairedHalves,
-    measure: Measure,
-    k: int | None = None,
-    n_permutations: int = 200,
-    seed: int,
-) -> Similarity:
-    """Similarity of two of the paired tasks; see `compare_all`."""
-    pair = halves.of_tasks([first, second])
-    return compare_all(pair, measure=measure, k=k, n_permutations=n_permutations, seed=seed)[first, second]
-
-
+@one_thread
 def compare_all(
     halves: PairedHalves,
     *,
@@ -75,8 +59,18 @@ def compare_all(
 ) -> dict[tuple[str, str], Similarity]:
     """Similarity of every pair of tasks, in the order in which they were paired.
 
-    `k` principal components are kept, by default a tenth of the groups (1 to 32). The same seed shuffles
-    the groups alike when some are left out. Raises ValueError on activations that are not finite.
+    `k` principal components are kept, by default a tenth of the groups (1 to 32). Raises ValueError on
+    activations that are not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> X = np.random.default_rng(0).standard_normal((40, 8)).repeat(4, axis=0)
+        >>> groups = dict.fromkeys(("topic", "register"), np.arange(160) // 4)
+        >>> halves = ifc.pair_halves({"topic": X, "register": 2 * X}, groups, seed=0)
+        >>> found = ifc.compare_all(halves, measure="cka", n_permutations=50, seed=0)
+        >>> round(found["topic", "register"].ratio, 6)
+        1.0
     """
     n = len(halves.groups)
     components = default_components(n) if k is None else k

@@ -4,11 +4,13 @@ Within a group (base query) a task's rows are split at random into two halves, a
 What the two halves of a task have in common is what can be known of it at all.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Float, Int, Shaped
+
+from if_circuits.threads import one_thread
 
 _MIN_GROUPS = 4
 """The fewest rows for which the unbiased HSIC is defined."""
@@ -22,26 +24,13 @@ class PairedHalves:
     """Names of the groups, in the order of the rows below."""
     activations: Mapping[str, tuple[Float[np.ndarray, "groups d"], Float[np.ndarray, "groups d"]]]
     """Two halves per task; row i of each belongs to group i."""
-    places: Int[np.ndarray, " groups"]
-    """Number of each group among all groups that were paired."""
-    n_paired: int
-    """How many groups were paired, before `only`."""
-
-    def only(self, kept: Bool[np.ndarray, " groups"]) -> "PairedHalves":
-        """The same with some of the groups; the split into halves stays as it is."""
-        activations = {name: (one[kept], other[kept]) for name, (one, other) in self.activations.items()}
-        return replace(self, groups=self.groups[kept], places=self.places[kept], activations=activations)
-
-    def of_tasks(self, names: Sequence[str]) -> "PairedHalves":
-        """The same for some of the tasks, in the given order."""
-        return replace(self, activations={name: self.activations[name] for name in names})
 
     def shuffles(self, n: int, *, seed: int) -> Int[np.ndarray, "n groups"]:
-        """Random orders of the groups. Leaving groups out leaves the order of the others as it was."""
-        noise = np.random.default_rng(seed).random((n, self.n_paired))
-        return np.argsort(noise[:, self.places], axis=1)
+        """Random orders of the groups."""
+        return np.argsort(np.random.default_rng(seed).random((n, len(self.groups))), axis=1)
 
 
+@one_thread
 def pair_halves(
     activations: Mapping[str, Float[np.ndarray, "rows d"]],
     groups: Mapping[str, Shaped[np.ndarray, " rows"]],
@@ -52,6 +41,14 @@ def pair_halves(
 
     Uses the groups that have at least two rows in every task. Raises ValueError for fewer than four such
     groups and for rows that are not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> X, queries = np.random.default_rng(0).standard_normal((80, 8)), np.arange(80) // 4
+        >>> groups = {"topic": queries, "register": queries}
+        >>> len(ifc.pair_halves({"topic": X, "register": -X}, groups, seed=0).groups)
+        20
     """
     common = _common_groups(groups)
     if len(common) < _MIN_GROUPS:
@@ -61,7 +58,7 @@ def pair_halves(
         )
     rng = np.random.default_rng(seed)
     halves = {name: _split(X, groups[name], common, rng) for name, X in activations.items()}
-    return PairedHalves(common, halves, np.arange(len(common)), len(common))
+    return PairedHalves(common, halves)
 
 
 def _common_groups(groups: Mapping[str, Shaped[np.ndarray, " rows"]]) -> Shaped[np.ndarray, " groups"]:

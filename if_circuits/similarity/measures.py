@@ -1,13 +1,12 @@
-"""Three measures of how alike two representations of the same rows are, each between 0 and 1 (CKA slightly
+"""Two measures of how alike two representations of the same rows are, each between 0 and 1 (CKA slightly
 below 0).
 
-- SVCCA (Raghu et al. 2017): mean canonical correlation of the leading principal components;
 - PWCCA (Morcos et al. 2018): canonical correlations weighted by how much of the first representation each
   canonical direction accounts for;
 - linear CKA (Kornblith et al. 2019) with the unbiased estimate of HSIC (Song et al. 2012, eq. 5).
 
-Raw values are biased: use `compare`. Each measure also takes many orders of the second representation's
-rows at once, because a permutation null needs little more than one product of small matrices per order.
+Raw values are biased: use `compare_all`. Each measure takes many orders of the second representation's rows
+at once, because a permutation null needs little more than one product of small matrices per order.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -17,9 +16,9 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
-from if_circuits.similarity.reduction import Reduced, reduce
+from if_circuits.similarity.reduction import Reduced
 
-Measure = Literal["svcca", "pwcca", "cka"]
+Measure = Literal["pwcca", "cka"]
 ReducedMeasure = Callable[[Reduced, Reduced, Int[np.ndarray, "orders n"]], Float[np.ndarray, " orders"]]
 """Measures x against y with the rows of y in each of the given orders."""
 
@@ -27,71 +26,13 @@ _MAX_NUMBERS = 2_000_000
 """Numbers of reordered rows held at a time (16 MB)."""
 
 
-def svcca(X: Float[np.ndarray, "n d"], Y: Float[np.ndarray, "n e"], *, k: int) -> float:
-    """Mean canonical correlation of k principal components of each (Raghu et al. 2017, section 2.1).
+def pwcca(x: Reduced, y: Reduced, orders: Int[np.ndarray, "orders n"]) -> Float[np.ndarray, " orders"]:
+    """Projection-weighted canonical correlation under each order of y's rows.
 
-    Rows of X and Y belong together. Invariant to orthogonal maps and scaling of either, and where k is the
-    full rank to every invertible linear map. NaN for constant activations.
-
-    Example:
-        >>> import numpy as np
-        >>> import if_circuits as ifc
-        >>> X = np.random.default_rng(0).standard_normal((100, 8))
-        >>> round(ifc.svcca(X, 2 * X[:, ::-1], k=8), 6)
-        1.0
+    Weights come from x: canonical variate h has weight sum_j |<h, x_j>| over the coordinates x_j of x, so the
+    measure is not symmetric and depends on the coordinates of x, though not on those of y (where nothing of
+    its rank is cut). NaN for constant activations. Source: Morcos et al. 2018, section 3.2.
     """
-    return _as_they_are(reduced_svcca, X, Y, k)
-
-
-def pwcca(X: Float[np.ndarray, "n d"], Y: Float[np.ndarray, "n e"], *, k: int) -> float:
-    """Projection-weighted canonical correlation of k principal components (Morcos et al. 2018, section 3.2).
-
-    Weights come from X: canonical variate h has weight sum_j |<h, x_j>| over the coordinates x_j of X, so
-    the measure is not symmetric and depends on the coordinates of X, though not on those of Y (where k is
-    Y's full rank). NaN for constant activations.
-
-    Example:
-        >>> import numpy as np
-        >>> import if_circuits as ifc
-        >>> X = np.random.default_rng(0).standard_normal((100, 8))
-        >>> round(ifc.pwcca(X, 2 * X[:, ::-1], k=8), 6)
-        1.0
-    """
-    return _as_they_are(reduced_pwcca, X, Y, k)
-
-
-def linear_cka(X: Float[np.ndarray, "n d"], Y: Float[np.ndarray, "n e"], *, k: int) -> float:
-    """Linear centred kernel alignment of k principal components, from unbiased HSIC (Song et al. 2012, eq.
-    5).
-
-    Symmetric; invariant to orthogonal maps and isotropic scaling of either, not to other linear maps. Its
-    mean is 0 for independent rows, so single values may be negative. Needs four rows or more, else NaN, as
-    for constant activations.
-
-    Example:
-        >>> import numpy as np
-        >>> import if_circuits as ifc
-        >>> X = np.random.default_rng(0).standard_normal((100, 8))
-        >>> round(ifc.linear_cka(X, 2 * X[:, ::-1], k=8), 6)
-        1.0
-    """
-    return _as_they_are(reduced_cka, X, Y, k)
-
-
-def reduced_svcca(
-    x: Reduced, y: Reduced, orders: Int[np.ndarray, "orders n"]
-) -> Float[np.ndarray, " orders"]:
-    """`svcca` of reduced activations under each order of y's rows."""
-    if _is_empty(x, y):
-        return np.full(len(orders), np.nan)
-    values = [_bounded(np.linalg.svd(c, compute_uv=False)) for c in _products(x.basis, y.basis, orders)]
-    return np.concatenate(values).mean(axis=1)
-
-
-def reduced_pwcca(
-    x: Reduced, y: Reduced, orders: Int[np.ndarray, "orders n"]
-) -> Float[np.ndarray, " orders"]:
-    """`pwcca` of reduced activations under each order of y's rows."""
     if _is_empty(x, y):
         return np.full(len(orders), np.nan)
     values: list[Float[np.ndarray, " block"]] = []
@@ -103,8 +44,13 @@ def reduced_pwcca(
     return np.concatenate(values)
 
 
-def reduced_cka(x: Reduced, y: Reduced, orders: Int[np.ndarray, "orders n"]) -> Float[np.ndarray, " orders"]:
-    """`linear_cka` of reduced activations under each order of y's rows."""
+def linear_cka(x: Reduced, y: Reduced, orders: Int[np.ndarray, "orders n"]) -> Float[np.ndarray, " orders"]:
+    """Linear centred kernel alignment under each order of y's rows.
+
+    Symmetric; invariant to orthogonal maps and isotropic scaling of either, not to other linear maps. From
+    unbiased HSIC (Song et al. 2012, eq. 5), so its mean is 0 for independent rows and single values may be
+    negative. NaN for fewer than four rows and for constant activations.
+    """
     n = len(x.basis)
     if _is_empty(x, y) or n < 4:
         return np.full(len(orders), np.nan)
@@ -114,9 +60,7 @@ def reduced_cka(x: Reduced, y: Reduced, orders: Int[np.ndarray, "orders n"]) -> 
     return _unbiased_hsic(X, Y, orders) / np.sqrt(own) if own > 0 else np.full(len(orders), np.nan)
 
 
-MEASURES: Mapping[Measure, ReducedMeasure] = MappingProxyType(
-    {"svcca": reduced_svcca, "pwcca": reduced_pwcca, "cka": reduced_cka}
-)
+MEASURES: Mapping[Measure, ReducedMeasure] = MappingProxyType({"pwcca": pwcca, "cka": linear_cka})
 
 
 def _products(
@@ -142,14 +86,6 @@ def _unbiased_hsic(
     trace = np.concatenate([np.square(c).sum(axis=(1, 2)) for c in _products(X, Y, orders)]) - paired
     sums = lengths_x.sum() * lengths_y.sum() / ((n - 1) * (n - 2))
     return trace + sums - 2 / (n - 2) * paired
-
-
-def _as_they_are(
-    measure: ReducedMeasure, X: Float[np.ndarray, "n d"], Y: Float[np.ndarray, "n e"], k: int
-) -> float:
-    if len(X) != len(Y):
-        raise ValueError(f"rows must belong together, got {len(X)} and {len(Y)}")
-    return float(measure(reduce(X, k=k), reduce(Y, k=k), np.arange(len(X))[None])[0])
 
 
 def _is_empty(x: Reduced, y: Reduced) -> bool:

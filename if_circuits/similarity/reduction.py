@@ -1,7 +1,7 @@
 """Principal components: what every similarity is computed on, few against the number of rows.
 
 With n rows and d dimensions, canonical correlations of pure noise approach 1 as d approaches n. Keeping k
-<< n components bounds that bias; the permutation null of `compare` removes the rest.
+<< n components bounds that bias; the permutation null of `compare_all` removes the rest.
 """
 
 from dataclasses import dataclass

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from if_circuits.threads import one_thread
+
 _MAX_WEIGHTS = 2_000_000
 """Row weights held at a time (16 MB): memory does not grow with the number of resamples."""
 
@@ -32,6 +34,8 @@ class Interval:
     n_resamples: int = 0
     n_degenerate: int = 0
     """Resamples on which the statistic was undefined, such as an AUROC of a single class."""
+    reason: str = ""
+    """Why there is no estimate, where that is known."""
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -43,6 +47,7 @@ Statistic = Callable[[Float[np.ndarray, "resamples n"]], Float[np.ndarray, "resa
 """Row weights of several resamples in, one value (or one array of values) per resample out."""
 
 
+@one_thread
 def cluster_bootstrap(
     groups: Shaped[np.ndarray, " n"],
     statistic: Statistic,
@@ -78,6 +83,7 @@ def cluster_bootstrap(
     return interval_of(float(estimate[0]), draws, n_groups=len(np.unique(groups)), confidence=confidence)
 
 
+@one_thread
 def bootstrap_draws(
     groups: Shaped[np.ndarray, " n"], statistic: Statistic, *, n_resamples: int = 1000, seed: int
 ) -> Float[np.ndarray, "resamples *shape"]:

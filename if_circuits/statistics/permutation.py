@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from scipy import stats
 
+from if_circuits.threads import one_thread
+
 Alternative = Literal["two-sided", "greater", "less"]
 
 
@@ -26,6 +28,7 @@ class PermutationTest:
     n_permutations: int
 
 
+@one_thread
 def permutation_p(
     observed: float, null: Float[np.ndarray, " permutations"], *, alternative: Alternative = "greater"
 ) -> float:
@@ -51,6 +54,7 @@ def permutation_p(
             return min(1.0, 2 * min(greater, less))
 
 
+@one_thread
 def paired_permutation(
     differences: Float[np.ndarray, " n"],
     groups: Shaped[np.ndarray, " n"],
@@ -94,21 +98,3 @@ def paired_permutation(
         rng=np.random.default_rng(seed),
     )
     return PermutationTest(float(test.statistic), float(test.pvalue), len(sums), len(test.null_distribution))
-
-
-def permute_within_groups(
-    labels: Shaped[np.ndarray, " n"], groups: Shaped[np.ndarray, " n"], *, n_permutations: int, seed: int
-) -> Shaped[np.ndarray, "permutations n"]:
-    """Labels shuffled among the rows of their own group, independently in each group.
-
-    Every group keeps its share of positives, so what the group alone tells about the label is part of the
-    null. A group whose rows all carry one label contributes nothing to the test.
-    """
-    codes = np.unique(groups, return_inverse=True)[1]
-    by_group = np.argsort(codes, kind="stable")
-    noise = np.random.default_rng(seed).random((n_permutations, len(codes)))
-    # Adding the group's number keeps each group's rows together and in order of their noise.
-    shuffled = np.argsort(codes + noise, axis=1)
-    permuted = np.empty((n_permutations, len(codes)), dtype=labels.dtype)
-    permuted[:, by_group] = labels[shuffled]
-    return permuted

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from if_circuits.statistics.permutation import Alternative, PermutationTest, permutation_p
+from if_circuits.threads import one_thread
 
 
 def kendall_tau(
@@ -28,6 +29,7 @@ def kendall_tau(
     return np.divide(rise @ step, untied, out=np.full(len(values), np.nan), where=untied > 0)
 
 
+@one_thread
 def trend_test(
     values: Float[np.ndarray, " n"],
     order: Float[np.ndarray, " n"],

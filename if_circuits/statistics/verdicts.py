@@ -51,7 +51,8 @@ def decide(
             f"the statistic was undefined on {interval.n_degenerate} of {interval.n_resamples} resamples"
         )
     if math.isnan(interval.low) or math.isnan(interval.high):
-        return Decision("inconclusive", rule, (*notes, "no interval could be computed"))
+        why = interval.reason or "no interval could be computed"
+        return Decision("inconclusive", rule, (*notes, why))
     if interval.n_groups < MIN_GROUPS:
         notes.append(f"{interval.n_groups} groups are too few for a verdict (at least {MIN_GROUPS})")
         return Decision("inconclusive", rule, tuple(notes))

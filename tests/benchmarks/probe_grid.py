@@ -22,7 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from if_circuits.probes.across_folds import CS
+from if_circuits.probes.across_folds import DEFAULT_CS as CS
 from if_circuits.probes.control import control_tasks
 from if_circuits.probes.logistic import fit_logistic
 from tests.benchmarks.table import Row, interleaved

@@ -3,14 +3,20 @@ import pytest
 from sklearn.metrics import log_loss
 
 from if_circuits.errors import InputError
-from if_circuits.probes.across_folds import choose_penalties, fit_across_folds
+from if_circuits.probes.across_folds import AcrossFolds, choose_penalties, fit_across_folds
 from if_circuits.probes.folds import grouped_folds
+from if_circuits.probes.linear import LinearProbe
 from if_circuits.statistics.auroc import auroc
 from tests.probes.planted import planted, reference
 
 
 def folds_of(n: int, *, rows_per_group: int = 2):
     return grouped_folds(np.arange(n) // rows_per_group, n_folds=4, seed=0)
+
+
+def probe_of(found: AcrossFolds, p: int, fold: int) -> LinearProbe:
+    """Probe p as fitted with one fold held out."""
+    return LinearProbe.from_fit(found.fits, p * found.n_folds + fold)
 
 
 def test_every_row_is_scored_by_the_fit_that_held_its_fold_out():
@@ -24,7 +30,7 @@ def test_every_row_is_scored_by_the_fit_that_held_its_fold_out():
             model = reference(X[rows], y[rows], C=0.1)
             expected = model.decision_function(X[folds == fold])
             np.testing.assert_allclose(found.scores[folds == fold, p], expected, atol=2e-3)
-            np.testing.assert_allclose(found.probe(p, fold).scores(X[folds == fold]), expected, atol=2e-3)
+            np.testing.assert_allclose(probe_of(found, p, fold).scores(X[folds == fold]), expected, atol=2e-3)
             assert found.n[p, fold] == rows.sum()
 
 
@@ -51,8 +57,8 @@ def test_labels_and_features_of_the_held_out_fold_do_not_reach_its_probe():
     before = fit_across_folds(X, y, fold_of_row=folds, train=train)
     changed_X, changed_y = np.where(folds[:, None] == 2, X + 5.0, X), np.where(folds == 2, ~y, y)
     after = fit_across_folds(changed_X, changed_y, fold_of_row=folds, train=train)
-    np.testing.assert_allclose(after.probe(0, 2).scores(X), before.probe(0, 2).scores(X), atol=2e-3)
-    assert np.abs(after.probe(0, 1).scores(X) - before.probe(0, 1).scores(X)).max() > 0.05
+    np.testing.assert_allclose(probe_of(after, 0, 2).scores(X), probe_of(before, 0, 2).scores(X), atol=2e-3)
+    assert np.abs(probe_of(after, 0, 1).scores(X) - probe_of(before, 0, 1).scores(X)).max() > 0.05
 
 
 def test_many_probes_at_once_are_the_probes_one_by_one():
@@ -88,17 +94,6 @@ def test_probes_transfer_between_tasks_that_share_a_direction_and_not_otherwise(
     assert matrix[:2, :2].min() > 0.85
     assert matrix[2, 2] > 0.85
     assert np.abs(np.concatenate([matrix[2, :2], matrix[:2, 2]]) - 0.5).max() < 0.08
-
-
-def test_other_activations_of_the_same_rows_are_scored_out_of_fold_too():
-    X, y = planted(100, 5)
-    found = fit_across_folds(X, y, fold_of_row=folds_of(100), train=np.ones((100, 1), dtype=bool))
-    np.testing.assert_array_equal(found.rescore(X), found.scores)
-    shifted = found.rescore(X + 1.0)[:, 0]
-    expected = [
-        found.probe(0, fold).scores(row[None] + 1.0)[0] for row, fold in zip(X, folds_of(100), strict=True)
-    ]
-    np.testing.assert_allclose(shifted, expected, atol=1e-8)
 
 
 def test_rows_with_nan_train_nothing_and_score_nan():

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from if_circuits.probes.baselines import bag_of_tokens, length, majority, token_counts
+from if_circuits.probes.baselines import bag_of_tokens, length_features, token_counts
+from if_circuits.probes.evaluate import out_of_fold
 from if_circuits.probes.folds import grouped_folds
 
 GROUPS = np.arange(300) // 3
@@ -13,17 +14,11 @@ def texts(seed: int = 0) -> list[list[int]]:
     return [rng.integers(0, 40, size=rng.integers(5, 15)).tolist() for _ in range(300)]
 
 
-def test_the_majority_class_is_worth_half():
-    y = np.random.default_rng(0).random(300) < 0.2
-    found = majority(y, GROUPS, n_folds=5, seed=0)
-    assert (found.auroc, found.balanced_accuracy, found.n) == (0.5, 0.5, 300)
-
-
 @pytest.mark.parametrize("low", [0, 10])
 def test_length_gives_away_a_limit_and_an_exact_count(low: int):
     n_tokens = np.random.default_rng(0).integers(1, 31, size=300)
     y = (n_tokens >= low) & (n_tokens <= low + 10)
-    assert length(n_tokens, y, GROUPS, n_folds=5, seed=0).auroc > 0.95
+    assert out_of_fold(length_features(n_tokens), y, GROUPS, n_folds=5, seed=0).auroc > 0.95
 
 
 def test_a_word_that_decides_is_found_on_unseen_queries_and_other_labels_are_not():
@@ -67,10 +62,6 @@ def test_the_classifier_is_plain_l2_logistic_regression_on_the_same_folds():
 def test_undecided_rows_are_left_out():
     y = np.array([7 in row for row in texts()])
     keep = np.arange(300) % 2 == 0
-    for found in (
-        majority(y, GROUPS, n_folds=5, seed=0, keep=keep),
-        length(np.arange(300), y, GROUPS, n_folds=5, seed=0, keep=keep),
-        bag_of_tokens([texts()], y, GROUPS, n_folds=5, seed=0, keep=keep),
-    ):
-        np.testing.assert_array_equal(np.isfinite(found.scores), keep)
-        assert found.n == 150
+    found = bag_of_tokens([texts()], y, GROUPS, n_folds=5, seed=0, keep=keep)
+    np.testing.assert_array_equal(np.isfinite(found.scores), keep)
+    assert found.n == 150

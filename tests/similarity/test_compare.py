@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
-from if_circuits.similarity.compare import Similarity, compare, compare_all
-from if_circuits.similarity.halves import pair_halves
+from if_circuits.similarity.compare import Similarity, compare_all
+from if_circuits.similarity.halves import PairedHalves, pair_halves
 from if_circuits.similarity.measures import MEASURES, pwcca
-from if_circuits.similarity.reduction import default_components
-from if_circuits.statistics.jackknife import group_jackknife
+from if_circuits.similarity.reduction import default_components, reduce
 
 NAMES = tuple(MEASURES)
 
@@ -29,7 +28,7 @@ def observed(rng: np.random.Generator, latent: np.ndarray, *, per_group: int = 4
 
 def similarity(first: Rows, second: Rows, **options) -> Similarity:
     halves = pair_halves({"a": first[0], "b": second[0]}, {"a": first[1], "b": second[1]}, seed=0)
-    return compare("a", "b", halves=halves, **options)
+    return compare_all(halves, **options)["a", "b"]
 
 
 @pytest.mark.parametrize("measure", NAMES)
@@ -55,14 +54,14 @@ def test_independent_gaussians_are_not_similar(measure: str, n_groups: int, d: i
 
 def test_the_bias_that_is_taken_away() -> None:
     rng = np.random.default_rng(0)
-    raw = {}
-    for ratio in (2, 10):
-        n = 128 * ratio
-        raw[ratio] = pwcca(rng.normal(size=(n, 128)), rng.normal(size=(n, 128)), k=128)
-    assert raw[2] == pytest.approx(0.64, abs=0.02) and raw[10] == pytest.approx(0.27, abs=0.02)
-    n = 256
-    reduced = pwcca(rng.normal(size=(n, 128)), rng.normal(size=(n, 128)), k=default_components(n))
-    assert reduced < 0.35
+
+    def raw(n: int, k: int) -> float:
+        x, y = (reduce(rng.normal(size=(n, 128)), k=k) for _ in range(2))
+        return float(pwcca(x, y, np.arange(n)[None])[0])
+
+    assert raw(2 * 128, 128) == pytest.approx(0.64, abs=0.02)
+    assert raw(10 * 128, 128) == pytest.approx(0.27, abs=0.02)
+    assert raw(256, default_components(256)) < 0.35
 
 
 @pytest.mark.parametrize("measure", NAMES)
@@ -119,25 +118,6 @@ def test_every_pair_once_in_the_order_of_the_tasks() -> None:
     results = compare_all(halves, measure="cka", k=6, n_permutations=50, seed=0)
     assert list(results) == [("b", "a"), ("b", "c"), ("a", "c")]
     assert results["b", "a"].ceiling > results["b", "c"].ceiling > results["a", "c"].ceiling
-    assert results["a", "c"] == compare(
-        "a", "c", halves=halves, measure="cka", k=6, n_permutations=50, seed=0
-    )
-
-
-def test_the_jackknife_covers_a_known_ratio_and_is_not_wide() -> None:
-    rng, runs = np.random.default_rng(9), 30
-    covered, widths = 0, []
-    for run in range(runs):
-        latent = rng.normal(size=(120, 6))
-        first, second = observed(rng, latent[:, :4]), observed(rng, latent[:, 2:])
-        halves = pair_halves({"a": first[0], "b": second[0]}, {"a": first[1], "b": second[1]}, seed=run)
-
-        def ratio(kept: np.ndarray, halves=halves) -> float:
-            part = halves.only(kept)
-            return compare("a", "b", halves=part, measure="cka", k=4, n_permutations=50, seed=0).ratio
-
-        interval = group_jackknife(halves.groups, ratio, n_blocks=15, seed=run)
-        covered += interval.low <= 0.5 <= interval.high
-        widths.append(interval.high - interval.low)
-    assert covered >= 25  # of 30 at 95 %: fewer happens once in 290 such tests
-    assert np.mean(widths) < 0.5
+    pair = PairedHalves(halves.groups, {task: halves.activations[task] for task in ("a", "c")})
+    alone = compare_all(pair, measure="cka", k=6, n_permutations=50, seed=0)
+    assert alone == {("a", "c"): results["a", "c"]}

@@ -4,11 +4,8 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
-from if_circuits.statistics.permutation import paired_permutation, permutation_p, permute_within_groups
+from if_circuits.statistics.permutation import paired_permutation, permutation_p
 
 
 def test_p_counts_the_observed_arrangement() -> None:
@@ -62,31 +59,3 @@ def test_a_single_group_cannot_be_significant() -> None:
 def test_nan_differences_are_refused() -> None:
     with pytest.raises(ValueError, match="1 of 2 differences"):
         paired_permutation(np.array([1.0, np.nan]), np.array([0, 1]), seed=0)
-
-
-@given(
-    st.integers(1, 30).flatmap(
-        lambda n: st.tuples(
-            hnp.arrays(np.int64, n, elements=st.integers(0, 1)),
-            hnp.arrays(np.int64, n, elements=st.integers(0, 4)),
-        )
-    )
-)
-def test_each_group_keeps_its_labels(data: tuple[np.ndarray, np.ndarray]) -> None:
-    labels, groups = data
-    permuted = permute_within_groups(labels, groups, n_permutations=5, seed=0)
-    for group in np.unique(groups):
-        inside = groups == group
-        np.testing.assert_array_equal(
-            np.sort(permuted[:, inside], axis=1), np.tile(np.sort(labels[inside]), (5, 1))
-        )
-
-
-def test_permutations_within_a_group_are_uniform() -> None:
-    permuted = permute_within_groups(
-        np.array([0, 1, 2, 9]), np.array([1, 0, 1, 1]), n_permutations=6000, seed=0
-    )
-    assert (permuted[:, 1] == 1).all()
-    orders, counts = np.unique(permuted[:, [0, 2, 3]], axis=0, return_counts=True)
-    assert len(orders) == 6
-    assert abs(counts / 1000 - 1).max() < 0.15

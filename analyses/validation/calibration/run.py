@@ -22,6 +22,7 @@ from typing import Any, cast
 import pandas as pd
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.progress import TimeRemainingColumn as RemainingColumn
+from scipy.stats import binomtest
 
 from if_circuits.analyses.base import ANALYSES
 from if_circuits.analyses.validation.calibration.figure import figure
@@ -32,7 +33,6 @@ from if_circuits.cli.console import new_console, print_table
 from if_circuits.errors import InputError
 from if_circuits.io.durable import durable_file, write_text
 from if_circuits.plotting.style import save_png
-from if_circuits.statistics.proportion import wilson
 
 RUNS, POWER_RUNS = 200, 12
 
@@ -84,8 +84,11 @@ def rates(table: pd.DataFrame) -> pd.DataFrame:
     supported = table["verdict"].eq("supported").groupby([table[key] for key in keys], sort=False)
     found = supported.agg(supported="sum", runs="size").reset_index()
     found["rate"] = found["supported"] / found["runs"]
-    bounds = [wilson(int(count), int(n)) for count, n in zip(found["supported"], found["runs"], strict=True)]
-    found["low"], found["high"] = [low for low, _ in bounds], [high for _, high in bounds]
+    bounds = [
+        binomtest(count, n).proportion_ci(method="wilson")
+        for count, n in found[["supported", "runs"]].itertuples(index=False)
+    ]
+    found["low"], found["high"] = [each.low for each in bounds], [each.high for each in bounds]
     return found[[*keys, "rate", "low", "high", "runs"]]
 
 

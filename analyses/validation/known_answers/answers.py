@@ -30,6 +30,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 from scipy.cluster.hierarchy import fcluster
+from scipy.stats import binomtest
 from sklearn.metrics import adjusted_rand_score
 
 from if_circuits.analyses.base import ANALYSES, AnalysisResult
@@ -38,7 +39,6 @@ from if_circuits.analyses.validation.known_answers.directions import METHODS
 from if_circuits.planting.mechanism import DEPENDENCY, Mechanism
 from if_circuits.plotting.clustering import linkage_of
 from if_circuits.statistics.bootstrap import cluster_bootstrap, weighted_mean
-from if_circuits.statistics.proportion import wilson
 
 ENOUGH = 0.8
 """Recall, precision and Rand index from which a graph or a clustering counts as recovered."""
@@ -169,9 +169,9 @@ def _share(question: str, hits: int, n: int, planted: str) -> Answer:
     if n == 0:
         right: Right = "right" if planted.startswith("0 ") else "undecided"
         return Answer(question, planted, "no edges", right, np.nan, np.nan, np.nan, 0)
-    low, high = wilson(hits, n)
+    share = binomtest(hits, n).proportion_ci(method="wilson")
     right = "right" if hits / n >= ENOUGH else "wrong"
-    return Answer(question, planted, f"{hits} of {n}", right, hits / n, low, high, n)
+    return Answer(question, planted, f"{hits} of {n}", right, hits / n, share.low, share.high, n)
 
 
 def _one_way(cells: pd.DataFrame, name: str) -> Answer:
@@ -242,10 +242,10 @@ def _timing(result: AnalysisResult, mechanism: Mechanism, *, alpha: float) -> An
         (growth > 0) == waits[str(task)]
         for task, growth in zip(decided["task"], decided["growth"], strict=True)
     )
-    low, high = wilson(hits, len(decided))
+    share = binomtest(hits, len(decided)).proportion_ci(method="wilson")
     right: Right = "right" if hits / len(decided) >= ENOUGH else "wrong"
     found = f"{hits} of {len(decided)} decided as planted"
-    return Answer(question, planted, found, right, hits / len(decided), low, high, len(decided))
+    return Answer(question, planted, found, right, hits / len(decided), share.low, share.high, len(decided))
 
 
 def _direction(cosines: pd.DataFrame, method: str) -> Answer:

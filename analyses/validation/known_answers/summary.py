@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 
 from if_circuits.planting.mechanism import Mechanism
-from if_circuits.statistics.proportion import wilson
 
 
 def summarise(answers: pd.DataFrame, mechanisms: Mapping[str, Mechanism]) -> dict[str, Any]:
@@ -53,5 +53,8 @@ def agreement(answers: pd.DataFrame) -> pd.DataFrame:
     counts = answers.groupby(["kind", "question"], sort=False)["right"].value_counts().unstack(fill_value=0)
     counts = counts.reindex(columns=["right", "undecided", "wrong"], fill_value=0).reset_index()
     counts["models"] = counts[["right", "undecided", "wrong"]].sum(axis=1)
-    bounds = [wilson(int(k), int(n)) for k, n in zip(counts["right"], counts["models"], strict=True)]
-    return counts.assign(low=[low for low, _ in bounds], high=[high for _, high in bounds])
+    bounds = [
+        binomtest(k, n).proportion_ci(method="wilson")
+        for k, n in counts[["right", "models"]].itertuples(index=False)
+    ]
+    return counts.assign(low=[each.low for each in bounds], high=[each.high for each in bounds])

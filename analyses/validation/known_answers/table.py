@@ -16,11 +16,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scipy.stats import binomtest
+
 from if_circuits.analyses.validation.marked_table import insert_table
 from if_circuits.errors import InputError
 from if_circuits.io.durable import write_text
 from if_circuits.planting.mechanism import KINDS
-from if_circuits.statistics.proportion import wilson
 
 NAME = "known answers"
 """What stands in the markers of the table."""
@@ -78,7 +79,7 @@ def _cell(answers: Sequence[Mapping[str, Any] | None]) -> str:
 def _error(answers: Sequence[Mapping[str, Any] | None]) -> str:
     """How many answers were wrong, with the Wilson interval of that share."""
     known = [answer["right"] == "wrong" for answer in answers if answer is not None]
-    low, high = wilson(sum(known), len(known))
+    low, high = binomtest(sum(known), len(known)).proportion_ci(method="wilson")
     return f"{sum(known)} of {len(known)} [{low:.2f}, {high:.2f}]"
 
 

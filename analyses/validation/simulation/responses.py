@@ -1,4 +1,4 @@
-"""Words and verdicts of a simulated study, and its counterfactual pairs; `simulation` adds activations."""
+"""Words and verdicts of a simulated study, and its counterfactual pairs; `studies` adds activations."""
 
 import json
 

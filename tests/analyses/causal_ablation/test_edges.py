@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from if_circuits.analyses.causal_ablation.drop_matrix import DropMatrix
-from if_circuits.analyses.causal_ablation.edges import MIN_TASKS, find_edges
+from if_circuits.analyses.causal_ablation.edges import MIN_TASKS_FOR_A_SHARE, find_edges
 from if_circuits.statistics.correction import benjamini_hochberg
 
 TASKS = tuple("abcdefgh")
@@ -106,7 +106,7 @@ def test_tasks_whose_own_removal_does_nothing_are_not_counted():
 
 
 def test_too_few_measurable_tasks_give_no_share():
-    edges = judge(matrix(np.diag([0.3] * (MIN_TASKS - 1) + [0.0] * 5), seed=4))
+    edges = judge(matrix(np.diag([0.3] * (MIN_TASKS_FOR_A_SHARE - 1) + [0.0] * 5), seed=4))
     assert np.isnan([edges.share.estimate, edges.share.low, edges.asymmetry]).all()
 
 

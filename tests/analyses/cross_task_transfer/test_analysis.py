@@ -29,6 +29,22 @@ def test_returns_the_planted_answer(mechanism: str, verdict: str) -> None:
     assert result.verdict.verdict == verdict
 
 
+def test_where_no_task_is_decodable_there_is_no_ratio_and_the_verdict_says_why() -> None:
+    result = found("null")
+    assert np.isnan([result.verdict.effect, *result.verdict.interval]).all()
+    assert result.verdict.notes[0].startswith("no ratio, since its denominator (")
+    assert figure(result).get_suptitle().startswith("No transfer ratio")
+
+
+def test_the_ratio_is_that_of_the_means_off_and_on_the_diagonal() -> None:
+    result = found("families")
+    cells = of_labels(result.table, NATURAL)
+    own = cells["train_task"] == cells["task"]
+    off, on = cells.loc[~own, "auroc"].mean() - 0.5, cells.loc[own, "auroc"].mean() - 0.5
+    assert result.verdict.effect == pytest.approx(off / on)
+    assert result.verdict.interval[0] < result.verdict.effect < result.verdict.interval[1]
+
+
 def test_the_matrix_holds_every_pair_once() -> None:
     table = of_labels(found("separate").table, NATURAL)
     assert set(zip(table["train_task"], table["task"], strict=True)) == {(a, b) for a in TASKS for b in TASKS}

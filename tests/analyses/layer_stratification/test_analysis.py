@@ -2,17 +2,44 @@ import numpy as np
 import pytest
 
 from if_circuits.analyses.layer_stratification.analysis import depths_of_emergence, figure, run
+from if_circuits.analyses.validation.simulation.studies import SimulatedActivations
 from tests.analyses.planted import SETTINGS, judge_again, small_study
 
 DEPTHS = np.array([0.0, 0.5, 1.0])
 
 
-@pytest.mark.parametrize(
-    ("emergence", "supported"), [("by_family", True), ("everywhere", False), ("shuffled", False)]
-)
-def test_returns_the_planted_answer(emergence: str, supported: bool) -> None:
-    result = run(small_study("separate", emergence=emergence, n_layers=4, positions=("last",)), SETTINGS)
-    assert (result.verdict.verdict == "supported") == supported
+def layered_study(emergence: str, *, seed: int = 0) -> SimulatedActivations:
+    return small_study(
+        "separate", emergence=emergence, n_layers=4, positions=("last",), signal=3.0, seed=seed
+    )
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_structural_first_and_semantic_last_is_supported(seed: int) -> None:
+    verdict = run(layered_study("by_family", seed=seed), SETTINGS).verdict
+    assert verdict.verdict == "supported"
+    assert verdict.effect > 0.9 and verdict.p <= 0.05
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_semantic_first_and_structural_last_is_not(seed: int) -> None:
+    source = layered_study("by_family", seed=seed)
+    source.emergence_depths = (
+        source.emergence_depths.max() + source.emergence_depths.min() - (source.emergence_depths)
+    )
+    verdict = run(source, SETTINGS).verdict
+    assert verdict.verdict == "not supported"
+    assert verdict.effect < -0.9 and verdict.interval[1] < 0
+
+
+def test_tasks_that_all_emerge_at_one_layer_have_no_trend() -> None:
+    verdict = run(layered_study("everywhere"), SETTINGS).verdict
+    assert verdict.verdict == "not supported"
+    assert "all tasks emerge at one layer" in verdict.notes
+
+
+def test_depths_that_are_dealt_at_random_are_not_supported() -> None:
+    assert run(layered_study("shuffled"), SETTINGS).verdict.verdict != "supported"
 
 
 def test_tasks_emerge_at_the_planted_layers() -> None:

@@ -1,8 +1,12 @@
 import numpy as np
 import pytest
 
-from if_circuits.analyses.representational_similarity.task_directions import direction_products
+from if_circuits.analyses.representational_similarity.task_directions import (
+    DirectionProducts,
+    direction_products,
+)
 from if_circuits.analyses.shared.labelled_tasks import LabelledTask
+from if_circuits.statistics.ratio import ratio_interval
 
 QUERIES, D = 60, 24
 
@@ -30,9 +34,14 @@ def products(cosine: float, *, seed: int, n_bootstrap: int = 300, **changes: flo
     return direction_products(features, split, n_queries=QUERIES, n_bootstrap=n_bootstrap, seed=0)
 
 
+def squared_cosine(found: DirectionProducts) -> float:
+    shared, ceiling = found.over_ceiling(np.array([True, True]))
+    return shared.estimate / ceiling.estimate
+
+
 @pytest.mark.parametrize("cosine", [0.0, 0.5, -0.8, 1.0])
 def test_the_squared_cosine_is_recovered_whatever_the_noise(cosine: float):
-    found = [products(cosine, seed=seed, n_bootstrap=2).cosine[0, 1] for seed in range(12)]
+    found = [squared_cosine(products(cosine, seed=seed, n_bootstrap=2)) for seed in range(12)]
     error = np.std(found) / np.sqrt(len(found))
     assert np.mean(found) == pytest.approx(cosine**2, abs=3 * error + 0.03)
 
@@ -41,7 +50,7 @@ def test_weak_signals_are_not_taken_for_unlike_directions():
     # Two estimates of one weak direction are far from parallel; over the ceiling they are the same direction.
     found = [products(1.0, seed=seed, signal=0.8, samples=16, n_bootstrap=2) for seed in range(20)]
     assert np.mean([each.estimate[0, 1] for each in found]) > 0
-    assert np.median([each.cosine[0, 1] for each in found]) == pytest.approx(1.0, abs=0.3)
+    assert np.median([squared_cosine(each) for each in found]) == pytest.approx(1.0, abs=0.3)
 
 
 def test_cues_that_give_the_labels_away_do_not_hide_a_shared_direction():
@@ -55,14 +64,20 @@ def test_cues_that_give_the_labels_away_do_not_hide_a_shared_direction():
         for task, cue in zip(half, cues, strict=True):
             features[task.rows] += np.outer(task.satisfied, 3.0 * shared + 0.8 * cue)
     found = direction_products(features, split, n_queries=QUERIES, n_bootstrap=2, seed=0)
-    assert found.cosine[0, 1] == pytest.approx((9.0 / (9.0 + 0.64)) ** 2, abs=0.06)
+    assert squared_cosine(found) == pytest.approx((9.0 / (9.0 + 0.64)) ** 2, abs=0.06)
 
 
 def test_draws_surround_the_estimate():
     found = products(0.6, seed=3)
-    draws = found.mean_draws(np.array([True, True]))
-    low, high = np.quantile(draws, [0.025, 0.975])
-    assert low < found.cosine[0, 1] < high
-    np.testing.assert_allclose(found.pair_draws(0, 1), draws)
+    shared, ceiling = found.over_ceiling(np.array([True, True]))
+    low, high = np.quantile(shared.draws / ceiling.draws, [0.025, 0.975])
+    assert low < squared_cosine(found) < high
+    assert ceiling.estimate == pytest.approx(1.0)
     assert found.n_queries == QUERIES
-    assert found.cosine[1, 1] == pytest.approx(1.0)
+
+
+def test_without_a_direction_the_ceiling_reaches_zero_and_there_is_no_ratio():
+    found = products(0.5, seed=4, signal=0.0)
+    ratio = ratio_interval(*found.over_ceiling(np.array([True, True])), n_groups=QUERIES)
+    assert np.isnan(ratio.estimate)
+    assert ratio.reason

@@ -55,6 +55,19 @@ def test_differences_of_the_same_scores_vanish_and_paired_ones_are_narrow(rows: 
     assert difference.high - difference.low < alone.high - alone.low
 
 
+def test_a_ratio_of_excesses_over_chance_needs_one_that_is_above_it(rows: ProbingRows) -> None:
+    table = table_of(rows, {"noise": 0.0, "weak": 1.0, "strong": 2.0})
+    mean = {name: table.average(table.frame["probe"] == name) for name in ("noise", "weak", "strong")}
+    excess = {name: table.interval(weights).estimate - 0.5 for name, weights in mean.items()}
+    found = table.ratio(mean["weak"], mean["strong"])
+    assert found.estimate == pytest.approx(excess["weak"] / excess["strong"])
+    assert 0 < found.low < found.estimate < found.high < 1
+    assert table.interval(mean["noise"]).low < 0.5
+    nothing = table.ratio(mean["weak"], mean["noise"])
+    assert np.isnan([nothing.estimate, *nothing.bounds]).all()
+    assert nothing.reason.startswith("no ratio")
+
+
 def test_means_over_tasks_have_the_interval_of_the_mean(rows: ProbingRows) -> None:
     table = table_of(rows, {"weak": 1.0, "strong": 2.0})
     means = table.means(["probe"]).set_index("probe")

@@ -3,22 +3,43 @@ import pytest
 
 from if_circuits.activations.positions import POSITIONS
 from if_circuits.analyses.temporal_dynamics.analysis import figure, run
-from if_circuits.analyses.validation.simulation.studies import TASKS
+from if_circuits.analyses.validation.simulation.studies import TASKS, SimulatedActivations
 from tests.analyses.planted import SETTINGS, judge_again, small_study
 
+CUE = 7
+"""A token that no simulated text has."""
 
-@pytest.mark.parametrize(
-    ("mechanism", "timing", "supported"),
-    [
-        ("separate", "monitoring", True),
-        ("separate", "planning", False),
-        ("surface", "monitoring", False),
-        ("null", "monitoring", False),
-    ],
-)
-def test_returns_the_planted_answer(mechanism: str, timing: str, supported: bool) -> None:
-    result = run(small_study(mechanism, timing=timing), SETTINGS)
-    assert (result.verdict.verdict == "supported") == supported
+
+def with_cues(source: SimulatedActivations) -> SimulatedActivations:
+    """The study with a first word that tells compliant constrained responses from all others."""
+    responses = source.responses
+    cued = responses["constrained"] & (responses["verdict"] == "satisfied")
+    tokens = zip(responses["response_tokens"], cued, strict=True)
+    responses["response_tokens"] = [[CUE, *words[1:]] if cue else words for words, cue in tokens]
+    return source
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_signal_that_grows_with_the_response_is_monitoring(seed: int) -> None:
+    """The growth of .4 is six times the half width of its interval."""
+    verdict = run(small_study("separate", timing="monitoring", seed=seed), SETTINGS).verdict
+    assert verdict.verdict == "supported"
+    assert verdict.effect > 0.3 and verdict.p <= 0.05
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_signal_that_is_there_first_and_that_the_words_catch_up_with_is_not(seed: int) -> None:
+    """The probe reads as much at the start as at the end; the words come to tell all. The growth is -.45."""
+    verdict = run(with_cues(small_study("separate", timing="planning", seed=seed)), SETTINGS).verdict
+    assert verdict.verdict == "not supported"
+    assert verdict.interval[1] < -0.3
+
+
+@pytest.mark.parametrize(("mechanism", "timing"), [("separate", "planning"), ("null", "monitoring")])
+def test_where_nothing_grows_nothing_is_concluded(mechanism: str, timing: str) -> None:
+    verdict = run(small_study(mechanism, timing=timing), SETTINGS).verdict
+    assert verdict.verdict == "inconclusive"
+    assert verdict.interval[0] < 0 < verdict.interval[1]
 
 
 def test_the_curve_grows_and_stands_beside_absolute_places_and_survivors() -> None:
@@ -59,6 +80,7 @@ def test_words_that_grow_with_the_response_do_not_count_as_monitoring() -> None:
     means = result.tables["means"].set_index(["probe", "position"])["auroc"]
     assert means["specialist", "last"] > means["specialist", "prompt_end"] + 0.1
     assert means["text", "last"] > means["specialist", "last"]
+    assert result.verdict.verdict != "supported"
 
 
 def test_without_a_task_that_can_be_probed_nothing_is_concluded() -> None:
