@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from if_circuits.probes.evaluate import OutOfFold, out_of_fold
+from if_circuits.threads import one_thread
 
 TEXT_CS = (0.01, 0.1, 1.0)
 """Inverse penalties to choose from, for log-counts of tokens, which are not scaled."""
