@@ -1,37 +1,26 @@
 """A judge of your own: register by the length of words, beside the lexicon that judges it by default.
 
-Offered as an entry point of the group `if_circuits.judges`, `--judge register=word-length` would find it.
+A package offers it as an entry point of the group `if_circuits.judges`; then `--judge register=word-length`
+finds it.
 """
 
 import re
 
 import pandas as pd
 
-from if_circuits.generation.responses import GenerationConfig, generate
-from if_circuits.models.loading import load_model
-from if_circuits.tasks.judges.base import Judgement
-from if_circuits.tasks.judges.registry import judges
-from if_circuits.tasks.prompts import build_prompts
-from if_circuits.tasks.registry import get_tasks
-from if_circuits.tasks.verification import verify
+import if_circuits as ifc
 
 
-@judges.register("word-length")
-class WordLength:
-    """Formal from 4.2 letters a word on."""
-
-    name = "word-length"
-
-    def judge(self, texts):
-        words = [re.findall(r"\w+", text) for text in texts]
-        means = [sum(map(len, each)) / max(len(each), 1) for each in words]
-        return [Judgement("formal" if m > 4.2 else "informal", m, f"{m:.1f} letters a word") for m in means]
+@ifc.judge("word-length")
+def word_length(text):
+    words = re.findall(r"\w+", text)
+    mean = sum(map(len, words)) / max(len(words), 1)
+    return ("formal" if mean > 4.2 else "informal"), mean
 
 
-prompts = build_prompts(get_tasks(["register"]), n_base_queries=60, held_out_only=True).query("constrained")
-rows = generate(load_model("if-tiny"), prompts, GenerationConfig(max_new_tokens=64, temperature=0.0))
+rows = ifc.respond(ifc.load_model("if-tiny"), ifc.prompts("register", n=60, per_query=3), temperature=0)
 names = ("register-lexicon", "word-length")
-judged = pd.DataFrame({name: verify(rows, {"register": judges.get(name)()})["verdict"] for name in names})
+judged = pd.DataFrame({name: ifc.verify(rows, chosen=[("register", name)])["verdict"] for name in names})
 print(judged.value_counts().to_string())
 print(f"they agree on {(judged[names[0]] == judged[names[1]]).mean():.0%} of {len(rows)} responses, such as")
 print(

@@ -1,7 +1,7 @@
 """A model of your own, by name: the embedded one with noise in its weights, which follows less.
 
-A preset says where a model lies and how to run it. Offered as an entry point of the group
-`if_circuits.presets`, `if-circuits run noise-0.3` would find it.
+The function below says where the model lies. A package offers it as an entry point of the group
+`if_circuits.presets`; then `if-circuits run noisy` finds it.
 """
 
 from importlib.resources import files
@@ -10,26 +10,25 @@ from tempfile import TemporaryDirectory
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from if_circuits.generation.responses import GenerationConfig, generate
-from if_circuits.models.loading import load_model
-from if_circuits.models.presets import ModelPreset, register_preset
-from if_circuits.tasks.prompts import build_prompts
-from if_circuits.tasks.registry import get_tasks
-from if_circuits.tasks.verification import verify
+import if_circuits as ifc
 
-prompts = build_prompts(get_tasks(["json_format", "term_inclusion"]), n_base_queries=20, held_out_only=True)
-source = files("if_circuits").joinpath("assets", "if-tiny")
-for noise in (0.1, 0.3):
-    with TemporaryDirectory() as folder:
-        weights, random = AutoModelForCausalLM.from_pretrained(source), torch.Generator().manual_seed(0)
-        with torch.no_grad():
-            for matrix in weights.parameters():
-                matrix += noise * matrix.std() * torch.randn(matrix.shape, generator=random)
-        weights.save_pretrained(folder)
-        AutoTokenizer.from_pretrained(source).save_pretrained(folder)
-        preset = register_preset(ModelPreset(f"noise-{noise}", folder, description="", max_new_tokens=40))
-        model = load_model(preset.name)
-    greedy = GenerationConfig(max_new_tokens=preset.max_new_tokens, temperature=0.0)
-    rows = verify(generate(model, prompts.query("constrained"), greedy))
-    for task, verdicts in rows.groupby("task")["verdict"]:
-        print(f"{model.name}: {task} {verdicts.eq('satisfied').mean():.2f} (n = {len(verdicts)})")
+folder = TemporaryDirectory()
+
+
+@ifc.preset("noisy", max_new_tokens=40)
+def noisy():
+    """If-tiny with noise in its weights."""
+    source = files("if_circuits").joinpath("assets", "if-tiny")
+    weights, random = AutoModelForCausalLM.from_pretrained(source), torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for matrix in weights.parameters():
+            matrix += 0.3 * matrix.std() * torch.randn(matrix.shape, generator=random)
+    weights.save_pretrained(folder.name)
+    AutoTokenizer.from_pretrained(source).save_pretrained(folder.name)
+    return folder.name
+
+
+prompts = ifc.prompts("json_format", n=20, per_query=3)
+for name in ("if-tiny", "noisy"):
+    rows = ifc.respond(ifc.load_model(name), prompts, temperature=0, max_new_tokens=40)
+    print(f"{name}: json_format {rows['verdict'].eq('satisfied').mean():.2f} (n = {len(rows)})")

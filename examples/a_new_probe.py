@@ -7,32 +7,20 @@ offers its probes as entry points of the group `if_circuits.probes`.
 import numpy as np
 
 from if_circuits.analyses.validation.simulation.studies import PlantedTruth, simulate
-from if_circuits.probes.base import probes
+from if_circuits.probes.base import probe_method, probes
 from if_circuits.probes.evaluate import out_of_fold_by
-from if_circuits.probes.lda import fit_lda
+from if_circuits.tasks.labels import is_satisfied
 
 
-class OneCoordinate:
-    converged = True
-
-    def __init__(self, X, y):
-        gap = np.abs(X[y].mean(axis=0) - X[~y].mean(axis=0)) / X.std(axis=0)
-        self.chosen = [int(gap.argmax())]
-        self.probe = fit_lda(X[:, self.chosen], y)
-
-    def scores(self, X):
-        return self.probe.scores(X[:, self.chosen])
-
-
-@probes.register("coordinate")
-def coordinate(X, y, *, groups, seed):
-    del groups, seed
-    return OneCoordinate(X, y)
+@probe_method("coordinate")
+def coordinate(X, y):
+    difference = (X[y].mean(axis=0) - X[~y].mean(axis=0)) / X.std(axis=0)
+    return difference * (np.abs(difference) == np.abs(difference).max())
 
 
 study = simulate(PlantedTruth(signal=2.0, n_base_queries=150))
 rows = ((study.responses["task"] == "topic") & study.responses["constrained"]).to_numpy()
-X, y = study.features(2, "last")[rows], (study.responses["verdict"] == "satisfied").to_numpy()[rows]
+X, y = study.features(2, "last")[rows], is_satisfied(study.responses)[rows]
 queries = study.responses["base_query"].to_numpy()[rows]
 for name in probes.names():
     found = out_of_fold_by(probes.get(name), X, y, queries, n_folds=5, seed=0)

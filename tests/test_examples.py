@@ -25,30 +25,35 @@ def run_example(name: str, directory: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_probe_a_task_prints_scores_by_layer_beside_the_bag_of_tokens(tmp_path: Path):
+def test_probe_a_task_prints_scores_by_layer_beside_the_words(tmp_path: Path):
     out = run_example("probe_a_task.py", tmp_path)
-    assert re.match(r"word_count: \d+% of 600 responses", out)
-    table = re.findall(r"^(embed|\d|bag of tokens) +(\d\.\d\d) +(\d\.\d\d)$", out, flags=re.MULTILINE)
-    assert [label for label, _, _ in table] == ["embed", "0", "1", "2", "3", "4", "5", "bag of tokens"]
+    table = re.findall(
+        r"(layer \w+|\(\w+\)) +(\d\.\d\d) \[\d\.\d\d, \d\.\d\d\] +(\d\.\d\d) \[\d\.\d\d, \d\.\d\d\]$",
+        out,
+        flags=re.MULTILINE,
+    )
+    assert [label for label, _, _ in table[:7]] == [f"layer {name}" for name in ("embed", *range(6))]
     at_prompt_end = {label: float(auroc) for label, auroc, _ in table}
     at_last = {label: float(auroc) for label, _, auroc in table}
     # Every prompt ends with the same token, so below the first block there is nothing to read.
-    assert at_prompt_end["embed"] == 0.5
-    assert at_prompt_end["5"] > 0.6
-    assert at_last["5"] > 0.6
-    assert at_prompt_end["bag of tokens"] > 0.55
+    assert at_prompt_end["layer embed"] == at_last["(majority)"] == 0.5
+    assert at_prompt_end["layer 5"] > 0.6
+    assert at_last["layer 5"] > 0.6
+    assert at_prompt_end["(prompt_words)"] > 0.55
+    assert "word_count: 600 responses" in out
 
 
 def test_ablate_while_generating_breaks_what_random_directions_leave_whole(tmp_path: Path):
     out = run_example("ablate_while_generating.py", tmp_path)
-    shares = re.findall(r"^(intact|ablated|random \d) +(\d+)%$", out, flags=re.MULTILINE)
+    shares = re.findall(r"^(intact|at last|along|random \d) +(\d+)%$", out, flags=re.MULTILINE)
     compliance = {name: int(share) for name, share in shares}
-    assert list(compliance) == ["intact", "ablated", "random 0", "random 1", "random 2"]
+    assert list(compliance) == ["intact", "at last", "along", "random 0", "random 1", "random 2"]
     randoms = [share for name, share in compliance.items() if name.startswith("random")]
-    assert compliance["ablated"] < min(randoms) - 30
+    assert compliance["at last"] < min(randoms) - 30
+    assert compliance["along"] > min(randoms) - 20
     assert min(randoms) > compliance["intact"] - 20
 
-    pairs = re.findall(r"^(.+)\n  intact   (.+)\n  ablated  (.*)$", out, flags=re.MULTILINE)
+    pairs = re.findall(r"^(.+)\n  intact   (.+)\n  at last  (.*)$", out, flags=re.MULTILINE)
     assert len(pairs) == 2
     for prompt, intact, ablated in pairs:
         assert "JSON" in prompt
@@ -56,13 +61,14 @@ def test_ablate_while_generating_breaks_what_random_directions_leave_whole(tmp_p
         assert ablated != intact
 
 
-def test_a_new_task_shows_a_model_that_learned_exactly_and_not_fewer(tmp_path: Path):
+def test_a_new_task_is_followed_where_it_is_asked_for_and_not_where_it_is_not(tmp_path: Path):
     out = run_example("a_new_task.py", tmp_path)
-    shares = dict(
-        re.findall(r"^(?:\w+ )? *((?:un)?constrained) +(\d\.\d\d) +90$", out, flags=re.MULTILINE)[2:]
-    )
-    assert float(shares["constrained"]) < 0.2 < 0.8 < float(shares["unconstrained"])
-    reasons = re.findall(r"(\d+) words, asked for fewer than (\d+)$", out, flags=re.MULTILINE)
+    shares = re.findall(r"^(?:\w+ )? *((?:un)?constrained) +(\d\.\d\d) +60$", out, flags=re.MULTILINE)
+    assert [kind for kind, _ in shares] == ["constrained", "unconstrained"] * 2
+    learned, by_chance, new, new_by_chance = (float(share) for _, share in shares)
+    assert new_by_chance < 0.2 < 0.8 < new
+    assert new >= learned > by_chance  # to be off by one word is right here, and wrong there
+    reasons = re.findall(r"(\d+) words, asked for about (\d+)$", out, flags=re.MULTILINE)
     assert len(reasons) == 3
 
 
@@ -91,13 +97,11 @@ def test_a_new_probe_stands_beside_ours_and_reads_less(tmp_path: Path):
     assert 0.6 < auroc["coordinate"] < ours - 0.05
 
 
-def test_a_new_model_is_loaded_by_its_presets_name_and_follows_less_with_more_noise(tmp_path: Path):
+def test_a_new_model_is_loaded_by_its_presets_name_and_follows_less_with_noise(tmp_path: Path):
     out = run_example("a_new_model.py", tmp_path)
-    found = re.findall(r"^noise-(0\.\d): (\w+) (\d\.\d\d) \(n = 60\)$", out, flags=re.MULTILINE)
-    share = {(noise, task): float(value) for noise, task, value in found}
-    assert len(share) == 4
-    for task in ("json_format", "term_inclusion"):
-        assert share["0.3", task] < share["0.1", task] - 0.3
+    found = re.findall(r"^(if-tiny|noisy): json_format (\d\.\d\d) \(n = 60\)$", out, flags=re.MULTILINE)
+    share = {model: float(value) for model, value in found}
+    assert share["noisy"] < share["if-tiny"] - 0.3
 
 
 def test_plant_a_mechanism_compares_every_question_with_the_truth(tmp_path: Path):

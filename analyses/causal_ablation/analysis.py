@@ -32,6 +32,7 @@ from if_circuits.analyses.causal_ablation.drop_matrix import DropMatrix
 from if_circuits.analyses.causal_ablation.edges import MIN_TASKS_FOR_A_SHARE, Edges, find_edges
 from if_circuits.analyses.causal_ablation.figure import draw
 from if_circuits.analyses.causal_ablation.representation import measure_representation
+from if_circuits.analyses.shared.families import families_of
 from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, query_halves
 from if_circuits.analyses.shared.task_subspaces import CONTROLS, POSITION, HalfFit, fit_halves
 from if_circuits.erasure.base import erasure_methods
@@ -109,6 +110,8 @@ def run(
         [_cells(name, drops, edges[name], counts[name], mcnemar.get(name)) for name, drops in found.items()],
         ignore_index=True,
     )
+    family_of = families_of(source.responses)
+    table.insert(2, "family", table["ablated"].map(family_of))
     # A half of the rows trains each probe; behaviour has none.
     trained = table["n"].where(table["matrix"] != BEHAVIOUR) / 2
     table["n_over_d"] = trained / fits[0].background.shape[1]

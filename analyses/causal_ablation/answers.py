@@ -12,6 +12,7 @@ from if_circuits.analyses.shared.labelled_tasks import query_codes, query_halves
 from if_circuits.generation.conditions import responses_under
 from if_circuits.generation.responses import GenerationConfig
 from if_circuits.interventions.hooks import Intervention
+from if_circuits.tasks.labels import is_satisfied
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
@@ -66,5 +67,5 @@ def answer(
         some = {name: conditions[name] for name in names[first : first + _AT_A_TIME]}
         parts.append(responses_under(model, prompts, some, config=config, judges=run_settings.judges))
     responses = pd.concat(parts, ignore_index=True)
-    responses["satisfied"] = (responses["verdict"] == "satisfied").astype(float)
+    responses["satisfied"] = is_satisfied(responses).astype(float)
     return responses

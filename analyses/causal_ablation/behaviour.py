@@ -32,10 +32,10 @@ from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.causal_ablation.answers import INTACT, answer, choose_prompts
 from if_circuits.analyses.causal_ablation.drop_matrix import DropMatrix, HalfScores, average
 from if_circuits.analyses.causal_ablation.response_directions import ResponseDirections
+from if_circuits.analyses.shared.families import families_of
 from if_circuits.analyses.shared.task_subspaces import CONTROLS
 from if_circuits.errors import InputError
 from if_circuits.interventions.hooks import Intervention
-from if_circuits.plotting.style import ordered_tasks
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
@@ -100,7 +100,7 @@ def measure_behaviour(
 
     Raises InputError when `model` is not as wide as the source's activations.
     """
-    tasks = tuple(ordered_tasks(source.responses["task"].tolist()))
+    tasks = tuple(families_of(source.responses))
     tried = [_try_starts(model, source, fit, settings=settings, run_settings=run_settings) for fit in fits]
     halves = tuple(
         _answer(model, source, fit, tasks, start=_best(table), settings=settings, run_settings=run_settings)

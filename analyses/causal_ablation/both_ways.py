@@ -26,6 +26,7 @@ from if_circuits.analyses.shared.labelled_tasks import query_codes, query_halves
 from if_circuits.interventions.hooks import Intervention
 from if_circuits.statistics.bootstrap import bootstrap_draws, interval_of
 from if_circuits.statistics.correction import benjamini_hochberg
+from if_circuits.tasks.labels import is_violated
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
@@ -117,9 +118,7 @@ def _add(
     measured = query_halves(source, seed=settings.seed)[query_codes(source)] != fit.half
     responses = source.responses
     failed: Bool[np.ndarray, " n"] = (
-        measured
-        & responses["constrained"].to_numpy(dtype=bool)
-        & (responses["verdict"] == "violated").to_numpy(dtype=bool)
+        measured & responses["constrained"].to_numpy(dtype=bool) & is_violated(responses)
     )
     prompts = responses[failed].drop_duplicates("prompt_id").sample(frac=1.0, random_state=settings.seed)
     parts: list[pd.DataFrame] = []

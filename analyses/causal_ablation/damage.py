@@ -19,6 +19,7 @@ from if_circuits.analyses.causal_ablation.behaviour import HalfAnswers
 from if_circuits.analyses.shared.task_subspaces import CONTROLS
 from if_circuits.statistics.bootstrap import bootstrap_draws, interval_of
 from if_circuits.statistics.permutation import permutation_p
+from if_circuits.tasks.labels import is_undecided
 
 
 def damage_table(
@@ -41,7 +42,7 @@ def damage_table(
     responses = pd.concat([half.responses.assign(half=i) for i, half in enumerate(halves)], ignore_index=True)
     responses["repetition"] = [_repetition(text) for text in responses["response"]]
     responses["empty"] = responses["response"].str.strip() == ""
-    responses["undecided"] = responses["verdict"] == "undecided"
+    responses["undecided"] = is_undecided(responses)
     texts = pd.concat([part.assign(half=i) for i, part in enumerate(read)], ignore_index=True)
     rows: list[dict[str, object]] = []
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from if_circuits.plotting.style import CONTROL, EFFECT, layer_label, ordered_tasks, task_label, task_line
+from if_circuits.models.layers import layer_label
+from if_circuits.plotting.style import CONTROL, EFFECT, task_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +21,7 @@ _SIGNIFICANT, _NOT = "full", "none"
 def draw_own(axes: Axes, cells: pd.DataFrame, *, alpha: float = 0.05) -> None:
     """Compliance of each task, intact, under its own removal and under matched random directions."""
     own = cells[cells["ablated"] == cells["measured"]].set_index("measured")
-    tasks = ordered_tasks(own.index.tolist())[::-1]
+    tasks = own.index.tolist()[::-1]
     own, y = own.loc[tasks], np.arange(len(tasks))
     intact = own["score_above_floor"]
     control = intact - own["drop_variance_matched"]
@@ -49,7 +51,7 @@ def draw_own(axes: Axes, cells: pd.DataFrame, *, alpha: float = 0.05) -> None:
 def draw_damage(axes: Axes, damage: pd.DataFrame) -> None:
     """Divergence on neutral text under each removal, against the means of random directions."""
     removed = damage[damage["condition"] == "removed"].set_index("ablated")
-    tasks = ordered_tasks(removed.index.tolist())[::-1]
+    tasks = removed.index.tolist()[::-1]
     removed, y = removed.loc[tasks], np.arange(len(tasks))
     bars = [removed["kl"] - removed["low"], removed["high"] - removed["kl"]]
     axes.errorbar(removed["kl"], y, xerr=bars, fmt="o", capsize=2, color=EFFECT, label="removal")
@@ -66,14 +68,14 @@ def draw_damage(axes: Axes, damage: pd.DataFrame) -> None:
     axes.set_title(f"Damage on neutral text (n = {n} texts)", fontsize=9)
 
 
-def draw_rebuilt(axes: Axes, rebuilt: pd.DataFrame) -> None:
+def draw_rebuilt(axes: Axes, rebuilt: pd.DataFrame, looks: Mapping[str, Mapping[str, Any]]) -> None:
     """AUROC at and above the ablated layer, ablated against intact."""
     axes.axhline(0.5, color=CONTROL, linestyle="--", linewidth=1)
-    tasks = ordered_tasks(rebuilt["task"].tolist()) if len(rebuilt) else []
+    tasks = [task for task in looks if task in set(rebuilt["task"])] if len(rebuilt) else []
     for i, task in enumerate(tasks):
         rows = rebuilt[rebuilt["task"] == task]
         x = rows["layer_probed"] + 0.05 * (i - (len(tasks) - 1) / 2)
-        style = task_line(task)
+        style = looks[task]
         bars = [rows["auroc_ablated"] - rows["low"], rows["high"] - rows["auroc_ablated"]]
         axes.errorbar(
             x,
@@ -96,13 +98,13 @@ def draw_rebuilt(axes: Axes, rebuilt: pd.DataFrame) -> None:
     axes.set(xlabel="layer probed", ylabel="AUROC")
 
 
-def draw_both_ways(axes: Axes, both: pd.DataFrame) -> None:
+def draw_both_ways(axes: Axes, both: pd.DataFrame, looks: Mapping[str, Mapping[str, Any]]) -> None:
     """Drop by removal against gain by addition, a task a point."""
     axes.axhline(0, color=CONTROL, linewidth=1, linestyle="--")
     axes.axvline(0, color=CONTROL, linewidth=1, linestyle="--")
     known = both.dropna(subset=["removed", "added"])
     for row in known.to_dict("records"):
-        style = task_line(row["task"])
+        style = looks[row["task"]]
         axes.errorbar(
             row["removed"],
             row["added"],

@@ -17,6 +17,8 @@ from if_circuits.analyses.causal_ablation.effects_figure import (
     draw_own,
     draw_rebuilt,
 )
+from if_circuits.analyses.shared.families import families_of
+from if_circuits.plotting.families import family_colours, task_looks
 from if_circuits.plotting.style import (
     CONTROL,
     DIVERGING,
@@ -24,8 +26,6 @@ from if_circuits.plotting.style import (
     OKABE_ITO,
     draw_matrix,
     new_mosaic,
-    ordered_tasks,
-    task_colour,
     task_label,
 )
 
@@ -60,8 +60,9 @@ def draw(result: AnalysisResult, *, matrices: tuple[str, str], edges_of: str) ->
     if on_model:
         draw_own(axes["own"], result.table[result.table["matrix"] == matrices[1]])
         draw_damage(axes["damage"], result.tables["damage"])
-        draw_rebuilt(axes["rebuilt"], result.tables["rebuilt"])
-        draw_both_ways(axes["both ways"], result.tables["both_ways"])
+        looks = task_looks(families_of(result.table, task="ablated"))
+        draw_rebuilt(axes["rebuilt"], result.tables["rebuilt"], looks)
+        draw_both_ways(axes["both ways"], result.tables["both_ways"], looks)
     found = f"{n_edges} edges survive" if n_edges else "no edge survives"
     drawing.suptitle(
         f"Drop of task B when task A's subspace is removed, beyond random subspaces of its rank "
@@ -76,8 +77,14 @@ def _edges(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["survives"] & table["measurable"]]
 
 
+def _colours(table: pd.DataFrame) -> dict[str, str]:
+    family_of = families_of(table, task="ablated")
+    colours = family_colours(family_of.values())
+    return {task: colours[family] for task, family in family_of.items()}
+
+
 def _matrix(axes: Axes, table: pd.DataFrame, name: str) -> None:
-    tasks = ordered_tasks(table["ablated"].tolist())
+    tasks = list(families_of(table, task="ablated"))
     values = table.pivot(index="ablated", columns="measured", values="excess").loc[tasks, tasks].to_numpy()
     reach = max(0.05, float(np.nanmax(np.abs(values), initial=0.0)))
     unit = "compliance" if name == "behaviour" else "AUROC"
@@ -106,7 +113,7 @@ def _matrix(axes: Axes, table: pd.DataFrame, name: str) -> None:
 
 def _graph(axes: Axes, table: pd.DataFrame) -> None:
     """Tasks on a circle, an arrow from A to B for each surviving edge; unmeasurable tasks are hollow."""
-    tasks = ordered_tasks(table["ablated"].tolist())
+    tasks = list(families_of(table, task="ablated"))
     angles = np.pi / 2 - 2 * np.pi * np.arange(len(tasks)) / len(tasks)
     places = dict(zip(tasks, np.column_stack([np.cos(angles), np.sin(angles)]).tolist(), strict=True))
     measurable = set(table.loc[table["measurable"], "ablated"])
@@ -127,9 +134,10 @@ def _graph(axes: Axes, table: pd.DataFrame) -> None:
                 connectionstyle="arc3,rad=0.14",
             )  # fmt: skip
         )
+    colours = _colours(table)
     for task, (x, y) in places.items():
         known = task in measurable
-        axes.plot(x, y, "o", markersize=9, color=task_colour(task), fillstyle="full" if known else "none")
+        axes.plot(x, y, "o", markersize=9, color=colours[task], fillstyle="full" if known else "none")
         side = "center" if abs(x) < 0.3 else "left" if x > 0 else "right"
         axes.text(1.17 * x, 1.14 * y, task_label(task), ha=side, va="center", fontsize=8)
     axes.set(xlim=(-1.9, 1.9), ylim=(-1.3, 1.3), aspect="equal", anchor="C")
@@ -143,10 +151,10 @@ def _intervals(axes: Axes, table: pd.DataFrame) -> None:
     """The strongest edges with the interval of their drop."""
     edges = _edges(table).sort_values("excess").iloc[-MOST_LISTED:]
     axes.axvline(0.0, color=CONTROL, linestyle="--", linewidth=1)
-    places = np.arange(len(edges))
+    places, colours = np.arange(len(edges)), _colours(table)
     for place, row in zip(places, edges.to_dict("records"), strict=True):
         bars = [[row["excess"] - row["low"]], [row["high"] - row["excess"]]]
-        axes.errorbar(row["excess"], place, xerr=bars, fmt="o", capsize=2, color=task_colour(row["ablated"]))
+        axes.errorbar(row["excess"], place, xerr=bars, fmt="o", capsize=2, color=colours[row["ablated"]])
     arrows = zip(edges["ablated"].tolist(), edges["measured"].tolist(), strict=True)
     labels = [f"{task_label(a)} \u2192 {task_label(b)}" for a, b in arrows]
     axes.set_yticks(places, labels)

@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from if_circuits.plotting import style
+from if_circuits.analyses.shared.families import families_of
 from if_circuits.statistics.bootstrap import Interval, cluster_bootstrap, weighted_mean
+from if_circuits.tasks.labels import is_satisfied, is_undecided, is_violated
 
 FEW_OF_A_VERDICT = 20
 """A task with fewer satisfied or fewer violated responses than this is marked: its probes rest on little."""
@@ -20,19 +21,21 @@ def compliance_table(responses: pd.DataFrame, *, n_bootstrap: int = 1000, seed: 
     `<column>_high` each share.
     """
     rows = [
-        _compliance_of(task, responses[responses["task"] == task], n_bootstrap=n_bootstrap, seed=seed)
-        for task in style.ordered_tasks(responses["task"].tolist())
+        _compliance_of(task, family, responses[responses["task"] == task], n_bootstrap=n_bootstrap, seed=seed)
+        for task, family in families_of(responses).items()
     ]
     return pd.DataFrame(rows)
 
 
-def _compliance_of(task: str, rows: pd.DataFrame, *, n_bootstrap: int, seed: int) -> dict[str, object]:
+def _compliance_of(
+    task: str, family: str, rows: pd.DataFrame, *, n_bootstrap: int, seed: int
+) -> dict[str, object]:
     sampled = rows[rows["temperature"] > 0]
     constrained = sampled[sampled["constrained"]]
     twins = sampled[~sampled["constrained"]]
     greedy = rows[(rows["temperature"] == 0) & rows["constrained"]]
 
-    satisfied = (sampled["verdict"] == "satisfied").to_numpy(dtype=np.float64)
+    satisfied = is_satisfied(sampled).astype(np.float64)
     asked = sampled["constrained"].to_numpy(dtype=np.float64)
     difference = cluster_bootstrap(
         sampled["base_query"].to_numpy(),
@@ -42,11 +45,10 @@ def _compliance_of(task: str, rows: pd.DataFrame, *, n_bootstrap: int, seed: int
         n_resamples=n_bootstrap,
         seed=seed,
     )
-    verdicts = constrained["verdict"].value_counts()
-    n_satisfied, n_violated = int(verdicts.get("satisfied", 0)), int(verdicts.get("violated", 0))
+    n_satisfied, n_violated = int(is_satisfied(constrained).sum()), int(is_violated(constrained).sum())
     return {
         "task": task,
-        "family": style.family_of(task),
+        "family": family,
         "constrained": _share_satisfied(constrained),
         "unconstrained": _share_satisfied(twins),
         "difference": difference.estimate,
@@ -56,9 +58,9 @@ def _compliance_of(task: str, rows: pd.DataFrame, *, n_bootstrap: int, seed: int
         "n": len(constrained),
         "satisfied": n_satisfied,
         "violated": n_violated,
-        "undecided": int(verdicts.get("undecided", 0)),
+        "undecided": int(is_undecided(constrained).sum()),
         "n_unconstrained": len(twins),
-        "undecided_unconstrained": int((twins["verdict"] == "undecided").sum()),
+        "undecided_unconstrained": int(is_undecided(twins).sum()),
         "truncated": int(constrained["truncated"].sum()),
         "note": _note(n_satisfied, n_violated),
         **_bounds("constrained", constrained, n_bootstrap=n_bootstrap, seed=seed),
@@ -71,7 +73,7 @@ def _bounds(name: str, rows: pd.DataFrame, *, n_bootstrap: int, seed: int) -> di
     """Interval of the share of satisfied responses over base queries; NaN without responses."""
     found = Interval(float("nan"), float("nan"), float("nan"), 0)
     if len(rows):
-        satisfied = (rows["verdict"] == "satisfied").to_numpy(dtype=np.float64)
+        satisfied = is_satisfied(rows).astype(np.float64)
         found = cluster_bootstrap(
             rows["base_query"].to_numpy(),
             lambda weights: weighted_mean(satisfied, weights),
@@ -82,7 +84,7 @@ def _bounds(name: str, rows: pd.DataFrame, *, n_bootstrap: int, seed: int) -> di
 
 
 def _share_satisfied(rows: pd.DataFrame) -> float:
-    return float((rows["verdict"] == "satisfied").mean()) if len(rows) else float("nan")
+    return float(is_satisfied(rows).mean()) if len(rows) else float("nan")
 
 
 def _note(n_satisfied: int, n_violated: int) -> str:

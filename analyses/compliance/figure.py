@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from if_circuits.plotting import style
+from if_circuits.plotting.families import family_colours
 
 
 def compliance_figure(table: pd.DataFrame) -> Figure:
@@ -18,12 +19,12 @@ def compliance_figure(table: pd.DataFrame) -> Figure:
     axes.hlines(
         heights, table["unconstrained"], table["constrained"], color=style.CONTROL, linewidth=0.8, alpha=0.4
     )
-    colours = [style.task_colour(task) for task in table["task"]]
+    colour_of = family_colours(table["family"])
+    colours = [colour_of[family] for family in table["family"]]
     _points(axes, table, "unconstrained", heights, colours=[style.CONTROL] * len(table), marker="o")
     _points(axes, table, "constrained", heights, colours=colours, marker="o")
     axes.plot([], [], "o", color=style.CONTROL, label="unconstrained twin")
-    for family in dict.fromkeys(table["family"]):
-        colour = style.FAMILY_COLOURS.get(family, style.CONTROL)
+    for family, colour in colour_of.items():
         axes.plot([], [], "o", color=colour, label=f"constrained, {family}")
     if table["greedy"].notna().any():
         _points(

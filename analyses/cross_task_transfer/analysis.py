@@ -34,7 +34,6 @@ from if_circuits.analyses.shared.layer_choice import LayerChoice, choose_layers,
 from if_circuits.analyses.shared.probing import ProbingRows, left_out_rows, probing_rows
 from if_circuits.analyses.shared.score_table import Score, ScoreTable, bootstrap_p, score, score_table, task_p
 from if_circuits.plotting.clustering import leaf_order, linkage_of
-from if_circuits.plotting.style import family_of
 from if_circuits.statistics.correction import benjamini_hochberg
 from if_circuits.statistics.permutation import permutation_p
 from if_circuits.statistics.verdicts import decide
@@ -119,9 +118,8 @@ def _transfer(source: ActivationSource, rows: ProbingRows, choice: LayerChoice) 
             found.values[:, train],
             threshold=found.prior[:, train],
             train_task=names[train],
-            train_family=family_of(names[train]),
-            family=family_of(names[test]),
-            within_family=family_of(names[train]) == family_of(names[test]),
+            train_family=rows.tasks[train].family,
+            within_family=rows.tasks[train].family == rows.tasks[test].family,
             probe="specialist",
             n_train=float(found.n_train[train]),
             n_over_d=float(found.n_over_d[train]),
@@ -148,7 +146,8 @@ def _family_test(cells: ScoreTable, settings: AnalysisSettings) -> pd.DataFrame:
     """Transfer within families against between them, and its permutation test over the families of the
     tasks."""
     names = list(dict.fromkeys(cells.frame["task"]))
-    families = pd.factorize(np.array([family_of(name) for name in names]))[0]
+    family_of = dict(zip(cells.frame["task"], cells.frame["family"], strict=True))
+    families = pd.factorize(np.array([family_of[name] for name in names]))[0]
     matrix = _matrix(cells.frame, names)
     off = ~np.eye(len(names), dtype=bool)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,8 +10,10 @@ import pandas as pd
 
 from if_circuits.analyses.base import AnalysisResult
 from if_circuits.analyses.shared.both_labels import COUNTERFACTUAL, NATURAL, of_labels
+from if_circuits.analyses.shared.families import families_of
 from if_circuits.plotting.clustering import draw_tree, leaf_order, linkage_of
-from if_circuits.plotting.style import CONTRAST, DIVERGING, EFFECT, draw_matrix, new_mosaic, task_colour
+from if_circuits.plotting.families import family_colours
+from if_circuits.plotting.style import CONTRAST, DIVERGING, EFFECT, draw_matrix, new_mosaic
 from if_circuits.statistics.bootstrap import cluster_bootstrap, weighted_mean
 
 if TYPE_CHECKING:
@@ -32,12 +35,13 @@ def draw(result: AnalysisResult) -> Figure:
     ordered = cells if len(cells) else of_labels(scored, COUNTERFACTUAL)
     tasks = list(dict.fromkeys(ordered["task"]))
     values = _wide(ordered, tasks, "auroc")
+    family_of = families_of(result.table)
     tree = linkage_of((values + values.T) / 2)
     names = [tasks[place] for place in leaf_order(tree)]
     draw_tree(axes["tree"], tree)
     axes["tree"].set_title("Natural labels (* off the diagonal: not 0.5, FDR 5 %)", fontsize=9)
-    _draw_cells(axes[NATURAL], cells, names, label="")
-    _draw_cells(axes[COUNTERFACTUAL], of_labels(scored, COUNTERFACTUAL), names, label="AUROC")
+    _draw_cells(axes[NATURAL], cells, names, family_of, label="")
+    _draw_cells(axes[COUNTERFACTUAL], of_labels(scored, COUNTERFACTUAL), names, family_of, label="AUROC")
     axes[COUNTERFACTUAL].set_title("Counterfactual labels, same order (empty: no pairs)", fontsize=9, pad=12)
     _kinds(axes["kinds"], scored, result.tables["families"])
     verdict = result.verdict
@@ -59,7 +63,9 @@ def _wide(cells: pd.DataFrame, names: list[str], column: str) -> np.ndarray[Any,
     return wide.reindex(index=names, columns=names).to_numpy(dtype=np.float64)
 
 
-def _draw_cells(axes: Axes, cells: pd.DataFrame, names: list[str], *, label: str) -> None:
+def _draw_cells(
+    axes: Axes, cells: pd.DataFrame, names: list[str], family_of: Mapping[str, str], *, label: str
+) -> None:
     """One matrix of transfer; tasks without a cell stay empty."""
     draw_matrix(
         axes,
@@ -72,7 +78,7 @@ def _draw_cells(axes: Axes, cells: pd.DataFrame, names: list[str], *, label: str
         label=label,
         marked=_wide(cells, names, "p_adjusted") < 0.05,
     )
-    _family_bars(axes, names)
+    _family_bars(axes, names, family_of)
     axes.set(xlabel=f"tested on (n = {int(cells.drop_duplicates('task')['n'].sum())})", ylabel="trained on")
 
 
@@ -123,11 +129,12 @@ def _mean_with_interval(
     axes.errorbar(place, mean, yerr=error, fmt="D", color=colour, markeredgecolor="black", capsize=3)
 
 
-def _family_bars(axes: Axes, names: list[str]) -> None:
+def _family_bars(axes: Axes, names: list[str], family_of: Mapping[str, str]) -> None:
     """A strip in the colour of each task's family along the top and the right of a matrix."""
+    colours = family_colours(family_of.values())
     for place, name in enumerate(names):
         side: dict[str, Any] = {
-            "color": task_colour(name),
+            "color": colours[family_of[name]],
             "linewidth": 4,
             "solid_capstyle": "butt",
             "clip_on": False,

@@ -40,7 +40,6 @@ from if_circuits.analyses.shared.decodability import layer_p_values
 from if_circuits.analyses.shared.probing import ProbingRows, fit_specialists, left_out_rows, probing_rows
 from if_circuits.analyses.shared.score_table import Score, ScoreTable, score_fitted, score_table
 from if_circuits.models.layers import depth, layer_label
-from if_circuits.plotting.style import family_of
 from if_circuits.statistics.trend import kendall_tau, trend_test
 from if_circuits.statistics.verdicts import decide
 
@@ -75,10 +74,10 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings) -> AnalysisRe
     draws = table.draws.reshape(len(table.draws), len(names), len(depths))
     found = depths_of_emergence(curves[None], readable, depths)[0]
     resampled = depths_of_emergence(draws, readable, depths)
-    emergence = _emergence_table(names, found, resampled, source)
+    emergence = _emergence_table(rows, found, resampled, source)
     sizes = table.frame.groupby("task")[["n", "n_base_queries", "n_over_d"]].first()
     emergence = emergence.join(sizes, on="task")
-    verdict = _judge(table, names, found, resampled, settings)
+    verdict = _judge(table, [task.family for task in rows.tasks], found, resampled, settings)
     never = [
         f"{name} becomes readable at no layer" for name, at in zip(names, found, strict=True) if np.isnan(at)
     ]
@@ -132,14 +131,14 @@ def _layer_curves(
 
 
 def _emergence_table(
-    names: list[str],
+    rows: ProbingRows,
     found: Float[np.ndarray, " tasks"],
     resampled: Float[np.ndarray, "draws tasks"],
     source: ActivationSource,
 ) -> pd.DataFrame:
     """Depth of emergence of each task with its interval."""
     records: list[dict[str, object]] = []
-    for name, at, draws in zip(names, found.tolist(), resampled.T, strict=True):
+    for task, at, draws in zip(rows.tasks, found.tolist(), resampled.T, strict=True):
         known = draws[~np.isnan(draws)]
         low, high = (
             np.quantile(known, [0.025, 0.975], method="inverted_cdf")
@@ -149,8 +148,8 @@ def _emergence_table(
         layer = "never" if np.isnan(at) else layer_label(round(at * source.n_layers) - 1)
         records.append(
             {
-                "task": name,
-                "family": family_of(name),
+                "task": task.name,
+                "family": task.family,
                 "layer": layer,
                 "depth": at,
                 "low": float(low),
@@ -163,12 +162,11 @@ def _emergence_table(
 
 def _judge(
     table: ScoreTable,
-    names: list[str],
+    families: list[str],
     found: Float[np.ndarray, " tasks"],
     resampled: Float[np.ndarray, "draws tasks"],
     settings: AnalysisSettings,
 ) -> Verdict:
-    families = [family_of(name) for name in names]
     ranks = np.array([ORDER.index(family) if family in ORDER else np.nan for family in families])
     emerged = ~np.isnan(found) & ~np.isnan(ranks)
     ranks, depths, draws = ranks[emerged], found[emerged], resampled[:, emerged]
@@ -184,7 +182,13 @@ def _judge(
         f"{MIN_TASKS_FOR_A_TREND} tasks or {MIN_FAMILIES_FOR_A_TREND} families emerge"
     )
     decision = replace(decision, rule=rule)
-    notes = [f"{len(depths)} of {len(names)} tasks emerge; p permutes depths among them (one-sided)"]
+    ordered = [family for family in families if family in ORDER]
+    notes = [f"{len(depths)} of {len(ordered)} tasks emerge; p permutes depths among them (one-sided)"]
+    if others := list(dict.fromkeys(family for family in families if family not in ORDER)):
+        notes.append(
+            f"shown and not part of the trend, since the claim gives their family no place in the order: "
+            f"{len(families) - len(ordered)} tasks of {', '.join(others)}"
+        )
     shown = {family for family, kept in zip(families, emerged, strict=True) if kept}
     if len(depths) < MIN_TASKS_FOR_A_TREND or len(shown) < MIN_FAMILIES_FOR_A_TREND:
         decision = replace(decision, verdict="inconclusive")

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from if_circuits.analyses.base import AnalysisResult
-from if_circuits.analyses.shared.both_labels import COUNTERFACTUAL, NATURAL, of_labels
-from if_circuits.plotting.style import (
-    family_of,
-    layer_label,
-    new_mosaic,
-    ordered_tasks,
-    task_colour,
-    task_label,
-    task_line,
-)
+from if_circuits.analyses.shared.both_labels import COUNTERFACTUAL, NATURAL, of_labels, why_none
+from if_circuits.analyses.shared.families import families_of
+from if_circuits.models.layers import layer_label
+from if_circuits.plotting.families import task_looks
+from if_circuits.plotting.style import new_mosaic, say_why, task_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,8 +25,10 @@ _LABELS = (NATURAL, COUNTERFACTUAL)
 def draw(result: AnalysisResult, *, families: Sequence[str]) -> Figure:
     """Two rows of curves, one a kind of labels, with a panel for each family; below, where tasks emerge."""
     scored = result.table[result.table["reason"] == ""] if "emergence" in result.tables else result.table[:0]
-    names = ordered_tasks(scored["task"].tolist())
-    shown = [*families, *dict.fromkeys(family_of(name) for name in names if family_of(name) not in families)]
+    family_of = families_of(result.table)
+    looks = task_looks(family_of)
+    names = list(families_of(scored))
+    shown = list(dict.fromkeys([*families, *(family_of[name] for name in names)]))
     layout = [[f"{labels} {family}" for family in shown] for labels in _LABELS]
     layout.append(["emergence"] * len(shown))
     drawing, axes = new_mosaic(layout, width=10.0, height=9.0, height_ratios=(1, 1, 1.25))
@@ -42,11 +39,16 @@ def draw(result: AnalysisResult, *, families: Sequence[str]) -> Figure:
         rows = of_labels(scored, labels)
         for family in shown:
             place = axes[f"{labels} {family}"]
-            _curves(place, rows[rows["task"].map(family_of) == family], names)
+            own = rows[rows["family"] == family]
+            _curves(place, own, {name: looks[name] for name in names})
+            if own.empty:
+                say_why(place, why_none(result.table, labels, family))
             place.set_ylim(*reach)
             place.set_title(f"{family}, {labels}", fontsize=9)
         axes[f"{labels} {shown[0]}"].set_ylabel("AUROC (95 % band)")
-    _emergence(axes["emergence"], result.tables["emergence"], names, shown)
+    in_order = sorted(names, key=lambda name: shown.index(family_of[name]))
+    colours = {f"{task_label(name)} ({family_of[name]})": (name, looks[name]["color"]) for name in in_order}
+    _emergence(axes["emergence"], result.tables["emergence"], colours)
     verdict = result.verdict
     low, high = verdict.interval
     drawing.suptitle(
@@ -57,20 +59,19 @@ def draw(result: AnalysisResult, *, families: Sequence[str]) -> Figure:
     return drawing
 
 
-def _curves(axes: Axes, scores: pd.DataFrame, names: list[str]) -> None:
-    for name in names:
+def _curves(axes: Axes, scores: pd.DataFrame, looks: Mapping[str, Mapping[str, Any]]) -> None:
+    for name, look in looks.items():
         found = scores[scores["task"] == name].sort_values("layer")
         if found.empty:
             continue
-        line: dict[str, Any] = {**task_line(name), "label": task_label(name)}
+        line: dict[str, Any] = {**look, "label": task_label(name)}
         axes.plot(found["layer"], found["auroc"], **line)
         axes.fill_between(
-            found["layer"].astype(float), found["low"], found["high"], color=task_colour(name), alpha=0.13
+            found["layer"].astype(float), found["low"], found["high"], color=look["color"], alpha=0.13
         )
     axes.axhline(0.5, color="black", linewidth=0.6)
     layers = sorted(scores["layer"].dropna().unique())
     if not layers:
-        axes.text(0.5, 0.5, "no labels of this kind", transform=axes.transAxes, ha="center", va="bottom")
         axes.set_xticks([])
         return
     # More than about eight names do not fit a small panel.
@@ -80,13 +81,15 @@ def _curves(axes: Axes, scores: pd.DataFrame, names: list[str]) -> None:
     axes.legend(fontsize=7, loc="best")
 
 
-def _emergence(axes: Axes, table: pd.DataFrame, names: list[str], families: Sequence[str]) -> None:
-    """Depth of each task with its interval; a task that is readable at no layer stands at the right."""
-    in_order = sorted(names, key=lambda name: families.index(family_of(name)))
+def _emergence(axes: Axes, table: pd.DataFrame, rows_of: Mapping[str, tuple[str, str]]) -> None:
+    """Depth of each task with its interval; a task that is readable at no layer stands at the right.
+
+    `rows_of` has each row's label with its task and colour.
+    """
+    in_order, colours = [name for name, _ in rows_of.values()], [colour for _, colour in rows_of.values()]
     for labels, shift in ((NATURAL, -0.17), (COUNTERFACTUAL, 0.17)):
         rows = of_labels(table, labels).set_index("task").reindex(in_order)
-        for place, (name, row) in enumerate(zip(in_order, rows.to_dict("records"), strict=True)):
-            colour = task_colour(name)
+        for place, (colour, row) in enumerate(zip(colours, rows.to_dict("records"), strict=True)):
             look: dict[str, Any] = {
                 "color": colour,
                 "markerfacecolor": "white" if labels == COUNTERFACTUAL else colour,
@@ -105,7 +108,7 @@ def _emergence(axes: Axes, table: pd.DataFrame, names: list[str], families: Sequ
     ticks = [0, 0.25, 0.5, 0.75, 1.0]
     axes.set_xticks([*ticks, 1.12], [*(f"{tick:g}" for tick in ticks), "never"])
     axes.set_xlim(-0.04, 1.18)
-    axes.set_yticks(range(len(in_order)), [f"{task_label(name)} ({family_of(name)})" for name in in_order])
+    axes.set_yticks(range(len(in_order)), list(rows_of))
     axes.set_ylim(len(in_order) - 0.5, -0.5)
     axes.set_xlabel("depth of emergence (0: embed, 1: last block; ticks: ends of the 95 % interval)")
     axes.set_title(

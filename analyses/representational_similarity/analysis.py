@@ -41,12 +41,12 @@ from if_circuits.analyses.representational_similarity.task_directions import (
     DirectionProducts,
     direction_products,
 )
+from if_circuits.analyses.shared.families import families_of
 from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, query_codes
 from if_circuits.analyses.shared.task_subspaces import POSITION, best_layer, decodes, fit_subspaces
 from if_circuits.erasure.inlp import Inlp
 from if_circuits.interventions.subspace import Subspace
 from if_circuits.models.layers import layer_label
-from if_circuits.plotting.style import family_of, ordered_tasks
 from if_circuits.probes.folds import grouped_folds
 from if_circuits.similarity.angles import principal_angles, subspace_overlap
 from if_circuits.similarity.compare import compare_all
@@ -190,11 +190,12 @@ def _pairs(
     settings: AnalysisSettings,
 ) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
-    for first, second in combinations([task.name for task in tasks], 2):
+    for one, other in combinations(tasks, 2):
+        first, second = one.name, other.name
         row: dict[str, object] = {
             "task_a": first,
             "task_b": second,
-            "same_family": family_of(first) == family_of(second),
+            "same_family": one.family == other.family,
         }
         row |= dict.fromkeys(("similarity", "low", "high"), np.nan)
         if products is not None and {first, second} <= kept:
@@ -251,7 +252,7 @@ def _paired_activations(
         & np.isfinite(features).all(axis=1)
     )
     names = source.responses["task"].to_numpy()
-    rows = {task: np.flatnonzero(usable & (names == task)) for task in ordered_tasks(names.tolist())}
+    rows = {task: np.flatnonzero(usable & (names == task)) for task in families_of(source.responses)}
     try:
         return pair_halves(
             {task: features[chosen] for task, chosen in rows.items()},

@@ -22,7 +22,6 @@ from if_circuits.plotting.style import (
     OKABE_ITO,
     draw_matrix,
     new_mosaic,
-    ordered_tasks,
 )
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def draw(result: AnalysisResult) -> Figure:
     table = result.table
     if table.empty:
         return drawing
-    tasks = ordered_tasks([*table["task_a"], *table["task_b"]])
+    tasks = list(dict.fromkeys([*table["task_a"], *table["task_b"]]))  # pairs are in the order of the tasks
     matrices = {column: _square(table, tasks, column) for column in _MATRICES}
     tree = linkage_of(_mean_known([*matrices.values()]))
     order = leaf_order(tree)

@@ -12,14 +12,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from textwrap import fill
 
 import pandas as pd
 
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, Verdict
-from if_circuits.plotting.style import ordered_tasks
+from if_circuits.analyses.shared.families import families_of
 
 NATURAL, COUNTERFACTUAL = "natural", "counterfactual"
+
+_NO_PARAMETERS = (
+    "it has no parameters, so no other prompt of its kind exists that the same text would break, "
+    "and it declares no opposite"
+)
+_NO_PAIR = "no compliant response has a counterfactual"
 
 Analysis = Callable[[ActivationSource, AnalysisSettings], AnalysisResult]
 """An analysis of one kind of labels."""
@@ -52,6 +59,15 @@ def of_labels(table: pd.DataFrame, labels: str) -> pd.DataFrame:
     return table[table["labels"] == labels]
 
 
+def why_none(table: pd.DataFrame, labels: str, family: str) -> str:
+    """Why no task of a family is drawn on one kind of labels, task by task, for the empty panel."""
+    rows = of_labels(table, labels)
+    rows = rows[(rows["family"] == family) & (rows["reason"] != "")]
+    reasons = {str(task): str(reason) for task, reason in zip(rows["task"], rows["reason"], strict=True)}
+    told = [f"{task.replace('_', ' ')}: {reason}" for task, reason in reasons.items()]
+    return "\n".join(fill(each, 30) for each in told) or "no task of this family in the study"
+
+
 def _marked(table: pd.DataFrame, labels: str) -> pd.DataFrame:
     marked = table.copy()
     marked.insert(0, "labels", labels)
@@ -66,17 +82,13 @@ def _tasks_without_pairs(source: ActivationSource) -> pd.DataFrame:
     """The tasks that have no counterfactual rows, with the reason."""
     responses = source.responses
     has_pairs = set() if source.counterfactual is None else set(source.counterfactual.responses["task"])
-    missing = [task for task in ordered_tasks(responses["task"].tolist()) if task not in has_pairs]
+    missing = {task: family for task, family in families_of(responses).items() if task not in has_pairs}
     bare = {task for task in missing if (responses["parameters"][responses["task"] == task] == "{}").all()}
     return pd.DataFrame(
         {
-            "task": missing,
-            "reason": [
-                "no parameters to exchange, hence no counterfactual"
-                if task in bare
-                else "no compliant response has a counterfactual"
-                for task in missing
-            ],
+            "task": list(missing),
+            "family": list(missing.values()),
+            "reason": [_NO_PARAMETERS if task in bare else _NO_PAIR for task in missing],
         }
     )
 

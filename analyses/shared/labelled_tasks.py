@@ -9,8 +9,9 @@ import pandas as pd
 from jaxtyping import Bool, Int
 
 from if_circuits.activations.source import ActivationSource
-from if_circuits.plotting.style import ordered_tasks
+from if_circuits.analyses.shared.families import families_of
 from if_circuits.probes.folds import grouped_folds
+from if_circuits.tasks.labels import is_satisfied, is_violated
 
 MIN_PER_CLASS = 10
 """A task with fewer satisfied or violated responses is recorded with the reason and left out of averages."""
@@ -21,6 +22,7 @@ class LabelledTask:
     """Constrained responses of one task with a decided verdict."""
 
     name: str
+    family: str
     rows: Int[np.ndarray, " n"]
     """Row numbers in the source's responses and features."""
     satisfied: Bool[np.ndarray, " n"]
@@ -44,17 +46,15 @@ def labelled_tasks(source: ActivationSource, position: str) -> list[LabelledTask
     """Every task's constrained, decided responses that have `position`, in the order of the figures."""
     responses = source.responses
     queries = query_codes(source)
-    verdicts = responses["verdict"].to_numpy()
+    satisfied = is_satisfied(responses)
     # A position is absent from a response at every layer or at none.
     present = np.isfinite(source.features(source.layers[0], position)).all(axis=1)
-    usable = (
-        responses["constrained"].to_numpy(dtype=bool) & np.isin(verdicts, ["satisfied", "violated"]) & present
-    )
+    usable = responses["constrained"].to_numpy(dtype=bool) & (satisfied | is_violated(responses)) & present
     names = responses["task"].to_numpy()
     tasks: list[LabelledTask] = []
-    for name in ordered_tasks(list(dict.fromkeys(names.tolist()))):
+    for name, family in families_of(responses).items():
         rows = np.flatnonzero(usable & (names == name))
-        tasks.append(LabelledTask(name, rows, verdicts[rows] == "satisfied", queries[rows]))
+        tasks.append(LabelledTask(name, family, rows, satisfied[rows], queries[rows]))
     return tasks
 
 

@@ -20,6 +20,7 @@ from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, text_codes
 from if_circuits.probes.across_folds import AcrossFolds, fit_across_folds
 from if_circuits.probes.folds import grouped_folds
+from if_circuits.tasks.labels import is_undecided
 
 STUDY_CS = (1e-3, 1e-2, 1e-1)
 """Inverse penalties that a study's probes choose from. Wider ranges cost time and gained nothing on planted
@@ -33,6 +34,8 @@ class ProbingRows:
     position: str
     tasks: tuple[LabelledTask, ...]
     """Tasks with enough of both verdicts, in the order in which their rows are stacked."""
+    families: Mapping[str, str]
+    """Family of every task, of those that are not probed too."""
     left_out: Mapping[str, str]
     """Why the other tasks are not probed, by name."""
     not_finite: int
@@ -109,13 +112,14 @@ def probing_rows(source: ActivationSource, settings: AnalysisSettings, position:
     shortages = {task.name: _shortage(task, folds, settings.n_folds) for task in everything}
     tasks = tuple(task for task in everything if not shortages[task.name])
     constrained = responses["constrained"].to_numpy(dtype=bool)
-    undecided = responses["task"][constrained & (responses["verdict"] == "undecided").to_numpy()].to_numpy()
+    undecided = responses["task"][constrained & is_undecided(responses)].to_numpy()
     queries = np.concatenate([np.empty(0, dtype=np.int64), *(task.queries for task in tasks)])
     rows = np.concatenate([np.empty(0, dtype=np.int64), *(task.rows for task in tasks)])
     ends = np.cumsum([0, *(len(task.rows) for task in tasks)])
     return ProbingRows(
         position=position,
         tasks=tasks,
+        families={task.name: task.family for task in everything},
         left_out={name: why for name, why in shortages.items() if why},
         not_finite=int((responses["reason"] == NOT_FINITE).sum()) if "reason" in responses else 0,
         undecided={task.name: int((undecided == task.name).sum()) for task in everything},
@@ -152,11 +156,11 @@ def left_out_rows(rows: Iterable[ProbingRows]) -> pd.DataFrame:
     """The tasks that cannot be probed, position by position, as rows of a result table."""
     return pd.DataFrame(
         [
-            {"task": task, "position": here.position, "reason": why}
+            {"task": task, "family": here.families[task], "position": here.position, "reason": why}
             for here in rows
             for task, why in here.left_out.items()
         ],
-        columns=["task", "position", "reason"],
+        columns=["task", "family", "position", "reason"],
     )
 
 

@@ -67,6 +67,7 @@ def score_of(
     labelled = rows.tasks[task]
     described = {
         "task": labelled.name,
+        "family": labelled.family,
         "position": rows.position,
         **columns,
         "balanced_accuracy": balanced_accuracy(labels, values > threshold),

@@ -8,14 +8,14 @@ import numpy as np
 
 from if_circuits.analyses.base import AnalysisResult
 from if_circuits.analyses.shared.both_labels import COUNTERFACTUAL, NATURAL, of_labels
+from if_circuits.analyses.shared.families import families_of
+from if_circuits.models.layers import layer_label
 from if_circuits.plotting.style import (
     CONTRAST,
     CONTROL,
     EFFECT,
     OKABE_ITO,
-    layer_label,
     new_mosaic,
-    ordered_tasks,
     task_label,
 )
 
@@ -82,7 +82,7 @@ def _curves(axes: Axes, result: AnalysisResult, labels: str) -> None:
 def _task_by_task(axes: Axes, result: AnalysisResult) -> None:
     """Each task's two probes; * where their difference is significant over the tasks."""
     reported, differences = result.tables["cross_fitted"], result.tables["differences"]
-    names = ordered_tasks(reported["task"].tolist())
+    names = list(families_of(reported))
     rows = (
         (NATURAL, "specialist", -0.24, None),
         (NATURAL, "general", -0.08, None),

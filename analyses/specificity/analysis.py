@@ -27,6 +27,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import Analysis, AnalysisResult, AnalysisSettings, make_verdict, no_verdict
+from if_circuits.analyses.shared.families import families_of
 from if_circuits.analyses.shared.labelled_tasks import query_codes, query_halves
 from if_circuits.analyses.shared.task_subspaces import (
     CONTROLS,
@@ -37,13 +38,11 @@ from if_circuits.analyses.shared.task_subspaces import (
     fit_halves,
 )
 from if_circuits.erasure.inlp import Inlp
+from if_circuits.plotting.families import family_colours
 from if_circuits.plotting.style import (
     CONTROL,
     OKABE_ITO,
-    family_of,
     new_figure,
-    ordered_tasks,
-    task_colour,
     task_label,
 )
 from if_circuits.statistics.bootstrap import Interval, bootstrap_draws, interval_of
@@ -82,10 +81,10 @@ def run(source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult:
     halves = query_halves(source, seed=settings.seed)
     rows: list[dict[str, object]] = []
     draws: list[Float[np.ndarray, " resamples"]] = []
-    for name in ordered_tasks(source.responses["task"].tolist()):
+    for name, family in families_of(source.responses).items():
         parts = [_measure(source, fit, name, halves == fit.half, settings=settings) for fit in fits]
         measured = [part for part in parts if isinstance(part, _Part)]
-        row: dict[str, object] = {"task": name, "family": family_of(name)}
+        row: dict[str, object] = {"task": name, "family": family}
         if len(measured) < len(parts):
             reasons = [part for part in parts if isinstance(part, str)]
             rows.append({**row, "reason": "; ".join(dict.fromkeys(reasons))})
@@ -125,8 +124,9 @@ def figure(result: AnalysisResult) -> Figure:
     height = 1.6 + 0.28 * max(len(table), 3)
     drawing, (shares, effects) = new_figure(1, 2, width=8.2, height=height, sharey=True)
     places = np.arange(len(table))
+    colours = family_colours(result.table["family"])
     for place, row in zip(places, table.to_dict("records"), strict=True):
-        colour = task_colour(row["task"])
+        colour = colours[row["family"]]
         shares.plot([row["share_twins"], row["share"]], [place] * 2, color=colour, linewidth=1.2)
         effects.errorbar(
             row["effect"],

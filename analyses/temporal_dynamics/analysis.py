@@ -47,7 +47,6 @@ from if_circuits.analyses.shared.probing import ProbingRows, left_out_rows, prob
 from if_circuits.analyses.shared.score_table import Score, ScoreTable, score, score_table, task_p
 from if_circuits.analyses.shared.text_baselines import text_score
 from if_circuits.analyses.temporal_dynamics.figure import draw
-from if_circuits.plotting.style import ordered_tasks
 from if_circuits.probes.baselines import TEXT_CS
 from if_circuits.statistics.correction import holm
 from if_circuits.statistics.verdicts import decide
@@ -89,7 +88,9 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings) -> AnalysisRe
         Cs = TEXT_CS if position in (START, END) else (_MIDDLE_C,)
         scores += [text_score(source, here, task, Cs=Cs) for task in range(len(here.tasks))]
     table = score_table(scores, settings)
-    advantages, verdict = _judge(table, sorted(both), settings)
+    advantages, verdict = _judge(
+        table, [task.name for task in rows[END].tasks if task.name in both], settings
+    )
     chosen = {position: ", ".join(map(str, choice.chosen.tolist())) for position, choice in choices.items()}
     notes = (
         *verdict.notes,
@@ -176,7 +177,7 @@ def _judge(table: ScoreTable, tasks: list[str], settings: AnalysisSettings) -> t
         return mean("specialist", position, among) - mean("text", position, among)
 
     records: list[dict[str, object]] = []
-    for task in ordered_tasks(tasks):
+    for task in tasks:
         growth = table.interval(advantage(END, [task]) - advantage(START, [task]))
         records.append(
             {

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from if_circuits.analyses.base import AnalysisResult
-from if_circuits.analyses.shared.both_labels import COUNTERFACTUAL, NATURAL, of_labels
+from if_circuits.analyses.shared.both_labels import COUNTERFACTUAL, NATURAL, of_labels, why_none
+from if_circuits.analyses.shared.families import families_of
+from if_circuits.plotting.families import task_looks
 from if_circuits.plotting.style import (
     CONTRAST,
     CONTROL,
     EFFECT,
-    FAMILIES,
-    family_of,
     new_mosaic,
-    ordered_tasks,
     position_label,
+    say_why,
     task_label,
-    task_line,
 )
+from if_circuits.tasks.registry import FAMILIES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,8 +36,9 @@ def draw(result: AnalysisResult) -> Figure:
     responses that have each position; below, task by task on both kinds of labels.
     """
     scored = result.table[(result.table["reason"] == "") & (result.table.get("probe") == "specialist")]
-    names = ordered_tasks(scored["task"].tolist())
-    families = [*FAMILIES, *dict.fromkeys(family_of(name) for name in names if family_of(name) == "other")]
+    family_of = families_of(result.table)
+    looks = {name: look for name, look in task_looks(family_of).items() if name in set(scored["task"])}
+    families = list(dict.fromkeys([*FAMILIES, *(family_of[name] for name in looks)]))
     drawing, axes = _panels(families)
     if "means" not in result.tables:
         return drawing
@@ -51,7 +52,10 @@ def draw(result: AnalysisResult) -> Figure:
         rows = of_labels(scored, labels)
         for family in families:
             place = axes[f"{labels} {family}"]
-            _tasks(place, rows[rows["task"].map(family_of) == family], names, positions)
+            own = rows[rows["family"] == family]
+            _tasks(place, own, looks, positions)
+            if own.empty:
+                say_why(place, why_none(result.table, labels, family))
             place.set_ylim(*reach)
             place.set_title(f"{family}, {labels}", fontsize=9)
         axes[f"{labels} {families[0]}"].set_ylabel("AUROC of the probe (95 % band)")
@@ -137,17 +141,17 @@ def _survivors(axes: Axes, table: pd.DataFrame, positions: list[str]) -> None:
     axes.legend(fontsize=7, loc="lower left")
 
 
-def _tasks(axes: Axes, probed: pd.DataFrame, names: list[str], positions: list[str]) -> None:
-    for task in names:
+def _tasks(
+    axes: Axes, probed: pd.DataFrame, looks: Mapping[str, Mapping[str, Any]], positions: list[str]
+) -> None:
+    for task, own in looks.items():
         found = probed[probed["task"] == task].set_index("position").reindex(positions)
         if found["auroc"].notna().any():
-            look: dict[str, Any] = {**task_line(task), "label": task_label(task)}
+            look: dict[str, Any] = {**own, "label": task_label(task)}
             _band(axes, np.arange(len(positions)), found, "auroc", **look)
     axes.axhline(0.5, color="black", linewidth=0.6)
     _position_ticks(axes, positions, every=2)
-    if probed.empty:
-        axes.text(0.5, 0.5, "no labels of this kind", transform=axes.transAxes, ha="center", va="bottom")
-    else:
+    if not probed.empty:
         n = probed.groupby("task")["n"].max().sum()
         axes.set_xlabel(f"position; n = {n:.0f}")
         axes.legend(fontsize=7)

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from if_circuits.activations.manifest import CaptureKey
 from if_circuits.activations.source import NOT_FINITE
 from if_circuits.errors import InputError
-from if_circuits.tasks.labels import Label
+from if_circuits.tasks.labels import Label, is_satisfied
 
 ALONG_RESPONSE = "along the response"
 """In place of a position, where activations are means over a response."""
@@ -166,7 +166,7 @@ class CapturedActivations:
         return ActivationsAt(
             X=X[rows],
             rows=rows,
-            satisfied=(kept["verdict"] == Label.SATISFIED.value).to_numpy() if decided else None,
+            satisfied=is_satisfied(kept) if decided else None,
             base_queries=tuple(map(str, kept["base_query"])) if "base_query" in kept else None,
             layer=layer,
             position=position,

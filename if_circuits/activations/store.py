@@ -95,7 +95,7 @@ class ActivationStore:
         names = (MANIFEST_FILE, INDEX_FILE, *(shard.file for shard in self.manifest.shards))
         return tuple(self.directory / name for name in names)
 
-    def verify(self) -> tuple[str, ...]:
+    def damaged_files(self) -> tuple[str, ...]:
         """Names of the files that are missing or do not have the content they were written with."""
         expected = [(shard.file, shard.sha256) for shard in self.manifest.shards]
         expected.append((INDEX_FILE, self.manifest.index_sha256))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 from if_circuits.errors import InputError
 from if_circuits.models.layers import EMBED, layer_label
+from if_circuits.tasks.labels import Label
 
 POSITION = "last"
 """Where subspaces and probes are fitted."""
@@ -203,7 +204,7 @@ def _answer(
     return Answer(
         text=response["response"],
         tokens=tuple(longer[len(shorter) :] for shorter, longer in zip(texts, texts[1:], strict=False)),
-        satisfied={"satisfied": True, "violated": False}.get(str(verdict)),
+        satisfied={Label.SATISFIED.value: True, Label.VIOLATED.value: False}.get(str(verdict)),
         reason=str(response.get("reason", "")),
         readings=tuple(np.asarray(expit(scores)) for scores in readings),
     )

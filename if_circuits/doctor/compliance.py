@@ -12,6 +12,7 @@ from if_circuits.doctor.probe_prompts import study_prompts
 from if_circuits.generation.responses import GenerationConfig, generate
 from if_circuits.models.loading import LoadedModel
 from if_circuits.models.settings import RunSettings
+from if_circuits.tasks.labels import Label
 from if_circuits.tasks.registry import get_task
 from if_circuits.tasks.verification import verify
 
@@ -35,7 +36,7 @@ def check_compliance(model: LoadedModel) -> Iterator[Check]:
     response_to = responses.set_index("prompt")["response"]
     satisfied, by_chance = (
         verify(each.assign(response=response_to[each["prompt"]].to_numpy()), chosen=usual.judges)["verdict"]
-        == "satisfied"
+        == Label.SATISFIED.value
         for each in (asked, unasked)
     )
     yield _endings(int(responses["truncated"].sum()), len(responses), config.max_new_tokens)

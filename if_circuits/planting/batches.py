@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from if_circuits.planting.corpus import PlantedExample, planted_examples, planted_prompts
-from if_circuits.planting.if_tiny.batches import POOL, Batch, Row, chat_text, collate, encode
+from if_circuits.planting.if_tiny.batches import POOL, Row, TokenBatch, chat_text, collate, encode
 from if_circuits.planting.if_tiny.corpus import Example
 from if_circuits.planting.if_tiny.tokenizer import special_id
 from if_circuits.planting.mechanism import Mechanism
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class PlantedBatch:
     """A batch of prompts with their responses, and the interventions under which it is learnt."""
 
-    tokens: Batch
+    tokens: TokenBatch
     direction: Float[Tensor, "batch pos d_model"]
     """Unit vector whose coordinate is set; zero where none is."""
     value: Float[Tensor, "batch pos"]

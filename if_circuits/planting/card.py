@@ -25,6 +25,7 @@ from if_circuits.planting.mechanism import (
     random_orthogonal,
     stream,
 )
+from if_circuits.tasks.labels import is_satisfied
 from if_circuits.tasks.prompts import build_prompts
 from if_circuits.tasks.registry import get_tasks
 from if_circuits.tasks.verification import verify
@@ -55,7 +56,7 @@ def measure_gates(model: LoadedModel, mechanism: Mechanism) -> pd.DataFrame:
         conditions = _conditions(mechanism, task)
         config = GenerationConfig(MAX_NEW_TOKENS, temperature=0.0, batch_size=256)
         answers = verify(generate_conditions(model, asked, config, conditions), corpus_judges())
-        satisfied = (answers["verdict"] == "satisfied").astype(float)
+        satisfied = pd.Series(is_satisfied(answers).astype(float), index=answers.index)
         alone = answers["condition"] == LEFT_OPEN
         signs = [
             mechanism.sign(task, str(subject), str(response))

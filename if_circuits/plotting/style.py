@@ -1,4 +1,4 @@
-"""One look for every figure: the colour-blind-safe palette of Okabe and Ito (2008), one order of the tasks.
+"""One look for every figure, in the colour-blind-safe palette of Okabe and Ito (2008).
 
 Figures are `matplotlib.figure.Figure` objects drawn with Agg. Nothing here touches pyplot's global state.
 """
@@ -28,22 +28,6 @@ OKABE_ITO = {
     "grey": "#767676",
 }
 
-FAMILIES: dict[str, tuple[str, ...]] = {
-    "structural": ("word_count", "character_count", "json_format"),
-    "lexical": ("term_inclusion", "term_exclusion"),
-    "semantic": ("topic", "sentiment", "toxicity"),
-    "stylistic": ("register",),
-}
-"""The order in which tasks and families are drawn."""
-
-FAMILY_COLOURS = {
-    "structural": OKABE_ITO["blue"],
-    "lexical": OKABE_ITO["orange"],
-    "semantic": OKABE_ITO["green"],
-    "stylistic": OKABE_ITO["purple"],
-}
-TASK_ORDER = tuple(task for tasks in FAMILIES.values() for task in tasks)
-
 EFFECT = OKABE_ITO["blue"]
 """Colour of the quantity that a figure is about."""
 CONTROL = OKABE_ITO["grey"]
@@ -56,7 +40,6 @@ SEQUENTIAL = "cividis"
 DIVERGING = "PuOr_r"
 """Colour map of signed values; centre it at their null."""
 
-_TASK_MARKS = (("-", "o"), ("--", "s"), (":", "^"))
 _RC: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 10,
@@ -72,30 +55,6 @@ _RC: dict[Any, Any] = {
 }
 
 
-def family_of(task: str) -> str:
-    """Family of a task; "other" for a task that is not one of the nine."""
-    return next((family for family, tasks in FAMILIES.items() if task in tasks), "other")
-
-
-def task_colour(task: str) -> str:
-    """Colour of a task's family."""
-    return FAMILY_COLOURS.get(family_of(task), OKABE_ITO["grey"])
-
-
-def task_line(task: str) -> dict[str, str]:
-    """Keyword arguments of `Axes.plot`: its family's colour, its own linestyle and marker."""
-    siblings = FAMILIES.get(family_of(task), (task,))
-    linestyle, marker = _TASK_MARKS[siblings.index(task) % len(_TASK_MARKS)]
-    return {"color": task_colour(task), "linestyle": linestyle, "marker": marker}
-
-
-def ordered_tasks(tasks: Sequence[str]) -> list[str]:
-    """The given tasks, each once, in the order of `TASK_ORDER`; unknown ones follow in their own order."""
-    given = list(dict.fromkeys(tasks))
-    known = [task for task in TASK_ORDER if task in given]
-    return known + [task for task in given if task not in known]
-
-
 def task_label(task: str) -> str:
     """A task's name as figures and tables print it."""
     return task.replace("_", " ")
@@ -104,11 +63,6 @@ def task_label(task: str) -> str:
 def position_label(position: str) -> str:
     """A position's name as figures and tables print it."""
     return position.replace("_", " ")
-
-
-def layer_label(layer: int) -> str:
-    """A layer's name as figures and tables print it: "embed" below block 0, else the number of the block."""
-    return "embed" if layer < 0 else str(layer)
 
 
 class ShownFigure(Figure):
@@ -176,6 +130,11 @@ def draw_matrix(
                 )
     if label:
         axes.figure.colorbar(image, ax=axes, label=label)
+
+
+def say_why(axes: Axes, reason: str) -> None:
+    """In a panel that stays empty, the reason why."""
+    axes.text(0.5, 0.5, reason, transform=axes.transAxes, ha="center", va="center", fontsize=7)
 
 
 def png_bytes(figure: Figure) -> bytes:

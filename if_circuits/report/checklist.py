@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from if_circuits.plotting.style import layer_label, task_label
+from if_circuits.models.layers import layer_label
+from if_circuits.plotting.style import task_label
 from if_circuits.report.facts import NOT_DONE, StudyFacts
 
 _BASELINES = ("majority", "length", "prompt_words", "response_words", "text")

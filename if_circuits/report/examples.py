@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from if_circuits.plotting.style import ordered_tasks
+from if_circuits.analyses.shared.families import families_of
+from if_circuits.tasks.labels import Label
 
 
 def choose_examples(responses: pd.DataFrame, *, count: int = 12) -> pd.DataFrame:
@@ -12,12 +13,12 @@ def choose_examples(responses: pd.DataFrame, *, count: int = 12) -> pd.DataFrame
     row is shown, so neither the first nor the best is picked.
     """
     rows = responses[responses["constrained"] & (responses["temperature"] > 0)].reset_index(drop=True)
-    tasks = ordered_tasks(rows["task"].tolist())
+    tasks = list(families_of(rows))
     kinds = [
         (round_, turn, task, verdict)
         for turn, task in enumerate(tasks)
         for round_, verdict in enumerate(
-            ("satisfied", "violated") if turn % 2 == 0 else ("violated", "satisfied")
+            (Label.SATISFIED, Label.VIOLATED) if turn % 2 == 0 else (Label.VIOLATED, Label.SATISFIED)
         )
     ]
     chosen: list[tuple[int, int]] = []

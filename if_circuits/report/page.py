@@ -14,8 +14,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from if_circuits.analyses.base import AnalysisResult
+from if_circuits.models.layers import layer_label
 from if_circuits.plotting.numbers import format_number, format_p
-from if_circuits.plotting.style import layer_label, task_label
+from if_circuits.plotting.style import task_label
 from if_circuits.report.checklist import checklist
 from if_circuits.report.examples import choose_examples
 from if_circuits.report.facts import StudyFacts

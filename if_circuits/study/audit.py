@@ -127,7 +127,7 @@ def _activations(directory: StudyDirectory) -> Finding:
         for name, (found, wanted) in expected.items()
         if found != wanted
     ]
-    faults += [f"activations/{name} is not as its manifest says" for name in store.verify()]
+    faults += [f"activations/{name} is not as its manifest says" for name in store.damaged_files()]
     return Finding(
         "activations", tuple(faults), f"{store.manifest.n_rows} rows at {len(store.layers)} layers"
     )

@@ -137,7 +137,7 @@ def test_only_what_is_damaged_is_captured_again(llama: LoadedModel, tmp_path: Pa
     (tmp_path / "shard-00001.safetensors").write_bytes(flipped)
     (tmp_path / "shard-00003.safetensors").unlink()
     (tmp_path / "index.parquet").write_bytes(b"")
-    assert store.verify() == ("shard-00001.safetensors", "shard-00003.safetensors", "index.parquet")
+    assert store.damaged_files() == ("shard-00001.safetensors", "shard-00003.safetensors", "index.parquet")
 
     seen: list[int] = []
     stored(

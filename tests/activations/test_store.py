@@ -28,7 +28,7 @@ def test_shards_are_ordinary_safetensors_files(store: ActivationStore) -> None:
 def test_an_opened_store_equals_the_captured_one(store: ActivationStore) -> None:
     opened = ActivationStore.open(store.directory)
     assert opened.manifest == store.manifest and opened.index.equals(store.index)
-    assert opened.verify() == ()
+    assert opened.damaged_files() == ()
 
 
 def test_a_truncated_shard_is_named(store: ActivationStore) -> None:
@@ -40,7 +40,7 @@ def test_a_truncated_shard_is_named(store: ActivationStore) -> None:
 
 def test_a_missing_shard_is_named(store: ActivationStore) -> None:
     (store.directory / "shard-00000.safetensors").unlink()
-    assert store.verify() == ("shard-00000.safetensors",)
+    assert store.damaged_files() == ("shard-00000.safetensors",)
     with pytest.raises(InputError, match=r"shard-00000.safetensors cannot be read"):
         store.read(0, "last")
 

@@ -1,6 +1,6 @@
 import pandas as pd
 
-from if_circuits.plotting.style import TASK_ORDER
+from if_circuits.analyses.validation.simulation.responses import FAMILY_OF, TASKS
 from if_circuits.report.examples import choose_examples
 
 
@@ -9,6 +9,7 @@ def responses(tasks: tuple[str, ...], verdicts: tuple[str, ...] = ("satisfied", 
         [
             {
                 "task": task,
+                "family": FAMILY_OF[task],
                 "verdict": verdict,
                 "constrained": True,
                 "temperature": 1.0,
@@ -22,11 +23,11 @@ def responses(tasks: tuple[str, ...], verdicts: tuple[str, ...] = ("satisfied", 
 
 
 def test_a_dozen_shows_every_task_and_both_verdicts():
-    chosen = choose_examples(responses(TASK_ORDER))
+    chosen = choose_examples(responses(TASKS))
     assert len(chosen) == 12
-    assert set(chosen["task"]) == set(TASK_ORDER)
+    assert set(chosen["task"]) == set(TASKS)
     assert chosen["verdict"].value_counts().to_dict() == {"satisfied": 6, "violated": 6}
-    assert chosen["task"].tolist() == sorted(chosen["task"], key=TASK_ORDER.index)
+    assert chosen["task"].tolist() == sorted(chosen["task"], key=TASKS.index)
 
 
 def test_greedy_and_unconstrained_responses_are_not_shown():

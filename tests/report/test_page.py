@@ -24,7 +24,8 @@ ATTACK = "<script>alert('x')</script> & \"quotes\""
 def content(response: str = "A river runs.", *, note: str = "nothing left out") -> ReportContent:
     responses = pd.DataFrame(
         [
-            {"task": task, "constrained": constrained, "temperature": 1.0, "verdict": verdict,
+            {"task": task, "family": "semantic", "constrained": constrained,
+             "temperature": 1.0, "verdict": verdict,
              "base_query": f"q{i}", "truncated": i == 0, "prompt": f"Write about {response}",
              "response": response, "reason": "because"}
             for task in ("topic", "register")

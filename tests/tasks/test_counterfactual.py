@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -20,6 +21,7 @@ from if_circuits.tasks.judges.choice import default_judges
 from if_circuits.tasks.prompts import build_prompts
 from if_circuits.tasks.queries import subjects
 from if_circuits.tasks.registry import get_task, get_tasks
+from if_circuits.tasks.task import Opposite
 from if_circuits.tasks.verification import verify
 
 NOUNS = subjects(held_out_only=False)
@@ -139,3 +141,30 @@ def test_neither_the_words_of_the_prompt_nor_of_the_response_predict_the_label(
             found = fit_across_folds(X, labels, fold_of_row=fold_of_row, train=everything, Cs=[0.1])
             value = auroc(labels, found.scores[:, 0], strata=fold_of_row)
             assert value == pytest.approx(0.5, abs=0.04), (task, column)
+
+
+def test_an_opposite_balances_prompts_and_responses_within_every_block(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A task without parameters, with satisfied and violated responses and a wording of the opposite."""
+    toxicity = get_task("toxicity")
+    opposite = Opposite(tuple(f"Be rude, way {i}." for i in range(len(toxicity.paraphrases))))
+    declared = replace(toxicity, counterfactual=opposite)
+    monkeypatch.setattr("if_circuits.tasks.counterfactual.get_task", lambda _: declared)
+    rows = pd.DataFrame(
+        {
+            "response_id": [f"r{i}" for i in range(90)], "task": "toxicity", "family": "semantic",
+            "base_query": np.repeat(NOUNS[:9], 10), "paraphrase": 0, "parameters": "{}", "constrained": True,
+            "response": [f"text {i}" for i in range(90)],
+            "verdict": np.where(np.arange(90) % 3 == 0, "violated", "satisfied"),
+        }
+    )  # fmt: skip
+    block_of = {noun: i % 2 for i, noun in enumerate(NOUNS[:9])}
+    pairs = counterfactual_pairs(rows, JUDGES, block_of=block_of)
+    assert pairs["pair"].nunique() == 60
+    assert set(pairs.groupby("pair")["verdict"].nunique()) == {2}
+    rude = pairs["prompt"].str.contains("rude, way")
+    shares = (pairs["verdict"] == "satisfied").groupby([pairs["base_query"].map(block_of), rude]).mean()
+    assert shares.tolist() == [0.5] * 4
+    few = counterfactual_pairs(rows, JUDGES, block_of=block_of, pairs_per_task=20)
+    assert few["pair"].nunique() == 20

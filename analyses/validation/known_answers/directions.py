@@ -22,7 +22,6 @@ from if_circuits.erasure.difference_in_means import DifferenceInMeans
 from if_circuits.erasure.inlp import Inlp
 from if_circuits.erasure.leace import Leace
 from if_circuits.planting.mechanism import Mechanism
-from if_circuits.plotting.style import family_of
 from if_circuits.probes.methods import logistic
 
 METHODS = (
@@ -53,7 +52,7 @@ def planted_cosines(source: ActivationSource, mechanism: Mechanism, *, seed: int
             rows.append(
                 {
                     "task": task.name,
-                    "family": family_of(task.name),
+                    "family": task.family,
                     "method": method,
                     "cosine": _nearest(basis, mechanism.directions[gates[0]]),
                     "others": max((_nearest(basis, u) for u in foreign), default=np.nan),

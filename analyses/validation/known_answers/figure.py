@@ -13,7 +13,8 @@ from jaxtyping import Bool, Float
 from if_circuits.analyses.base import AnalysisResult
 from if_circuits.analyses.validation.known_answers.answers import planted_matrix, transfer_matrix
 from if_circuits.planting.mechanism import Mechanism
-from if_circuits.plotting.style import DIVERGING, draw_matrix, new_figure, ordered_tasks, task_label
+from if_circuits.plotting.style import DIVERGING, draw_matrix, new_figure, task_label
+from if_circuits.tasks.registry import tasks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,11 +36,11 @@ def figure(models: Sequence[Recovered]) -> Figure:
     drawing, axes = new_figure(len(models), 3, width=18.0, height=4.3 * len(models))
     for number, model in enumerate(models):
         planted, behaviour, transfer = axes[3 * number : 3 * number + 3]
-        names = ordered_tasks(list(model.mechanism.gates))
+        names = [name for name in tasks.built_in() if name in model.mechanism.gates]
         _draw_planted(planted, model, names)
         _draw_drops(behaviour, model.ablation, names)
-        tasks, aurocs = transfer_matrix(model.transfer)
-        wide = pd.DataFrame(aurocs, index=tasks, columns=tasks).reindex(index=names, columns=names)
+        measured, aurocs = transfer_matrix(model.transfer)
+        wide = pd.DataFrame(aurocs, index=measured, columns=measured).reindex(index=names, columns=names)
         draw_matrix(
             transfer,
             wide.to_numpy(),

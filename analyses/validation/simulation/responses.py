@@ -6,14 +6,16 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
-FAMILIES: dict[str, tuple[str, ...]] = {
+from if_circuits.tasks.labels import Label, is_satisfied
+
+TASKS_OF_FAMILY: dict[str, tuple[str, ...]] = {
     "structural": ("word_count", "character_count", "json_format"),
     "lexical": ("term_inclusion", "term_exclusion"),
     "semantic": ("topic", "sentiment", "toxicity"),
     "stylistic": ("register",),
 }
-TASKS = tuple(task for tasks in FAMILIES.values() for task in tasks)
-FAMILY_OF = {task: family for family, tasks in FAMILIES.items() for task in tasks}
+TASKS = tuple(task for tasks in TASKS_OF_FAMILY.values() for task in tasks)
+FAMILY_OF = {task: family for family, tasks in TASKS_OF_FAMILY.items() for task in tasks}
 
 WITHOUT_PAIRS = "toxicity"
 """The task whose constraint has no parameters, and so no counterfactual."""
@@ -76,7 +78,7 @@ def draw_responses(
             ],
             "n_tokens": n_tokens,
             "truncated": truncated,
-            "verdict": np.where(satisfied, "satisfied", "violated"),
+            "verdict": np.where(satisfied, Label.SATISFIED.value, Label.VIOLATED.value),
         }
     )
 
@@ -102,15 +104,13 @@ def planted_pairs(responses: pd.DataFrame, *, seed: int) -> tuple[Int[np.ndarray
     The two prompts of a pair differ in one token, their parameter, which tells nothing of the verdict.
     """
     compliant = np.flatnonzero(
-        responses["constrained"]
-        & (responses["verdict"] == "satisfied")
-        & (responses["task"] != WITHOUT_PAIRS)
+        responses["constrained"] & is_satisfied(responses) & (responses["task"] != WITHOUT_PAIRS)
     )
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3,)))
     first = rng.integers(_PARAMETERS, size=len(compliant))
     other = (first + rng.integers(1, _PARAMETERS, size=len(compliant))) % _PARAMETERS
     rows, parameters = np.tile(compliant, 2), np.concatenate([first, other]).tolist()
-    verdict = np.repeat(["satisfied", "violated"], len(compliant))
+    verdict = np.repeat([Label.SATISFIED.value, Label.VIOLATED.value], len(compliant))
     repeated = responses.iloc[rows].reset_index(drop=True)
     prompts = zip(repeated["prompt"], repeated["prompt_tokens"], parameters, strict=True)
     told = [

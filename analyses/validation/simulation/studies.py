@@ -34,16 +34,17 @@ from jaxtyping import Float
 
 from if_circuits.activations.positions import POSITIONS
 from if_circuits.analyses.validation.simulation.responses import (
-    FAMILIES,
     FAMILY_OF,
     TASKS,
+    TASKS_OF_FAMILY,
     cue_positions,
     draw_responses,
     planted_pairs,
 )
 from if_circuits.errors import InputError
+from if_circuits.tasks.labels import is_satisfied
 
-Mechanism = Literal["universal", "separate", "families", "one_way", "surface", "null"]
+Carrier = Literal["universal", "separate", "families", "one_way", "surface", "null"]
 Timing = Literal["planning", "monitoring"]
 Emergence = Literal["everywhere", "by_family", "shuffled"]
 
@@ -58,7 +59,7 @@ _GROUP_VARIANCE, _RESPONSE_VARIANCE, _FRESH_VARIANCE = 0.3, 0.35, 0.35
 class PlantedTruth:
     """What is planted, and how much of it can be seen."""
 
-    mechanism: Mechanism = "separate"
+    mechanism: Carrier = "separate"
     timing: Timing = "planning"
     """planning: the signal is whole at `prompt_end`; monitoring: it grows in proportion to the response."""
     emergence: Emergence = "everywhere"
@@ -96,7 +97,7 @@ class PlantedTruth:
                 f"cosine is {self.cosine} under {self.mechanism!r}; it lies from 0 to 1, and only 'separate' "
                 "has one to choose"
             )
-        for value, kind in ((self.mechanism, Mechanism), (self.timing, Timing), (self.emergence, Emergence)):
+        for value, kind in ((self.mechanism, Carrier), (self.timing, Timing), (self.emergence, Emergence)):
             if value not in get_args(kind):
                 raise InputError(f"unknown {value!r}; expected one of {', '.join(get_args(kind))}")
         if unknown := [position for position in self.positions if position not in POSITIONS]:
@@ -129,7 +130,7 @@ class SimulatedActivations:
         ).assign(reason=f"planted: {truth.mechanism}")
         self.base_queries = tuple(sorted(set(self.responses["base_query"])))
         self._cue_at = cue_positions(self.responses)
-        self._satisfied = (self.responses["verdict"] == "satisfied").to_numpy()
+        self._satisfied = is_satisfied(self.responses)
         self._task = pd.Categorical(self.responses["task"], categories=TASKS).codes.astype(np.int64)
         self._constrained = self.responses["constrained"].to_numpy(dtype=bool)
 
@@ -154,7 +155,7 @@ class SimulatedActivations:
         rows, responses = planted_pairs(self.responses, seed=self.truth.seed)
         found = copy(self)
         found.truth, found.responses = replace(self.truth, pairs=False), responses
-        found._satisfied = (responses["verdict"] == "satisfied").to_numpy()
+        found._satisfied = is_satisfied(responses)
         found._cue_at, found._task = self._cue_at[rows], self._task[rows]
         found._constrained, found._steady = self._constrained[rows], self._steady[rows]
         return found
@@ -217,7 +218,7 @@ def _directions(truth: PlantedTruth, basis: Float[np.ndarray, "d d"]) -> Float[n
     if mechanism == "universal":
         columns = np.zeros(len(TASKS), dtype=np.int64)
     if mechanism == "families":
-        columns = np.array([list(FAMILIES).index(FAMILY_OF[task]) for task in TASKS])
+        columns = np.array([list(TASKS_OF_FAMILY).index(FAMILY_OF[task]) for task in TASKS])
     directions = basis[:, columns].T.copy()
     if mechanism == "one_way":
         strong, dependent = (TASKS.index(task) for task in ONE_WAY)

@@ -44,7 +44,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Batch:
+class TokenBatch:
     """Right-padded rows; weights are 0 where there is nothing to learn."""
 
     ids: Int[Tensor, "batch pos"]
@@ -55,7 +55,7 @@ class Batch:
     targets: Int[Tensor, "batch pos"]
 
 
-def batches(tokenizer: PreTrainedTokenizerFast, *, seed: int, batch_size: int) -> Iterator[Batch]:
+def batches(tokenizer: PreTrainedTokenizerFast, *, seed: int, batch_size: int) -> Iterator[TokenBatch]:
     """An endless, seeded stream of batches."""
     stream = examples(seed)
     generator = torch.Generator().manual_seed(seed)
@@ -115,7 +115,7 @@ def _row(
     return row
 
 
-def collate(rows: list[Row], *, pad_id: int) -> Batch:
+def collate(rows: list[Row], *, pad_id: int) -> TokenBatch:
     """Pad rows on the right and let every position see the prompt and its own response up to itself."""
     width = max(len(row.ids) for row in rows)
 
@@ -125,7 +125,7 @@ def collate(rows: list[Row], *, pad_id: int) -> Batch:
     segments = padded([row.segments for row in rows], -1)
     same = segments[:, :, None] == segments[:, None, :]
     causal = torch.ones(width, width, dtype=torch.bool).tril()
-    return Batch(
+    return TokenBatch(
         ids=padded([row.ids for row in rows], pad_id),
         positions=padded([row.positions for row in rows], 0),
         mask=((same | (segments == 0)[:, None, :]) & causal)[:, None],

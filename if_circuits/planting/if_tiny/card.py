@@ -11,6 +11,7 @@ import pandas as pd
 from if_circuits.generation.responses import GenerationConfig, generate
 from if_circuits.models.loading import LoadedModel, load_model
 from if_circuits.planting.if_tiny.corpus import CARELESSNESS, corpus_judges, training_words
+from if_circuits.tasks.labels import is_satisfied
 from if_circuits.tasks.prompts import build_prompts
 from if_circuits.tasks.registry import get_tasks
 from if_circuits.tasks.verification import verify
@@ -50,7 +51,7 @@ def measure_compliance(model: LoadedModel) -> pd.DataFrame:
     for name, (asked, temperature) in passes.items():
         config = GenerationConfig(MAX_NEW_TOKENS, temperature=temperature, batch_size=256)
         responses = verify(generate(model, asked.reset_index(drop=True), config), corpus_judges())
-        satisfied = responses["verdict"] == "satisfied"
+        satisfied = pd.Series(is_satisfied(responses), index=responses.index)
         columns[name] = satisfied.groupby(responses["task"], sort=False).mean()
         if name == "temperature 1":
             columns["unseen words"] = (

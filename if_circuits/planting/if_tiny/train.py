@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from if_circuits.errors import InputError
-from if_circuits.planting.if_tiny.batches import Batch, batches
+from if_circuits.planting.if_tiny.batches import TokenBatch, batches
 from if_circuits.planting.if_tiny.optimisation import Optimisation
 from if_circuits.planting.if_tiny.tokenizer import special_id, train_tokenizer
 
@@ -75,7 +75,7 @@ def new_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForCau
     )
 
 
-def weighted_loss(model: LlamaForCausalLM, batch: Batch) -> Tensor:
+def weighted_loss(model: LlamaForCausalLM, batch: TokenBatch) -> Tensor:
     """Weighted cross-entropy over the response tokens only."""
     hidden = model.model(
         input_ids=batch.ids, position_ids=batch.positions, attention_mask=batch.mask, use_cache=False

@@ -5,12 +5,15 @@ import pytest
 
 from if_circuits.analyses.compliance.analysis import compliance_table
 from if_circuits.analyses.compliance.figure import compliance_figure
-from if_circuits.plotting.style import png_bytes
+from if_circuits.plotting.style import OKABE_ITO, png_bytes
+
+FAMILY_OF = {"topic": "semantic", "word_count": "structural", "rhyme": "sound", "metre": "verse"}
 
 
 def responses(counts: dict[tuple[str, bool, float], dict[str, int]]) -> pd.DataFrame:
     rows = [
-        {"task": task, "constrained": constrained, "temperature": temperature, "verdict": verdict,
+        {"task": task, "family": FAMILY_OF[task], "constrained": constrained,
+         "temperature": temperature, "verdict": verdict,
          "base_query": f"q{i % 7}", "truncated": False}
         for (task, constrained, temperature), verdicts in counts.items()
         for verdict, n in verdicts.items()
@@ -67,3 +70,15 @@ def test_figure_names_each_task_with_its_n():
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels == ["word count  (n = 100)", "topic  (n = 100)"]
     assert png_bytes(figure).startswith(b"\x89PNG")
+
+
+def test_a_task_has_the_family_that_its_responses_say_and_a_colour_of_that_family():
+    verdicts = {"satisfied": 30, "violated": 30}
+    table = compliance_table(responses({(task, True, 1.0): verdicts for task in FAMILY_OF}))
+    assert dict(zip(table["task"], table["family"], strict=True)) == FAMILY_OF
+    assert table["task"].tolist() == ["word_count", "topic", "rhyme", "metre"]
+    drawn = {
+        line.get_color() for line in compliance_figure(table).axes[0].lines if line.get_label()[0] == "c"
+    }
+    assert len(drawn) == 4
+    assert OKABE_ITO["grey"] not in drawn

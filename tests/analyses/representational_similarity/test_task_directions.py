@@ -24,7 +24,7 @@ def halves(cosine: float, *, seed: int, signal: float = 3.0, samples: int = 8):
         noise = rng.normal(size=(len(queries), D)) @ mixing.T
         features.append(noise + signal * np.outer(satisfied, direction) + 10.0 * number)
         rows = np.arange(len(queries)) + number * len(queries)
-        parts.append(LabelledTask(f"task {number}", rows, satisfied, queries))
+        parts.append(LabelledTask(f"task {number}", "family", rows, satisfied, queries))
     split = [[task.where(task.queries % 2 == half) for task in parts] for half in (0, 1)]
     return np.concatenate(features), split
 

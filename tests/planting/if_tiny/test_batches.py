@@ -9,7 +9,14 @@ from typing import Any
 import torch
 
 from if_circuits.planting.if_tiny import tokenizer as tokenizer_module
-from if_circuits.planting.if_tiny.batches import DECISION_WEIGHT, SLOT_WEIGHT, Batch, batches, collate, encode
+from if_circuits.planting.if_tiny.batches import (
+    DECISION_WEIGHT,
+    SLOT_WEIGHT,
+    TokenBatch,
+    batches,
+    collate,
+    encode,
+)
 from if_circuits.planting.if_tiny.corpus import Example, examples
 from if_circuits.planting.if_tiny.train import Recipe, new_model, weighted_loss
 
@@ -19,7 +26,7 @@ def small_tokenizer() -> Any:
     return tokenizer_module.train_tokenizer(0, n_examples=300)
 
 
-def batch_of(chunk: list[Example]) -> Batch:
+def batch_of(chunk: list[Example]) -> TokenBatch:
     return collate(encode(small_tokenizer(), chunk), pad_id=small_tokenizer().pad_token_id)
 
 

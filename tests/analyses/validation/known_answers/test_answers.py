@@ -12,8 +12,8 @@ from if_circuits.analyses.base import ANALYSES, AnalysisResult, Verdict
 from if_circuits.analyses.validation.known_answers.answers import compare, planted_matrix, planted_verdicts
 from if_circuits.analyses.validation.known_answers.directions import METHODS
 from if_circuits.analyses.validation.known_answers.figure import Recovered, cells_of, figure
+from if_circuits.analyses.validation.simulation.responses import TASKS
 from if_circuits.planting.mechanism import KINDS, Kind, Mechanism, plant
-from if_circuits.plotting.style import TASK_ORDER
 
 
 def mechanism_of(kind: Kind) -> Mechanism:
@@ -29,7 +29,7 @@ def perfect(mechanism: Mechanism, *, p_families: float = 0.5) -> dict[str, Analy
         )  # pyright: ignore
         for name in ANALYSES
     }
-    names, shared = list(TASK_ORDER), planted_matrix(mechanism, TASK_ORDER)
+    names, shared = list(TASKS), planted_matrix(mechanism, TASKS)
     a, b = (axis.ravel() for axis in np.indices(shared.shape))
     cells = pd.DataFrame({"ablated": np.array(names)[a], "measured": np.array(names)[b]})
     cells = cells.assign(
@@ -69,7 +69,7 @@ def perfect(mechanism: Mechanism, *, p_families: float = 0.5) -> dict[str, Analy
 
 def cosines(value: float) -> pd.DataFrame:
     return pd.DataFrame(
-        [{"task": task, "method": method, "cosine": value} for task in TASK_ORDER for method in METHODS]
+        [{"task": task, "method": method, "cosine": value} for task in TASKS for method in METHODS]
     )
 
 
@@ -143,7 +143,7 @@ def test_edges_found_both_ways_miss_the_planted_direction() -> None:
 def test_only_measurable_pairs_of_tasks_count() -> None:
     results = perfect(mechanism_of("universal"))
     table = results["causal_ablation"].table.copy()
-    few = table["ablated"].isin(TASK_ORDER[:3]) & table["measured"].isin(TASK_ORDER[:3])
+    few = table["ablated"].isin(TASKS[:3]) & table["measured"].isin(TASKS[:3])
     results["causal_ablation"] = replace(results["causal_ablation"], table=table.assign(measurable=few))
     assert answers_of("universal", results).loc["edges in behaviour: recall", "n"] == 6
 
@@ -180,6 +180,6 @@ def test_the_figure_has_three_matrices_a_model() -> None:
     ]
     axes = [axis for axis in figure(models).axes if axis.get_title()]
     assert len(axes) == 3 * len(KINDS)
-    drops = cells_of(models[2].ablation, "behaviour", TASK_ORDER, "excess")
-    assert drops[TASK_ORDER.index("register"), TASK_ORDER.index("topic")] == 0.5
-    assert drops[TASK_ORDER.index("topic"), TASK_ORDER.index("register")] == 0.0
+    drops = cells_of(models[2].ablation, "behaviour", TASKS, "excess")
+    assert drops[TASKS.index("register"), TASKS.index("topic")] == 0.5
+    assert drops[TASKS.index("topic"), TASKS.index("register")] == 0.0

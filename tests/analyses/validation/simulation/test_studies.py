@@ -6,7 +6,7 @@ from if_circuits.analyses.validation.simulation.studies import (
     FAMILY_OF,
     ONE_WAY,
     TASKS,
-    Mechanism,
+    Carrier,
     PlantedTruth,
     simulate,
 )
@@ -60,7 +60,7 @@ def test_truncated_responses_have_no_eos() -> None:
 
 
 @pytest.mark.parametrize("mechanism", ["universal", "separate", "families"])
-def test_directions_carry_exactly_the_planted_signal(mechanism: Mechanism) -> None:
+def test_directions_carry_exactly_the_planted_signal(mechanism: Carrier) -> None:
     found = planted_aurocs(PlantedTruth(mechanism, n_base_queries=100, signal=2.0), 2, "last")
     families = np.array([FAMILY_OF[task] for task in TASKS])
     shared = {
@@ -123,7 +123,7 @@ def test_one_way_removal_hurts_the_dependent_task_only() -> None:
 
 
 def test_words_and_length_give_a_surface_cue_away_and_nothing_else_does() -> None:
-    def length_auroc(mechanism: Mechanism) -> float:
+    def length_auroc(mechanism: Carrier) -> float:
         responses = simulate(PlantedTruth(mechanism, n_base_queries=60)).responses
         satisfied = (responses["verdict"] == "satisfied").to_numpy()
         return auroc(satisfied, responses["n_tokens"].to_numpy(dtype=float))
@@ -179,7 +179,7 @@ def test_an_angle_that_cannot_be_planted_is_refused(given: dict) -> None:
 
 
 @pytest.mark.parametrize("mechanism", ["separate", "surface"])
-def test_pairs_hold_the_text_fixed_so_only_a_relation_tells_their_labels_apart(mechanism: Mechanism) -> None:
+def test_pairs_hold_the_text_fixed_so_only_a_relation_tells_their_labels_apart(mechanism: Carrier) -> None:
     source = simulate(PlantedTruth(mechanism, n_base_queries=60, signal=2.0, pairs=True))
     pairs = source.counterfactual
     assert pairs is not None
