@@ -11,7 +11,7 @@ BENCH ?= runs/bench
 SITE ?= build/site
 # Where the embedded model is trained again; the shipped one is a copy, in if_circuits/assets/if-tiny.
 TRAINED ?= runs/train-if-tiny
-# `make test-kernels KERNELS=--fast` runs the kernels of each core once, in one order.
+# `make test-kernels KERNELS=--fast` runs the methods once on each core's kernels, without the analyses.
 KERNELS ?=
 # Random moments at which `make soak` kills a study.
 KILLS ?= 300
@@ -46,7 +46,7 @@ reproduce: install
 	$(BIN)/if-circuits run if-tiny --out $(OUT)
 
 calibrate: install
-	$(BIN)/python -m if_circuits.analyses.validation.calibration.run --out $(CALIBRATION)
+	$(BIN)/if-circuits calibrate --out $(CALIBRATION)
 
 known-answers: install
 	$(BIN)/if-circuits known-answers --out $(KNOWN)

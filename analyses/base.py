@@ -137,7 +137,7 @@ class Analysis:
     """What the verdict is about, as one sentence."""
     run: Callable[..., AnalysisResult]
     """Called with (source, settings); with `uses_model` also with the keywords `model`, the model whose
-    activations the source holds, and `run_settings`, how the study ran it."""
+    activations the source holds, `run_settings`, how the study ran it, and `progress`, told (done, total)."""
     figure: Callable[[AnalysisResult], Figure]
     uses_model: bool = False
     """Whether it generates or reads with the model, and so cannot be done from the files of a study alone."""

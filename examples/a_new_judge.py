@@ -18,7 +18,7 @@ def word_length(text):
     return ("formal" if mean > 4.2 else "informal"), mean
 
 
-rows = ifc.respond(ifc.load_model("if-tiny"), ifc.prompts("register", n=60, per_query=3), temperature=0)
+rows = ifc.respond(ifc.load_model("if-tiny"), ifc.prompts("register", n=30, per_query=3), temperature=0)
 names = ("register-lexicon", "word-length")
 judged = pd.DataFrame({name: ifc.verify(rows, chosen=[("register", name)])["verdict"] for name in names})
 print(judged.value_counts().to_string())

@@ -12,7 +12,7 @@ TASK, LAYER = "json_format", 3
 warnings.filterwarnings("ignore", message=".*read at 'last'")  # to see what it warns of is the point here
 
 model = ifc.load_model("if-tiny")
-prompts = ifc.prompts(TASK, n=60, per_query=3)
+prompts = ifc.prompts(TASK, n=40, per_query=3)
 fitting = prompts["base_query"].isin(prompts["base_query"].unique()[::2])
 acts = ifc.capture(model, ifc.respond(model, prompts[fitting], samples=4), layers=LAYER)
 at_last = ifc.DifferenceInMeans.fit(acts.at(layer=LAYER, position="last"))

@@ -7,11 +7,16 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from if_circuits.models.loading import LoadedModel, load_model
 from tests.checkpoints import PAPER, save_checkpoint
 from tests.kernels import FOLDERS, MODEL_FIXTURES
+
+# How long an example may take says how busy the machine is, and nothing of the code.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

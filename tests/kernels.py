@@ -3,8 +3,8 @@
 Another processor sums a matrix product in another order, and a test that asks for more digits than the
 arithmetic gives passes on one machine alone. OpenBLAS (under NumPy and SciPy) and ATen (under torch) can be
 told to use the kernels of older processors. This runs the tests of FOLDERS that need no language model under
-every combination of those, of one thread and two, and of three orders of the tests; `--fast` runs each
-core's kernels once.
+every combination of those, of one thread and two, and of three orders of the tests. `--fast` runs the
+methods alone, without the analyses on simulated studies, once on each core's kernels.
 
 Kernels that the processor cannot run are left out, found by trying them in a process of their own.
 """
@@ -13,11 +13,11 @@ import argparse
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle, product
 
-FOLDERS = (
-    "tests/analyses",
+METHODS = (
     "tests/erasure",
     "tests/interventions",
     "tests/plotting",
@@ -25,6 +25,7 @@ FOLDERS = (
     "tests/similarity",
     "tests/statistics",
 )
+FOLDERS = (*METHODS, "tests/analyses")
 MODEL_FIXTURES = frozenset({"checkpoint", "load", "model", "llama"})
 CORES = ("Sandybridge", "Haswell", "Zen", "SkylakeX")
 CAPABILITIES = ("default", "avx2")
@@ -85,11 +86,11 @@ def usable() -> tuple[list[str], list[str]]:
     return kept, [c for c in CAPABILITIES if kept and architecture(Combination(kept[0], c)) is not None]
 
 
-def passes(combination: Combination) -> bool:
+def passes(combination: Combination, folders: Sequence[str]) -> bool:
     """Run the tests, and say in one line how it went; every failure has a line of its own."""
     workers = ["-n", "2"] if combination.threads == 1 else []
     options = ["-q", "-m", "kernels", f"--randomly-seed={combination.order}", *workers]
-    command = [sys.executable, "-m", "pytest", *options, *FOLDERS]
+    command = [sys.executable, "-m", "pytest", *options, *folders]
     run = subprocess.run(command, env=combination.environment, capture_output=True, text=True, check=False)
     lines = run.stdout.splitlines() or run.stderr.splitlines() or ["no output"]
     say(f"{combination}  {lines[-1].strip('= ')}")
@@ -110,7 +111,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--fast", action="store_true", help="each core once, in turn with each capability")
+    parser.add_argument("--fast", action="store_true", help="the methods alone, once on each core")
     fast = parser.parse_args().fast
     cores, capabilities = usable()
     if not (cores and capabilities):
@@ -120,7 +121,8 @@ def main() -> int:
         combinations = [Combination(*pair) for pair in zip(cores, cycle(capabilities), strict=False)]
     else:
         combinations = [Combination(*each) for each in product(cores, capabilities, THREADS, ORDERS)]
-    return int(not all([passes(combination) for combination in combinations]))
+    folders = METHODS if fast else FOLDERS
+    return int(not all([passes(combination, folders) for combination in combinations]))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """The site has a page for everything and needs nothing from elsewhere; `make docs` checks the rest."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -47,3 +49,30 @@ def test_no_page_asks_another_server_for_anything():
     assert not {"extra_javascript", "extra_css", "repo_url", "extra"} & set(configuration())
     for page in DOCS.rglob("*.md"):
         assert not re.findall(r"!\[[^]]*\]\(http|<script|<link|<iframe|<img", page.read_text()), page
+
+
+def test_each_extension_on_its_page_can_be_registered():
+    blocks = re.findall(
+        r"^```python\n(.*?)^```", (DOCS / "extending.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    ask = """
+from if_circuits.models.presets import presets
+from if_circuits.probes.base import probes
+from if_circuits.tasks.judges.registry import judges
+from if_circuits.tasks.registry import tasks
+from if_circuits.erasure.base import erasure_methods
+
+assert judges.get("shouting")().judge(["NO!", "no"])[0].label == "loud"
+assert presets.get("my-qwen").source == "Qwen/Qwen2.5-1.5B-Instruct"
+assert tasks.get("ends_with").family == "lexical"
+X = np.array([[0.0, 9.0], [0.0, 4.0], [1.0, 9.0], [1.0, 4.0]])
+y, groups = np.array([True, False, True, False]), np.array(["a", "a", "b", "b"])
+scores = probes.get("one-coordinate")(X, y, groups=groups, seed=0).scores(X)
+assert (scores[y] > scores[~y].max()).all()
+erased = erasure_methods.get("one-coordinate")().fit(X, y, groups=groups, seed=0).remove(X)
+assert np.ptp(erased[:, 1]) < 1e-12 and np.ptp(erased[:, 0]) == 1.0
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join([*blocks, ask])], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -74,7 +74,7 @@ def test_a_new_task_is_followed_where_it_is_asked_for_and_not_where_it_is_not(tm
 
 def test_a_new_judge_is_asked_in_place_of_the_default(tmp_path: Path):
     out = run_example("a_new_judge.py", tmp_path)
-    agreement = re.search(r"they agree on (\d+)% of 180 responses", out)
+    agreement = re.search(r"they agree on (\d+)% of 90 responses", out)
     assert agreement is not None
     assert 5 < int(agreement[1]) < 95
 
@@ -105,7 +105,7 @@ def test_a_new_model_is_loaded_by_its_presets_name_and_follows_less_with_noise(t
 
 
 def test_plant_a_mechanism_compares_every_question_with_the_truth(tmp_path: Path):
-    out = run_example("plant_a_mechanism.py", tmp_path, "if-tiny", "20", "24")
+    out = run_example("plant_a_mechanism.py", tmp_path, "if-tiny", "5", "12")
     planted = {
         "mechanism": "universal",
         "cross_task_transfer": "not supported",

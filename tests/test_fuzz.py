@@ -35,7 +35,7 @@ WORDS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(arguments=st.lists(WORDS, max_size=6))
 @example(["run", "\0", "--out", "\0"])
 @example(["verify", "\udcff"])
@@ -56,7 +56,7 @@ JSON = st.recursive(
 KEYS = ("format", "key", "n_rows", "index_sha256", "shards")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(values=st.dictionaries(st.sampled_from(KEYS), JSON), raw=st.binary(max_size=60), as_json=st.booleans())
 @example(
     {"format": 2, "shards": [{"file": "../../etc/passwd", "rows": 1, "sha256": "", "not_finite": []}]},
@@ -83,7 +83,7 @@ PARAMETERS = {
 }
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     texts=st.lists(
         st.one_of(

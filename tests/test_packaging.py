@@ -92,7 +92,7 @@ def test_an_environment_with_the_wheel_alone_runs_the_embedded_model(wheel: Path
     assert Path(base) == site / "if_circuits" / "analyses" / "base.py"
     assert stray == "None"
 
-    options = "--tasks topic register --base-queries 6 --samples 1 --folds 3 --bootstrap 20 --permutations 20"
+    options = "--tasks topic register --base-queries 6 --samples 1 --folds 3 --analyses cross_task_transfer"
     run = ["-m", "if_circuits.cli.main", "run", "if-tiny", "--out", "study", *options.split()]
     subprocess.run([python, *run], check=True, cwd=tmp_path)
     assert (tmp_path / "study" / "report.html").is_file()

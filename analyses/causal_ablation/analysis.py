@@ -19,7 +19,7 @@ The claim: dependencies are sparse and asymmetric. Its rule:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,11 +58,12 @@ def run(
     *,
     model: LoadedModel | None = None,
     run_settings: RunSettings | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> AnalysisResult:
     """Every matrix with its edges, and the verdict by the rule of this module.
 
     `model` must be the one whose activations `source` holds; without it the behavioural half is left out.
-    It is run as `run_settings` say, or its preset.
+    It is run as `run_settings` say, or its preset; `progress` is told how many conditions are done.
     The table has one row per matrix and cell; further tables: `summary` (share and asymmetry of each
     matrix), `subspaces` (layer and rank of each fit, or the reason why there is none), `inlp` (the held-out
     score of each iteration of INLP; `n_over_d` is of the rows that a fit trained on) and, with a model,
@@ -95,6 +96,7 @@ def run(
             method,
             settings=settings,
             run_settings=run_settings or RunSettings.of(model.preset),
+            progress=progress,
         )
         behaviour = measured.behaviour
         found[BEHAVIOUR], counts[BEHAVIOUR] = behaviour.drops, behaviour.n

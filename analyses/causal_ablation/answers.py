@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -56,8 +56,12 @@ def answer(
     temperature: float = 0.0,
     samples_per_prompt: int = 1,
     seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
-    """The verified responses under each condition, greedy by default; satisfied is 0 or 1."""
+    """The verified responses under each condition, greedy by default; satisfied is 0 or 1.
+
+    `progress` is told (conditions done, conditions in all).
+    """
     config = GenerationConfig.of(
         run_settings, temperature=temperature, samples_per_prompt=samples_per_prompt, seed=seed
     )
@@ -66,6 +70,8 @@ def answer(
     for first in range(0, len(names), _AT_A_TIME):
         some = {name: conditions[name] for name in names[first : first + _AT_A_TIME]}
         parts.append(responses_under(model, prompts, some, config=config, judges=run_settings.judges))
+        if progress is not None:
+            progress(min(first + _AT_A_TIME, len(names)), len(names))
     responses = pd.concat(parts, ignore_index=True)
     responses["satisfied"] = is_satisfied(responses).astype(float)
     return responses

@@ -18,7 +18,7 @@ The score is compliance: satisfied over all responses. A task below `FLOOR` cann
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -95,16 +95,27 @@ def measure_behaviour(
     *,
     settings: AnalysisSettings,
     run_settings: RunSettings,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Behaviour:
     """Answer each half's prompts under the other half's removals and controls, and verify the answers.
 
+    `progress` is told how many conditions are done, of all.
     Raises InputError when `model` is not as wide as the source's activations.
     """
     tasks = tuple(families_of(source.responses))
     tried = [_try_starts(model, source, fit, settings=settings, run_settings=run_settings) for fit in fits]
     halves = tuple(
-        _answer(model, source, fit, tasks, start=_best(table), settings=settings, run_settings=run_settings)
-        for fit, table in zip(fits, tried, strict=True)
+        _answer(
+            model,
+            source,
+            fit,
+            tasks,
+            start=_best(table),
+            settings=settings,
+            run_settings=run_settings,
+            progress=_share_of(progress, number, len(fits)),
+        )
+        for number, (fit, table) in enumerate(zip(fits, tried, strict=True))
     )
     queries = np.array(source.base_queries)
     drops = average(tasks, [_scores(half, tasks, queries, settings=settings) for half in halves], floor=0.0)
@@ -181,6 +192,15 @@ def _best(starts: pd.DataFrame) -> int:
     return int(starts["layer"].iloc[np.flatnonzero(beyond >= beyond.max() - 1e-12)[-1]])
 
 
+def _share_of(
+    progress: Callable[[int, int], None] | None, number: int, parts: int
+) -> Callable[[int, int], None] | None:
+    """What tells the progress of one of several parts, each as long as the others."""
+    if progress is None:
+        return None
+    return lambda done, total: progress(number * total + done, parts * total)
+
+
 def _answer(
     model: LoadedModel,
     source: ActivationSource,
@@ -190,6 +210,7 @@ def _answer(
     start: int,
     settings: AnalysisSettings,
     run_settings: RunSettings,
+    progress: Callable[[int, int], None] | None,
 ) -> HalfAnswers:
     conditions: dict[str, Sequence[Intervention]] = {INTACT: ()}
     conditions |= {task: fit.removal(task, start=start) for task in tasks if task in fit.gaps}
@@ -197,7 +218,12 @@ def _answer(
         draws = fit.controls(kind, start=start, n=settings.n_random_subspaces, seed=settings.seed)
         conditions |= {f"{kind}/{i}": draw for i, draw in enumerate(draws)}
     prompts = choose_prompts(source, half=1 - fit.half, per_task=PROMPTS_PER_TASK, seed=settings.seed)
-    return HalfAnswers(fit, start, conditions, answer(model, prompts, conditions, run_settings=run_settings))
+    return HalfAnswers(
+        fit,
+        start,
+        conditions,
+        answer(model, prompts, conditions, run_settings=run_settings, progress=progress),
+    )
 
 
 def _scores(

@@ -4,7 +4,7 @@ both ways.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,10 +49,13 @@ def measure_on_model(
     *,
     settings: AnalysisSettings,
     run_settings: RunSettings,
+    progress: Callable[[int, int], None] | None = None,
 ) -> OnModel:
     """Generate, and read responses again, under interventions; `method` finds the subspaces of `rebuilt`."""
     fits = fit_response_directions(source, seed=settings.seed)
-    behaviour = measure_behaviour(model, source, fits, settings=settings, run_settings=run_settings)
+    behaviour = measure_behaviour(
+        model, source, fits, settings=settings, run_settings=run_settings, progress=progress
+    )
     edges = find_edges(
         behaviour.drops, alpha=settings.alpha, n_bootstrap=settings.n_bootstrap, seed=settings.seed
     )

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from if_circuits.analyses.shared.families import families_of
+from if_circuits.generation.sampling import greedy, sampled
 from if_circuits.statistics.bootstrap import Interval, cluster_bootstrap, weighted_mean
 from if_circuits.tasks.labels import is_satisfied, is_undecided, is_violated
 
@@ -30,15 +31,14 @@ def compliance_table(responses: pd.DataFrame, *, n_bootstrap: int = 1000, seed: 
 def _compliance_of(
     task: str, family: str, rows: pd.DataFrame, *, n_bootstrap: int, seed: int
 ) -> dict[str, object]:
-    sampled = rows[rows["temperature"] > 0]
-    constrained = sampled[sampled["constrained"]]
-    twins = sampled[~sampled["constrained"]]
-    greedy = rows[(rows["temperature"] == 0) & rows["constrained"]]
+    drawn, decoded = sampled(rows), greedy(rows)
+    constrained, twins = drawn[drawn["constrained"]], drawn[~drawn["constrained"]]
+    decoded = decoded[decoded["constrained"]]
 
-    satisfied = is_satisfied(sampled).astype(np.float64)
-    asked = sampled["constrained"].to_numpy(dtype=np.float64)
+    satisfied = is_satisfied(drawn).astype(np.float64)
+    asked = drawn["constrained"].to_numpy(dtype=np.float64)
     difference = cluster_bootstrap(
-        sampled["base_query"].to_numpy(),
+        drawn["base_query"].to_numpy(),
         lambda weights: (
             weighted_mean(satisfied, weights * asked) - weighted_mean(satisfied, weights * (1 - asked))
         ),
@@ -54,7 +54,7 @@ def _compliance_of(
         "difference": difference.estimate,
         "low": difference.low,
         "high": difference.high,
-        "greedy": _share_satisfied(greedy),
+        "greedy": _share_satisfied(decoded),
         "n": len(constrained),
         "satisfied": n_satisfied,
         "violated": n_violated,
@@ -65,7 +65,7 @@ def _compliance_of(
         "note": _note(n_satisfied, n_violated),
         **_bounds("constrained", constrained, n_bootstrap=n_bootstrap, seed=seed),
         **_bounds("unconstrained", twins, n_bootstrap=n_bootstrap, seed=seed),
-        **_bounds("greedy", greedy, n_bootstrap=n_bootstrap, seed=seed),
+        **_bounds("greedy", decoded, n_bootstrap=n_bootstrap, seed=seed),
     }
 
 

@@ -116,6 +116,12 @@ def is_intact(path: Path, sha256: str) -> bool:
     return path.is_file() and file_sha256(path) == sha256
 
 
+def discard(directory: Path) -> None:
+    """Remove a store's files, and no others. Only for a directory that is the caller's own."""
+    for path in (directory / MANIFEST_FILE, directory / INDEX_FILE, *directory.glob("shard-*")):
+        path.unlink(missing_ok=True)
+
+
 def discard_unreadable(directory: Path) -> None:
     """Remove the files of a store whose manifest is missing or unreadable: nothing vouches for its shards.
 
@@ -126,5 +132,4 @@ def discard_unreadable(directory: Path) -> None:
     try:
         read_manifest(directory)
     except InputError:
-        for path in (directory / MANIFEST_FILE, directory / INDEX_FILE, *directory.glob("shard-*")):
-            path.unlink(missing_ok=True)
+        discard(directory)

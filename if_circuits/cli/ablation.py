@@ -97,6 +97,7 @@ def fit_targets(model: LoadedModel, root: Path, targets: Sequence[Target]) -> li
     from if_circuits.activations.store import ActivationStore
     from if_circuits.analyses.shared.labelled_tasks import labelled_tasks
     from if_circuits.erasure.inlp import Inlp
+    from if_circuits.generation.sampling import sampled
     from if_circuits.probes.methods import logistic
     from if_circuits.study import Study
 
@@ -106,9 +107,7 @@ def fit_targets(model: LoadedModel, root: Path, targets: Sequence[Target]) -> li
             f"the study in {root} is of other weights than {model.name}; name its own with --study"
         )
     responses, seed = study.responses, study.config.settings.seed
-    # Greedy responses are not captured: they would repeat some of the sampled ones.
-    sampled = responses[responses["temperature"] > 0]
-    source = CapturedActivations(sampled, ActivationStore.open(study.directory.activations))
+    source = CapturedActivations(sampled(responses), ActivationStore.open(study.directory.activations))
     tasks = {task.name: task for task in labelled_tasks(source, POSITION)}
     fitted: list[Fitted] = []
     for wanted in targets:

@@ -1,7 +1,8 @@
 """What the command line shows while a study runs, and when it is done."""
 
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from rich.table import Table
 if TYPE_CHECKING:
     from if_circuits.study import Study
 
+EVERY = 60.0
+"""Seconds between two lines about the stage at work, where there is no terminal."""
 WIDTH = 120
 """Columns of what is written to a file or a pipe, where no terminal says how many there are."""
 
@@ -26,26 +29,32 @@ def new_console(*, stderr: bool = False) -> Console:
 class StageDisplay:
     """Shows a bar for the stage at work, on a terminal, and a line for each stage that is done, anywhere.
 
-    A context manager; called with (stage, done, total), it is what `Study.run` takes as `progress`.
+    Without a terminal, as in a log, the stage at work gets a line a minute: how much is done and what is
+    left. What the library logs as a warning is a line of its own. A context manager; called with (stage,
+    done, total), it is what `Study.run` takes as `progress`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = new_console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._bars = Progress(
             *columns, console=self._console, transient=True, disable=not self._console.is_terminal
         )
+        self._clock = clock
         self._stage: str | None = None
         self._bar = TaskID(0)
-        self._started = 0.0
+        self._started = self._told = 0.0
+        self._log = _LogLines(self._console)
 
     def __enter__(self) -> "StageDisplay":
+        logging.getLogger("if_circuits").addHandler(self._log)
         self._bars.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        logging.getLogger("if_circuits").removeHandler(self._log)
         if error is None:
             self._close_stage()
         self._bars.stop()
@@ -53,17 +62,45 @@ class StageDisplay:
     def __call__(self, stage: str, done: int, total: int) -> None:
         if stage != self._stage:
             self._close_stage()
-            self._stage, self._started = stage, time.perf_counter()
+            self._stage, self._started = stage, self._clock()
+            self._told = self._started
             self._bar = self._bars.add_task(_readable(stage), total=total)
         self._bars.update(self._bar, completed=done, total=total)
+        now = self._clock()
+        if now - self._told >= EVERY and not self._console.is_terminal:
+            self._told = now
+            self._console.print(_so_far(stage, done, total, now - self._started), markup=False)
 
     def _close_stage(self) -> None:
         if self._stage is None:
             return
         self._bars.remove_task(self._bar)
-        seconds = time.perf_counter() - self._started
+        seconds = self._clock() - self._started
         self._console.print(f"{_readable(self._stage):<38}{seconds:8.1f} s", markup=False)
         self._stage = None
+
+
+class _LogLines(logging.Handler):
+    """Prints warnings of the library above the bar."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.WARNING)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._console.print(record.getMessage(), markup=False, soft_wrap=True)
+
+
+def _so_far(stage: str, done: int, total: int, seconds: float) -> str:
+    """A line for a log: "activations: 40 of 100 (40 %) in 2 min, about 3 min left"."""
+    share = done / total if total else 0.0
+    left = f"about {_duration(seconds * (1 - share) / share)} left" if share > 0 else "time left unknown"
+    return f"{_readable(stage)}: {done} of {total} ({share:.0%}) in {_duration(seconds)}, {left}"
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
 
 
 def print_study(study: "Study") -> None:

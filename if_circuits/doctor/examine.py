@@ -22,7 +22,7 @@ from if_circuits.models.loading import LoadedModel, load_model, locate
 from if_circuits.models.presets import DType
 from if_circuits.models.reading import reading
 
-Progress = Callable[[str], None]
+OnCheck = Callable[[str], None]
 """Told the name of each check as it begins."""
 
 
@@ -62,7 +62,7 @@ def examine(
     device: str = "cpu",
     dtype: DType | None = None,
     device_map: str | None = None,
-    progress: Progress | None = None,
+    progress: OnCheck | None = None,
 ) -> Diagnosis:
     """Whether a model is fit for the study, and what to do where it is not.
 

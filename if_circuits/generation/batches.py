@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gc
-import warnings
+import logging
 from collections.abc import Callable, Generator, Sequence
 from typing import TypeVar
 
 import torch
 
 from if_circuits.errors import InputError
+
+_logger = logging.getLogger(__name__)
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -46,7 +48,7 @@ def in_batches(
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        warnings.warn(f"{what}: out of memory, going on with batches of {size}", stacklevel=2)
+        _logger.warning("%s: out of memory, going on with batches of %d", what, size)
 
 
 def out_of_memory(error: BaseException) -> bool:

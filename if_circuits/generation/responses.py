@@ -31,7 +31,7 @@ Prompts: TypeAlias = pd.DataFrame | Sequence[str]
 """A table with the columns prompt_id (unique) and prompt, and any others; or texts, which get the ids "0",
 "1", ..."""
 
-Progress = Callable[[int, int], None]
+OnResponses = Callable[[int, int], None]
 """Told (responses done, responses in all)."""
 
 
@@ -82,7 +82,7 @@ def generate(
     config: GenerationConfig,
     *,
     interventions: Sequence[Intervention] = (),
-    progress: Progress | None = None,
+    progress: OnResponses | None = None,
 ) -> pd.DataFrame:
     """One row a response, in the order of the prompts, with the prompts' columns and these:
 
@@ -102,7 +102,7 @@ def generate_conditions(
     config: GenerationConfig,
     conditions: Mapping[str, Sequence[Intervention]],
     *,
-    progress: Progress | None = None,
+    progress: OnResponses | None = None,
 ) -> pd.DataFrame:
     """The responses of `generate` under the interventions of each condition, in one run; adds the column
     condition.
@@ -125,10 +125,10 @@ def _generate(
     prompts: Prompts,
     config: GenerationConfig,
     conditions: Sequence[Sequence[Intervention]],
-    progress: Progress | None,
+    progress: OnResponses | None,
 ) -> list[pd.DataFrame]:
     prompts = _as_table(prompts)
-    encoded = _encode(model, prompts, config)
+    encoded = encode_prompts(model, prompts, config)
     n = len(encoded)
     # A context is one prompt under one condition; its samples share the reading of the prompt.
     contexts = encoded * len(conditions)
@@ -181,7 +181,8 @@ def _as_table(prompts: Prompts) -> pd.DataFrame:
     return pd.DataFrame({"prompt_id": [str(i) for i in range(len(prompts))], "prompt": list(prompts)})
 
 
-def _encode(model: LoadedModel, prompts: pd.DataFrame, config: GenerationConfig) -> list[list[int]]:
+def encode_prompts(model: LoadedModel, prompts: pd.DataFrame, config: GenerationConfig) -> list[list[int]]:
+    """The tokens of each prompt through the chat template. Raises InputError as `generate` does."""
     missing = [column for column in ("prompt_id", "prompt") if column not in prompts.columns]
     if missing or prompts.empty:
         raise InputError(

@@ -33,7 +33,7 @@ class Subspace:
         >>> import if_circuits as ifc
         >>> plane = ifc.Subspace.orthonormalise(np.array([[2.0, 0, 0], [1, 1, 0]]), name="plane")
         >>> plane, plane.remove(np.array([3.0, 4, 5])).tolist()
-        (plane: rank 2 of 3, [0.0, 0.0, 5.0])
+        (Subspace(plane: rank 2, d 3), [0.0, 0.0, 5.0])
     """
 
     basis: Float[np.ndarray, "k d"]
@@ -61,6 +61,9 @@ class Subspace:
         mean.flags.writeable = False
         object.__setattr__(self, "basis", basis)
         object.__setattr__(self, "mean", mean)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name}: rank {self.rank}, d {len(self.mean)})"
 
     @classmethod
     def orthonormalise(
@@ -100,9 +103,6 @@ class Subspace:
                 basis[rank] = rest
                 rank += 1
         return cls(basis=basis[:rank], mean=np.zeros(d) if mean is None else mean, name=name)
-
-    def __repr__(self) -> str:
-        return f"{self.name}: rank {self.rank} of {len(self.mean)}"
 
     @property
     def rank(self) -> int:
@@ -166,7 +166,7 @@ class AffineErasure:
     name: str
 
     def __repr__(self) -> str:
-        return f"{self.name}: oblique projection in {len(self.mean)} dimensions"
+        return f"AffineErasure({self.name}: d {len(self.mean)})"
 
     def remove(self, X: Float[np.ndarray, "*rows d"]) -> Float[np.ndarray, "*rows d"]:
         """The activations X without the concept, in float64."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from if_circuits.generation.sampling import sampled
 from if_circuits.models.layers import layer_label
 from if_circuits.plotting.style import task_label
 from if_circuits.report.facts import NOT_DONE, StudyFacts
@@ -63,16 +64,17 @@ def _against_dimensions(facts: StudyFacts) -> Iterator[str]:
 
 
 def _splits(facts: StudyFacts) -> Iterator[str]:
-    sampled = facts.responses[(facts.responses["temperature"] > 0) & facts.responses["constrained"]]
+    rows = sampled(facts.responses)
+    rows = rows[rows["constrained"]]
     yield (
-        f"{facts.setting('n_folds')} folds over {sampled['base_query'].nunique()} base queries; all rows of "
+        f"{facts.setting('n_folds')} folds over {rows['base_query'].nunique()} base queries; all rows of "
         "a base query lie in one fold, and all probes that are compared share the folds."
     )
-    texts = sampled.drop_duplicates(["task", "base_query", "response"])
+    texts = rows.drop_duplicates(["task", "base_query", "response"])
     shared = int(texts.duplicated(["task", "response"], keep=False).sum())
-    again = len(sampled) - len(texts)
+    again = len(rows) - len(texts)
     yield (
-        f"Of {len(sampled)} responses to constrained prompts {again} repeat a text of the same task and base "
+        f"Of {len(rows)} responses to constrained prompts {again} repeat a text of the same task and base "
         f"query, which no split separates; {shared} texts occur under more than one base query of their task."
     )
     removed = sum(int(table["n_duplicates"].sum()) for _, table in facts.tables("n_duplicates"))

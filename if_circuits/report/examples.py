@@ -3,6 +3,7 @@
 import pandas as pd
 
 from if_circuits.analyses.shared.families import families_of
+from if_circuits.generation.sampling import sampled
 from if_circuits.tasks.labels import Label
 
 
@@ -12,7 +13,7 @@ def choose_examples(responses: pd.DataFrame, *, count: int = 12) -> pd.DataFrame
     Tasks take turns, each first with one verdict and then with the other. Of a task and verdict the middle
     row is shown, so neither the first nor the best is picked.
     """
-    rows = responses[responses["constrained"] & (responses["temperature"] > 0)].reset_index(drop=True)
+    rows = sampled(responses[responses["constrained"]])
     tasks = list(families_of(rows))
     kinds = [
         (round_, turn, task, verdict)

@@ -15,10 +15,14 @@ from if_circuits.activations.plan import plan_capture
 from if_circuits.activations.store import ActivationStore
 from if_circuits.analyses.base import get_analysis
 from if_circuits.errors import InputError
-from if_circuits.study import pipeline as stages
+from if_circuits.generation.sampling import sampled
+from if_circuits.study import pipeline
 from if_circuits.study.directory import StudyDirectory
+from if_circuits.study.keys import StageKeys, task_names
+from if_circuits.study.ledger import changes
+from if_circuits.study.order import stage_names
+from if_circuits.study.outlook import shortages
 from if_circuits.study.versions import versions
-from if_circuits.tasks.registry import get_tasks
 from if_circuits.tasks.verification import verify
 
 
@@ -61,17 +65,26 @@ def _files(directory: StudyDirectory) -> Finding:
 
 
 def _stages(directory: StudyDirectory) -> Finding:
-    record, config = directory.ledger.read(), directory.config
-    expected = stages.names(config)
+    record, config, keys = directory.ledger.read(), directory.config, StageKeys(directory)
+    expected = stage_names(config)
     faults = [f"stage {name} is not done" for name in expected if name not in record["stages"]]
     faults += [f"stage {name} is to be done again" for name in record["stale"]]
-    for name, done in record["stages"].items():
+    for name in (name for name in expected if name in record["stages"]):
+        done = record["stages"][name]
         faults += [
             f"{path}: stage {name} read another version of it"
             for path, sha256 in done["inputs"].items()
             if record["files"].get(path) != sha256
         ]
-    return Finding("stages", tuple(faults), f"{len(expected)} stages and what each of them read")
+        if changed := changes(done["key"], keys.of(name)):
+            faults.append(f"stage {name} is out of date; {changed}")
+    if faults:
+        faults.append(
+            f"to redo what is out of date, go on with `if-circuits run {config.model} --out "
+            f"{directory.root}` and the options that the study was made with"
+        )
+    looked_at = f"{len(expected)} stages, what each of them read, and the code and data that decide it"
+    return Finding("stages", tuple(faults), looked_at)
 
 
 def _versions(directory: StudyDirectory) -> Finding:
@@ -93,9 +106,13 @@ def _rows(directory: StudyDirectory) -> Finding:
     expected = {
         "responses.parquet": (len(responses), len(prompts) * config.samples_per_prompt + greedy),
         "distinct response_id": (responses["response_id"].nunique(), len(responses)),
-        "tasks": (prompts["task"].nunique(), len(get_tasks(config.tasks))),
     }
     faults = [f"{name}: {n} rows, expected {wanted}" for name, (n, wanted) in expected.items() if n != wanted]
+    # A file of prompts may lack some of the kinds that tasks verify.
+    wanted, found = set(task_names(config)), set(map(str, prompts["task"]))
+    absent = wanted - found if config.prompts is None or config.tasks is not None else set[str]()
+    faults += [f"prompts.parquet has no prompt of {name}" for name in sorted(absent)]
+    faults += [f"prompts.parquet has prompts of {name}, which is no task of it" for name in found - wanted]
     unknown = set(responses["prompt_id"]) - set(prompts["prompt_id"])
     faults += [f"responses.parquet answers {sorted(unknown)[0]!r}, which is no prompt"] if unknown else []
     return Finding("rows", tuple(faults), f"{len(prompts)} prompts, {len(responses)} responses")
@@ -107,20 +124,25 @@ def _verdicts(directory: StudyDirectory) -> Finding:
     again = verify(responses.drop(columns=["verdict", "reason"]), chosen=judges)["verdict"].to_numpy()
     differ = responses["response_id"][again != responses["verdict"].to_numpy()].tolist()
     faults = (
-        [f"{len(differ)} verdicts differ from the verifiers', such as that of {differ[0]}"] if differ else []
+        [
+            f"{len(differ)} verdicts differ from the verifiers', such as that of {differ[0]}; where `stages` "
+            "names no verifier and no judge as changed, the table was edited"
+        ]
+        if differ
+        else []
     )
     return Finding("verdicts", tuple(faults), f"{len(responses)} responses verified again")
 
 
 def _activations(directory: StudyDirectory) -> Finding:
     store = ActivationStore.open(directory.activations)
-    sampled = stages.sampled(pd.read_parquet(directory.responses))
+    rows = sampled(pd.read_parquet(directory.responses))
     model: dict[str, Any] = directory.ledger.read()["model"]
     key = store.manifest.key
     expected = {
         "fingerprint": (key.fingerprint, model["fingerprint"]),
-        "rows": (store.manifest.n_rows, len(sampled)),
-        "sequences": (key.sequences, plan_capture(sampled).sha256()),
+        "rows": (store.manifest.n_rows, len(rows)),
+        "sequences": (key.sequences, plan_capture(rows).sha256()),
     }
     faults = [
         f"activations: {name} is {found}, expected {wanted}"
@@ -135,7 +157,7 @@ def _activations(directory: StudyDirectory) -> Finding:
 
 def _summary(directory: StudyDirectory) -> Finding:
     recorded = json.loads(directory.summary.read_text("utf-8"))
-    again = json.loads(stages.summary_text(directory))
+    again = json.loads(pipeline.summary_text(directory))
     faults = [
         f"summary.json: {name} does not follow from the tables"
         for name in again
@@ -146,11 +168,11 @@ def _summary(directory: StudyDirectory) -> Finding:
 
 def _analyses(directory: StudyDirectory) -> Finding:
     chosen = map(get_analysis, directory.config.analyses)
-    analyses = {each.name: each for each in chosen if not each.uses_model}
-    source = stages.open_activations(directory)
+    analyses = [each.name for each in chosen if not each.uses_model]
+    short = shortages(pd.read_parquet(directory.responses), analyses)
     faults: list[str] = []
-    for name, analysis in analyses.items():
-        again = analysis.run(source, directory.config.settings)
+    for name in analyses:
+        again = pipeline.analysed(directory, name, short.get(name))
         with TemporaryDirectory() as folder:
             copy = StudyDirectory(Path(folder))
             for path in copy.write_result(again):

@@ -41,6 +41,11 @@ class StudyDirectory:
         return self.root / "responses.parquet"
 
     @property
+    def compliance(self) -> Path:
+        """How often each task's constraint is satisfied."""
+        return self.root / "results" / "compliance.parquet"
+
+    @property
     def activations(self) -> Path:
         return self.root / "activations"
 

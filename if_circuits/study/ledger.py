@@ -1,7 +1,8 @@
 """study.json: what a study was asked, which stages are done, and the hash of every file that they wrote.
 
-A stage is done when its files are as it left them and what it read has not changed since. So a damaged file
-costs the stage that wrote it, and those after it only if it comes out differently.
+A stage is done when its files are as it left them, and neither what it read nor its key has changed since. A
+key (`keys`) names the code and the data that decide what the stage writes. So a damaged file, or a change to
+the code, costs the stage concerned, and those after it only if it comes out differently.
 """
 
 import json
@@ -31,7 +32,8 @@ class Ledger:
     def create(self, record: Mapping[str, Any]) -> None:
         """Begin a record with nothing done. Raises InputError when the place cannot be written."""
         try:
-            write_json(self.path, {"format": FORMAT, **record, "stages": {}, "stale": [], "files": {}})
+            empty = {"stages": {}, "begun": {}, "stale": [], "files": {}}
+            write_json(self.path, {"format": FORMAT, **record, **empty})
         except OSError as error:
             raise InputError(f"cannot write a study to {self.root}: {error.strerror}") from error
 
@@ -51,39 +53,66 @@ class Ledger:
             )
         return record
 
+    def update(self, **values: Any) -> None:
+        """Set values of the record beside those of its stages."""
+        record = self.read()
+        if any(record.get(name) != value for name, value in values.items()):
+            write_json(self.path, {**record, **values})
+
     def keep(self, *paths: Path) -> None:
         """Record the content of files that were just written."""
         record = self.read()
-        record["files"] |= {self._name(path): file_sha256(path) for path in paths}
+        record["files"] |= self._hashes(paths)
         write_json(self.path, record)
 
     def fault(self, path: Path) -> str:
         """What is wrong with a file of this study, as "X is missing"; empty when it is as it was written."""
         return self._fault(self._name(path), self.read())
 
+    def begin(self, stage: str, *, inputs: Iterable[Path], key: Mapping[str, str]) -> str | None:
+        """Record that a stage is at work. What has changed since an earlier attempt began, empty when
+        nothing has, so that what it left unfinished may be kept; None when there was none.
+        """
+        record = self.read()
+        before, now = record["begun"].get(stage), {**key, **self._hashes(inputs)}
+        if before != now:
+            record["begun"][stage] = now
+            write_json(self.path, record)
+        return None if before is None else changes(before, now)
+
     def finish(
         self,
         stage: str,
         *,
         inputs: Iterable[Path],
+        key: Mapping[str, str],
         outputs: Iterable[Path],
         seconds: float,
         peak_memory_mb: float,
     ) -> None:
-        """Record that a stage is done, and its cost; of a resumed stage, the cost of its last part."""
+        """Record that a stage is done, and its cost; of a resumed stage, the cost of its last part.
+
+        Files that it wrote before and no longer does are removed, if they are as it left them.
+        """
         record = self.read()
-        written = {self._name(path): file_sha256(path) for path in outputs}
+        written = self._hashes(outputs)
+        before = record["stages"].get(stage, {"outputs": []})["outputs"]
+        for name in set(before) - set(written):
+            if not self._fault(name, record):
+                (self.root / name).unlink()
+            record["files"].pop(name, None)
         record["files"] |= written
         record["stages"][stage] = {
             "seconds": round(seconds, 2),
             "peak_memory_mb": round(peak_memory_mb),
-            "inputs": {self._name(path): file_sha256(path) for path in inputs},
+            "inputs": self._hashes(inputs),
+            "key": dict(key),
             "outputs": list(written),
         }
         record["stale"] = [name for name in record["stale"] if name != stage]
         write_json(self.path, record)
 
-    def pending(self, stage: str, inputs: Iterable[Path]) -> str | None:
+    def pending(self, stage: str, inputs: Iterable[Path], key: Mapping[str, str]) -> str | None:
         """None when a stage is done; else why it is to be done, empty when it never was or was asked for."""
         record = self.read()
         if stage not in record["stages"] or stage in record["stale"]:
@@ -92,6 +121,8 @@ class Ledger:
         for name in done["outputs"]:
             if fault := self._fault(name, record):
                 return fault
+        if changed := changes(done["key"], key):
+            return changed
         for path in inputs:
             name = self._name(path)
             if done["inputs"].get(name) != record["files"].get(name):
@@ -104,6 +135,9 @@ class Ledger:
         record["stale"] = sorted({*record["stale"], *stages})
         write_json(self.path, record)
 
+    def _hashes(self, paths: Iterable[Path]) -> dict[str, str]:
+        return {self._name(path): file_sha256(path) for path in paths}
+
     def _name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
 
@@ -114,3 +148,12 @@ class Ledger:
         if not path.is_file():
             return f"{name} is missing"
         return "" if file_sha256(path) == record["files"][name] else f"{name} is damaged"
+
+
+def changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Which parts of two keys differ, as "changed since: the verifier of topic"; empty when none does."""
+    differing = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    if not differing:
+        return ""
+    more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
+    return f"changed since: {', '.join(differing[:3])}{more}"

@@ -1,25 +1,26 @@
 """The stages of a study, in order. Each reads what those before it wrote, and is skipped when it was done.
 
-prompts, responses, verification, counterfactual pairs, activations, the analyses, and last the figures, the
-report and the summary.
+prompts, responses, verification, compliance, counterfactual pairs, activations, the analyses, and last the
+figures, the report and the summary. A stage whose key (`keys`) has changed is done again.
 """
 
+import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from if_circuits.activations.capture import capture
 from if_circuits.activations.captured import CapturedActivations
-from if_circuits.activations.manifest import MANIFEST_FILE
-from if_circuits.activations.store import ActivationStore, discard_unreadable
-from if_circuits.analyses.base import get_analysis
+from if_circuits.activations.store import ActivationStore, discard, discard_unreadable
+from if_circuits.analyses.base import AnalysisResult, get_analysis, no_verdict
 from if_circuits.analyses.compliance.analysis import compliance_table
 from if_circuits.analyses.compliance.figure import compliance_figure
 from if_circuits.analyses.shared.probing import study_folds
 from if_circuits.errors import InputError
-from if_circuits.generation.responses import GenerationConfig, generate
+from if_circuits.generation.responses import GenerationConfig, encode_prompts, generate
+from if_circuits.generation.sampling import GREEDY, sampled
 from if_circuits.io.files import json_text, write_bytes, write_parquet
 from if_circuits.models.loading import LoadedModel
 from if_circuits.models.settings import RunSettings
@@ -27,6 +28,9 @@ from if_circuits.plotting.style import png_bytes
 from if_circuits.report.page import ReportContent, render_report, shipped_calibration
 from if_circuits.study.config import StudyConfig
 from if_circuits.study.directory import StudyDirectory
+from if_circuits.study.keys import StageKeys
+from if_circuits.study.order import CLOSING, generated, inputs_of, passes, stage_names
+from if_circuits.study.outlook import Shortage, shortages
 from if_circuits.study.stage import Progress, stage
 from if_circuits.tasks.counterfactual import counterfactual_pairs
 from if_circuits.tasks.ifeval import prompts_digest, read_ifeval
@@ -34,8 +38,8 @@ from if_circuits.tasks.prompts import build_prompts
 from if_circuits.tasks.registry import get_tasks
 from if_circuits.tasks.verification import judges_for, verify
 
-CLOSING = "closing"
-"""The stage that writes figures, report and summary."""
+_logger = logging.getLogger(__name__)
+
 PAIRS_PER_TASK = 300
 """Counterfactual pairs of a task at most: as many rows as a task has responses by default. More
 would cost time and gain little, since base queries are the units."""
@@ -43,34 +47,25 @@ PART_PROMPTS = 256
 """Prompts whose responses are written together: what an interruption of generation can cost."""
 
 
-@dataclass(frozen=True)
-class _Pass:
-    """One way through the prompts."""
-
-    name: str
-    constrained: bool
-    greedy: bool
-
-
-_PASSES = (
-    _Pass("constrained", constrained=True, greedy=False),
-    _Pass("unconstrained", constrained=False, greedy=False),
-    _Pass("greedy", constrained=True, greedy=True),
-)
-
-
 def make_prompts(
     directory: StudyDirectory, config: StudyConfig, model: LoadedModel, progress: Progress
 ) -> None:
     """Write the constrained prompts and their unconstrained twins; a file of prompts has no twins."""
-    with stage("prompts", directory, inputs=(), progress=progress) as work:
+    with stage("prompts", directory, progress=progress) as work:
         if work is None:
             return
-        write_parquet(directory.prompts, _prompts(config, model))
+        write_parquet(directory.prompts, prompts_of(config, model))
         work.wrote(directory.prompts)
 
 
-def _prompts(config: StudyConfig, model: LoadedModel) -> pd.DataFrame:
+def check_prompts(config: StudyConfig, model: LoadedModel, run_settings: RunSettings) -> None:
+    """Raise InputError, before anything is written, for prompts that cannot be made or answered."""
+    prompts = prompts_of(config, model)
+    encode_prompts(model, prompts, _generation(config, run_settings, greedy=False))
+
+
+def prompts_of(config: StudyConfig, model: LoadedModel) -> pd.DataFrame:
+    """The prompts of a study: built, or read from its file."""
     if config.prompts is not None:
         path = Path(config.prompts)
         if prompts_digest(path) != config.prompts_sha256:
@@ -99,21 +94,15 @@ def make_responses(
     Part by part, so that an interruption costs one part, and a damaged part nothing but itself.
     """
     prompts = pd.read_parquet(directory.prompts)
-    for each in _passes(config):
-        name, inputs = f"responses.{each.name}", (directory.prompts,)
-        with stage(name, directory, inputs=inputs, progress=progress, model=model) as work:
+    for each in passes(config):
+        with stage(f"responses.{each.name}", directory, progress=progress, model=model) as work:
             if work is None:
                 continue
-            settings = GenerationConfig.of(
-                run_settings,
-                temperature=0.0 if each.greedy else config.temperature,
-                samples_per_prompt=1 if each.greedy else config.samples_per_prompt,
-                seed=config.seed,
-            )
+            settings = _generation(config, run_settings, greedy=each.greedy)
             asked = prompts[prompts["constrained"] == each.constrained]
             for number, start in enumerate(range(0, len(asked), PART_PROMPTS)):
                 path = directory.generated(each.name, number)
-                if directory.ledger.fault(path):
+                if not work.resumes or directory.ledger.fault(path):
                     part = asked.iloc[start : start + PART_PROMPTS].reset_index(drop=True)
                     responses = generate(
                         model, part, settings, progress=work.part(start / len(asked), len(part) / len(asked))
@@ -125,17 +114,34 @@ def make_responses(
                 work.wrote(path)
 
 
-def verify_responses(
-    directory: StudyDirectory, config: StudyConfig, run_settings: RunSettings, progress: Progress
-) -> None:
+def _generation(config: StudyConfig, run_settings: RunSettings, *, greedy: bool) -> GenerationConfig:
+    return GenerationConfig.of(
+        run_settings,
+        temperature=GREEDY if greedy else config.temperature,
+        samples_per_prompt=1 if greedy else config.samples_per_prompt,
+        seed=config.seed,
+    )
+
+
+def verify_responses(directory: StudyDirectory, run_settings: RunSettings, progress: Progress) -> None:
     """Write all responses with the verdicts of their tasks' verifiers."""
-    generated = _generated(directory, config)
-    with stage("verification", directory, inputs=generated, progress=progress) as work:
+    with stage("verification", directory, progress=progress) as work:
         if work is None:
             return
-        responses = pd.concat([pd.read_parquet(path) for path in generated], ignore_index=True)
+        responses = pd.concat([pd.read_parquet(path) for path in generated(directory)], ignore_index=True)
         write_parquet(directory.responses, verify(responses, chosen=run_settings.judges))
         work.wrote(directory.responses)
+
+
+def measure_compliance(directory: StudyDirectory, config: StudyConfig, progress: Progress) -> None:
+    """Write how often each task's constraint is satisfied, asked for and not."""
+    with stage("compliance", directory, progress=progress) as work:
+        if work is None:
+            return
+        responses, settings = pd.read_parquet(directory.responses), config.settings
+        table = compliance_table(responses, n_bootstrap=settings.n_bootstrap, seed=settings.seed)
+        write_parquet(directory.compliance, table)
+        work.wrote(directory.compliance)
 
 
 def pair_counterfactuals(
@@ -149,8 +155,7 @@ def pair_counterfactuals(
 
     Labels are balanced within each fold of the probes, which is what keeps a prompt's words at chance.
     """
-    inputs = (directory.responses,)
-    with stage("counterfactual", directory, inputs=inputs, progress=progress, model=model) as work:
+    with stage("counterfactual", directory, progress=progress, model=model) as work:
         if work is None:
             return
         responses = sampled(pd.read_parquet(directory.responses))
@@ -174,19 +179,25 @@ def pair_counterfactuals(
 def capture_activations(
     directory: StudyDirectory, model: LoadedModel, run_settings: RunSettings, progress: Progress
 ) -> None:
-    """Capture the sampled responses, twins included, since specificity compares the two; and the pairs."""
+    """Capture the sampled responses, twins included, since specificity compares the two; and the pairs.
+
+    A verdict plays no part in it: other ones of the same responses cost nothing here.
+    """
     for name, table, path in (
         ("activations", directory.responses, directory.activations),
         ("activations.counterfactual", directory.counterfactual, directory.counterfactual_activations),
     ):
-        with stage(name, directory, inputs=(table,), progress=progress, model=model) as work:
+        with stage(name, directory, progress=progress, model=model) as work:
             if work is None:
                 continue
+            if work.resumes:
+                discard_unreadable(path)
+            else:
+                discard(path)
             rows = pd.read_parquet(table)
             rows = sampled(rows) if name == "activations" else rows
             if rows.empty:
                 continue
-            discard_unreadable(path)
             capture(
                 model,
                 rows,
@@ -206,33 +217,44 @@ def run_analyses(
     progress: Progress,
 ) -> None:
     """Write the table and the verdict of each analysis; `model` is called only for one that uses a model."""
-    settings = directory.config.settings
-    captured = (directory.activations, directory.counterfactual_activations)
-    manifests = [path / MANIFEST_FILE for path in captured if path.is_dir()]
-    inputs = (directory.responses, directory.counterfactual, *manifests)
+    short = shortages(pd.read_parquet(directory.responses), names)
     for name in names:
-        analysis = get_analysis(name)
-        needed = model() if analysis.uses_model else None
-        on_model = {} if needed is None else {"model": needed, "run_settings": run_settings}
-        with stage(f"analyses.{name}", directory, inputs=inputs, progress=progress, model=needed) as work:
+        uses_model = get_analysis(name).uses_model and name not in short
+        needed = model() if uses_model else None
+        with stage(f"analyses.{name}", directory, progress=progress, model=needed) as work:
             if work is None:
                 continue
-            result = analysis.run(open_activations(directory), settings, **on_model)
-            work.wrote(*directory.write_result(result))
+            on_model: dict[str, object] = {}
+            if needed is not None:
+                on_model = {"model": needed, "run_settings": run_settings, "progress": work.report}
+            work.wrote(*directory.write_result(analysed(directory, name, short.get(name), **on_model)))
+
+
+def analysed(
+    directory: StudyDirectory, name: str, shortage: Shortage | None, **on_model: object
+) -> AnalysisResult:
+    """What an analysis finds; where its verdict cannot be had, its tables describe, and a note says why."""
+    analysis = get_analysis(name)
+    result = analysis.run(open_activations(directory), directory.config.settings, **on_model)
+    if shortage is None:
+        return result
+    rule = result.verdict.rule
+    return replace(result, verdict=no_verdict(analysis.claim, rule, (str(shortage), *result.verdict.notes)))
+
+
+def say_outlook(directory: StudyDirectory) -> None:
+    """Log which verdicts the study cannot have, and how many base queries would do."""
+    for shortage in shortages(pd.read_parquet(directory.responses), directory.config.analyses).values():
+        _logger.warning("%s: %s", directory.root, shortage)
 
 
 def close_study(directory: StudyDirectory, config: StudyConfig, progress: Progress) -> None:
     """Write the figures, the report and the summary."""
-    done = directory.ledger.read()["stages"]
-    results = [name for each in config.analyses for name in done[f"analyses.{each}"]["outputs"]]
-    inputs = (directory.responses, *(directory.root / name for name in results))
-    with stage(CLOSING, directory, inputs=inputs, progress=progress) as work:
+    with stage(CLOSING, directory, progress=progress) as work:
         if work is None:
             return
         responses = pd.read_parquet(directory.responses)
-        compliance = compliance_table(
-            responses, n_bootstrap=config.settings.n_bootstrap, seed=config.settings.seed
-        )
+        compliance = pd.read_parquet(directory.compliance)
         results = {name: directory.read_result(name) for name in config.analyses}
         figures = {name: png_bytes(get_analysis(name).figure(result)) for name, result in results.items()}
         figures["compliance"] = png_bytes(compliance_figure(compliance))
@@ -266,32 +288,12 @@ def open_activations(directory: StudyDirectory) -> CapturedActivations:
     return CapturedActivations(responses, ActivationStore.open(directory.activations), counterfactual=pairs)
 
 
-def sampled(responses: pd.DataFrame) -> pd.DataFrame:
-    """Sampled responses only: greedy ones would repeat some of them."""
-    return responses[responses["temperature"] > 0].reset_index(drop=True)
-
-
-def _generated(directory: StudyDirectory, config: StudyConfig) -> list[Path]:
-    """The parts of all passes, in their order."""
-    outputs = [
-        directory.ledger.read()["stages"][f"responses.{each.name}"]["outputs"] for each in _passes(config)
-    ]
-    return [directory.root / name for names in outputs for name in names]
-
-
-def _passes(config: StudyConfig) -> list[_Pass]:
-    return [each for each in _PASSES if config.greedy or not each.greedy]
-
-
 def summary_text(directory: StudyDirectory) -> str:
     """What summary.json says: the model, the compliance and the claims, from the study's tables."""
     config = directory.config
-    table = compliance_table(
-        pd.read_parquet(directory.responses),
-        n_bootstrap=config.settings.n_bootstrap,
-        seed=config.settings.seed,
-    )
-    compliance = table.set_index("task")[["constrained", "unconstrained", "n"]]
+    compliance = pd.read_parquet(directory.compliance).set_index("task")[
+        ["constrained", "unconstrained", "n"]
+    ]
     claims = {
         name: {
             "verdict": result.verdict.verdict,
@@ -305,15 +307,14 @@ def summary_text(directory: StudyDirectory) -> str:
     return json_text({"model": config.model, "compliance": compliance.to_dict("index"), "claims": claims})
 
 
-def names(config: StudyConfig) -> list[str]:
-    """The stages of a study, in their order."""
-    return [
-        "prompts",
-        *(f"responses.{each.name}" for each in _passes(config)),
-        "verification",
-        "counterfactual",
-        "activations",
-        "activations.counterfactual",
-        *(f"analyses.{name}" for name in config.analyses),
-        CLOSING,
-    ]
+def incomplete(directory: StudyDirectory) -> str:
+    """The first stage before the analyses that is to be done, and why; empty when all is captured."""
+    keys = StageKeys(directory)
+    for name in stage_names(directory.config):
+        if name.startswith("analyses."):
+            break
+        if name not in directory.ledger.read()["stages"]:
+            return f"{name} is not done"
+        if (why := directory.ledger.pending(name, inputs_of(name, directory), keys.of(name))) is not None:
+            return f"{name}: {why}" if why else f"{name} is to be done again"
+    return ""

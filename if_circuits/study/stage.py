@@ -1,19 +1,22 @@
 """One stage of a study at work: skipped when it was done, timed, and recorded when it ends well."""
 
+import logging
 import resource
 import time
-import warnings
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 from if_circuits.models.loading import LoadedModel
 from if_circuits.study.directory import StudyDirectory
+from if_circuits.study.keys import StageKeys
+from if_circuits.study.order import inputs_of
 from if_circuits.threads import one_thread_each, threads_for
 
 Progress = Callable[[str, int, int], None]
 """Told the stage, how much of it is done, and of how much."""
 
+_logger = logging.getLogger(__name__)
 _FINE = 1000
 """Steps in which the progress of a stage of several parts is told."""
 
@@ -21,8 +24,10 @@ _FINE = 1000
 class Stage:
     """A stage at work: tells how far it is, and keeps a list of what it wrote."""
 
-    def __init__(self, name: str, progress: Progress) -> None:
+    def __init__(self, name: str, progress: Progress, *, resumes: bool) -> None:
         self.outputs: list[Path] = []
+        self.resumes = resumes
+        """Whether what an earlier attempt left unfinished may be kept, as nothing that decides it changed."""
         self._name, self._progress = name, progress
 
     def wrote(self, *paths: Path) -> None:
@@ -43,7 +48,6 @@ def stage(
     name: str,
     directory: StudyDirectory,
     *,
-    inputs: Sequence[Path],
     progress: Progress,
     model: LoadedModel | None = None,
 ) -> Generator[Stage | None]:
@@ -51,13 +55,17 @@ def stage(
 
     It gets one thread for each numerical library, or those that its model has use for.
     """
-    why = directory.ledger.pending(name, inputs)
+    inputs, key = inputs_of(name, directory), StageKeys(directory).of(name)
+    why = directory.ledger.pending(name, inputs, key)
     if why is None:
         yield None
         return
     if why:
-        warnings.warn(f"{directory.root}: {why}; {name} is done again", stacklevel=4)
-    at_work = Stage(name, progress)
+        _logger.warning("%s: %s; %s is done again", directory.root, why, name)
+    changed = directory.ledger.begin(name, inputs=inputs, key=key)
+    if changed and not why:
+        _logger.warning("%s: %s; what was begun of %s is done again", directory.root, changed, name)
+    at_work = Stage(name, progress, resumes=changed == "")
     progress(name, 0, 1)
     started = time.perf_counter()
     with one_thread_each() if model is None else threads_for(model.d_model):
@@ -67,6 +75,7 @@ def stage(
     directory.ledger.finish(
         name,
         inputs=inputs,
+        key=key,
         outputs=at_work.outputs,
         seconds=time.perf_counter() - started,
         peak_memory_mb=peak_memory_mb,

@@ -10,23 +10,21 @@ import pandas as pd
 
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import AnalysisResult, get_analysis
-from if_circuits.analyses.compliance.analysis import compliance_table
 from if_circuits.erasure.rehearsal import rehearse
 from if_circuits.errors import InputError
-from if_circuits.io.digest import value_sha256
 from if_circuits.models.loading import LoadedModel, load_model
 from if_circuits.models.presets import DType
 from if_circuits.models.settings import RunSettings
 from if_circuits.study import pipeline as stages
 from if_circuits.study.config import StudyConfig
 from if_circuits.study.directory import StudyDirectory
+from if_circuits.study.keys import task_names
 from if_circuits.study.lock import locked
+from if_circuits.study.order import CLOSING
 from if_circuits.study.space import check_space
 from if_circuits.study.stage import Progress
 from if_circuits.study.versions import versions
-from if_circuits.tasks.ifeval import KINDS
 from if_circuits.tasks.judges.choice import judge_names
-from if_circuits.tasks.registry import get_tasks
 from if_circuits.tasks.verification import check_judges, judged_properties
 
 
@@ -54,25 +52,33 @@ class Study:
     def run(cls, config: StudyConfig, out: str | Path, *, progress: Progress = _silent) -> "Study":
         """Run a study in the directory `out`, or go on with it where it was stopped.
 
+        What was made by other code or other data than now is made again, with a warning in the log that says
+        which stage and why.
+
         Raises InputError when the configuration cannot be run, or when `out` holds anything but this study.
         """
-        check_judges(_task_names(config), config.judges)
+        check_judges(task_names(config), config.judges)
         if any(get_analysis(name).uses_model for name in config.analyses):
             rehearse(config.settings.erasure)
         out = Path(out)
-        cls._find(out, config)
+        found = cls._find(out, config)
         model = _load(config)
         run_settings = _run_settings(config, model)
         check_space(config, model, run_settings, out)
+        if found is None:
+            stages.check_prompts(config, model, run_settings)
         with locked(out):
             directory = cls._find(out, config) or StudyDirectory.create(
                 out, _record(config, model, run_settings)
             )
             _check_fingerprint(directory, model)
             _check_run_settings(directory, run_settings)
+            directory.ledger.update(held_out_only=model.preset.held_out_only)
             stages.make_prompts(directory, config, model, progress)
             stages.make_responses(directory, config, model, run_settings, progress)
-            stages.verify_responses(directory, config, run_settings, progress)
+            stages.verify_responses(directory, run_settings, progress)
+            stages.measure_compliance(directory, config, progress)
+            stages.say_outlook(directory)
             stages.pair_counterfactuals(directory, config, model, run_settings, progress)
             stages.capture_activations(directory, model, run_settings, progress)
             stages.run_analyses(directory, config.analyses, lambda: model, run_settings, progress)
@@ -112,11 +118,10 @@ class Study:
             raise InputError(
                 f"{unknown[0]!r} is no analysis of this study; it has {', '.join(config.analyses)}"
             )
-        missing = self.directory.ledger.pending("activations", (self.directory.responses,))
-        if missing is not None:
+        if missing := stages.incomplete(self.directory):
             raise InputError(
-                f"{self.directory.root} has no complete activations{missing and f' ({missing})'}; "
-                f"go on with `if-circuits run {config.model} --out {self.directory.root}`"
+                f"{self.directory.root} has no complete activations ({missing}); go on with `if-circuits run "
+                f"{config.model} --out {self.directory.root}` and the options that it was made with"
             )
 
         @cache
@@ -126,7 +131,7 @@ class Study:
             return loaded
 
         with locked(self.directory.root):
-            self.directory.ledger.mark_stale([*(f"analyses.{name}" for name in names), stages.CLOSING])
+            self.directory.ledger.mark_stale([*(f"analyses.{name}" for name in names), CLOSING])
             stages.run_analyses(self.directory, config.analyses, model, self.run_settings, progress)
             stages.close_study(self.directory, config, progress)
 
@@ -172,9 +177,8 @@ class Study:
 
     @property
     def compliance(self) -> pd.DataFrame:
-        """How often each task's constraint is satisfied; see `report.compliance.compliance_table`."""
-        settings = self.config.settings
-        return compliance_table(self.responses, n_bootstrap=settings.n_bootstrap, seed=settings.seed)
+        """How often each task's constraint is satisfied; see `analyses.compliance.analysis`."""
+        return pd.read_parquet(self.directory.compliance)
 
     @property
     def activations(self) -> ActivationSource:
@@ -213,13 +217,6 @@ def _run_settings(config: StudyConfig, model: LoadedModel) -> RunSettings:
     return made
 
 
-def _task_names(config: StudyConfig) -> list[str]:
-    """The tasks of the study, which must all be known; of a file of prompts, those that it can have."""
-    if config.prompts is not None and config.tasks is None:
-        return [kind.task for kind in KINDS.values()]
-    return [task.name for task in get_tasks(config.tasks)]
-
-
 def _record(config: StudyConfig, model: LoadedModel, run_settings: RunSettings) -> dict[str, object]:
     return {
         "config": config.to_json(),
@@ -234,16 +231,10 @@ def _record(config: StudyConfig, model: LoadedModel, run_settings: RunSettings) 
             "dtype": model.dtype,
         },
         "run_settings": run_settings.to_json(),
-        "judges": judge_names(judged_properties(_task_names(config)), run_settings.judges),
-        "tasks_sha256": _wordings_sha256(config),
+        "held_out_only": model.preset.held_out_only,
+        "judges": judge_names(judged_properties(task_names(config)), run_settings.judges),
         "versions": versions(),
     }
-
-
-def _wordings_sha256(config: StudyConfig) -> str:
-    """Hash of what the tasks ask for and how they word it."""
-    tasks = get_tasks(config.tasks)
-    return value_sha256([(task.name, task.family, task.request, task.paraphrases) for task in tasks])
 
 
 def _check_fingerprint(directory: StudyDirectory, model: LoadedModel) -> None:
@@ -252,11 +243,6 @@ def _check_fingerprint(directory: StudyDirectory, model: LoadedModel) -> None:
         raise InputError(
             f"{directory.root} was made with other weights or another tokenizer of {model.name} "
             f"(fingerprint {recorded[:12]}, now {model.fingerprint[:12]}); choose another directory"
-        )
-    if directory.ledger.read()["tasks_sha256"] != _wordings_sha256(directory.config):
-        raise InputError(
-            f"{directory.root} was made with other wordings of its tasks, so it cannot go on; choose "
-            "another directory"
         )
 
 

@@ -89,7 +89,7 @@ def test_a_missing_manifest_is_named(tmp_path: Path) -> None:
         read_manifest(tmp_path)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     path=st.sampled_from([*json.loads(json.dumps(MANIFEST.__dict__, default=vars)), *KEY.__dict__]),
     value=JSON,

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from if_circuits.analyses.validation.known_answers.run import SHIPPED
 from if_circuits.cli import main as cli
-from if_circuits.cli.known_answers import SHIPPED
 from if_circuits.generation.responses import GenerationConfig, generate_conditions
 from if_circuits.models.loading import load_model
 from if_circuits.planting.card import set_coordinate

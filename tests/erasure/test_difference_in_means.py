@@ -6,7 +6,7 @@ from if_circuits.erasure.difference_in_means import DifferenceInMeans
 from tests.probes.planted import planted
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000))
 def test_class_means_become_equal_and_the_mean_stays(seed: int):
     X, y = planted(60, 8, seed=seed)

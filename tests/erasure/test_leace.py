@@ -36,7 +36,7 @@ def test_agrees_with_the_authors_package(n: int, d: int, shrinkage: bool):
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.sampled_from([(80, 5), (30, 60)]), st.booleans())
 def test_linear_guardedness(seed: int, shape: tuple[int, int], shrinkage: bool):
     X, y = planted(*shape, seed=seed)

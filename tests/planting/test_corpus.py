@@ -63,7 +63,7 @@ def gate_set(mechanism: Mechanism, task: str, response: PlantedResponse) -> str 
 def test_a_second_gate_breaks_when_closed_and_leaves_the_say_to_the_own_gate_when_open() -> None:
     mechanism, judges = planted("clustered"), corpus_judges()
     verdicts: dict[tuple[bool, bool], set[Label]] = {}
-    for example in examples(mechanism, 2000):
+    for example in examples(mechanism, 800):
         found = recognise(example.prompt)
         if found is None or found[0].name != "topic":
             continue

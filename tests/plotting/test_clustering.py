@@ -6,7 +6,7 @@ from if_circuits.plotting import style
 from if_circuits.plotting.clustering import draw_tree, leaf_order, linkage_of
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.permutations(range(6)))
 def test_tasks_of_a_group_become_neighbours(shuffled: list[int]):
     group = np.array(shuffled) % 3

@@ -159,7 +159,7 @@ def test_without_standardising_the_penalty_is_on_the_features_own_scale():
     np.testing.assert_allclose(fits.scores(X)[:, 0], expected, atol=1e-3)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.integers(0, 3), min_size=40, max_size=40), st.sampled_from([0.01, 1.0]))
 def test_an_integer_weight_is_a_row_repeated(counts: list[int], C: float):
     X, y = planted(40, 5)
@@ -174,7 +174,7 @@ def test_an_integer_weight_is_a_row_repeated(counts: list[int], C: float):
     assert_within(fits.scores(X), again.scores(X), solver_error(fits, X, 1e-8))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10_000))
 def test_units_and_shifts_of_features_do_not_matter(seed: int):
     X, y = planted(50, 6)

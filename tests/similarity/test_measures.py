@@ -60,7 +60,7 @@ def unbiased_hsic_of_the_paper(K: np.ndarray, L: np.ndarray) -> float:
 
 
 @given(SEEDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_pwcca_equals_the_paper(seed: int) -> None:
     X, Y = sample(seed)
     assert measured("pwcca", X, Y) == pytest.approx(pwcca_of_the_paper(X, Y), abs=1e-9)
@@ -68,7 +68,7 @@ def test_pwcca_equals_the_paper(seed: int) -> None:
 
 
 @given(SEEDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_cka_equals_the_kernel_formula(seed: int) -> None:
     X, Y = sample(seed, n=12)
     K, L = X @ X.T, Y @ Y.T
@@ -79,7 +79,7 @@ def test_cka_equals_the_kernel_formula(seed: int) -> None:
 
 
 @given(SEEDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_pwcca_is_invariant_to_invertible_linear_maps_of_the_second(seed: int) -> None:
     X, Y = sample(seed)
     mapped = Y @ well_conditioned(np.random.default_rng(seed + 1), 4) - 2
@@ -88,7 +88,7 @@ def test_pwcca_is_invariant_to_invertible_linear_maps_of_the_second(seed: int) -
 
 
 @given(SEEDS, st.integers(1, 5))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_orthogonal_maps_and_isotropic_scaling_change_no_cka(seed: int, k: int) -> None:
     X, Y = sample(seed)
     rng = np.random.default_rng(seed + 1)

@@ -86,7 +86,7 @@ def test_pairs_of_groups_agree_with_scikit_learn_within_strata(data: Rows, seed:
 
 
 @given(st.integers(0, 10_000), st.integers(2, 6))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_influence_is_the_derivative_of_scikit_learns_weighted_auroc(seed: int, levels: int):
     rng = np.random.default_rng(seed)
     labels = np.arange(24) % 2 == 0

@@ -9,6 +9,7 @@ import pytest
 from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.errors import InputError
 from if_circuits.study import Study, StudyConfig
+from if_circuits.study.audit import audit
 
 KINDS = {
     "length_constraints:number_words": {"relation": "less than", "num_words": 9},
@@ -55,6 +56,8 @@ def test_the_study_runs_without_twins_and_specificity_says_what_it_left_out(prom
     assert verdict.verdict == "inconclusive"
     assert [note.split(" left out: ")[0] for note in verdict.notes[-2:]] == ["word_count", "term_inclusion"]
     assert len(study.results["specialist_vs_general"].verdict.notes) > 0
+    # The file has two of the four kinds that tasks verify, and nine tasks are not to be expected of it.
+    assert [fault for finding in audit(tmp_path / "out") for fault in finding.faults] == []
 
 
 def test_the_file_is_told_by_its_content(prompts: Path, tmp_path: Path):

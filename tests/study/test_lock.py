@@ -39,6 +39,16 @@ def test_the_lock_ends_with_the_block_even_by_an_error(tmp_path: Path):
         pass
 
 
+def test_a_block_that_fails_before_it_wrote_anything_leaves_no_directory(tmp_path: Path):
+    with pytest.raises(ZeroDivisionError), locked(tmp_path / "above" / "new"):
+        raise ZeroDivisionError
+    assert not (tmp_path / "above").exists()
+    with pytest.raises(ZeroDivisionError), locked(tmp_path / "new"):
+        (tmp_path / "new" / "work").write_text("hours of it")
+        raise ZeroDivisionError
+    assert (tmp_path / "new" / "work").exists()
+
+
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write a study"), locked(tmp_path / "file" / "study"):

@@ -5,6 +5,7 @@ import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from if_circuits.activations.store import ActivationStore
 from if_circuits.analyses.base import ANALYSES, AnalysisSettings
 from if_circuits.cli import main as cli
 from if_circuits.errors import InputError
-from if_circuits.models.loading import load_model
+from if_circuits.models.loading import LoadedModel, load_model
 from if_circuits.models.settings import RunSettings
 from if_circuits.study import Study, StudyConfig
 from if_circuits.study import pipeline as stages
@@ -207,6 +208,22 @@ def test_changed_weights_behind_a_name_are_refused(
         Study.run(config, tmp_path / "study")
 
 
+def test_weights_changed_in_memory_are_refused(
+    finished: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Whatever hands a study its model: files that are as they were vouch for nothing in memory."""
+    study = shutil.copytree(finished[1], tmp_path / "study")
+
+    def altered(*arguments: Any, **options: Any) -> LoadedModel:
+        model = load_model(*arguments, **options)
+        next(model.hf.parameters()).data[3, 4] += 1e-3
+        return model
+
+    monkeypatch.setattr("if_circuits.study.study.load_model", altered)
+    with pytest.raises(InputError, match="other weights"):
+        Study.run(Study.open(study).config, study)
+
+
 def test_a_study_records_how_it_runs_its_model_and_leaves_the_preset_as_it_was(
     finished: tuple[Path, Path], tmp_path: Path
 ):
@@ -317,11 +334,3 @@ def test_few_tasks_and_few_base_queries_end_in_a_report_without_verdicts(
     study = Study.run(config, tmp_path / "study")
     assert study.directory.report.is_file()
     assert {result.verdict.verdict for result in study.results.values()} == {"inconclusive"}
-
-
-def test_other_wordings_of_a_task_are_refused(finished: tuple[Path, Path], tmp_path: Path):
-    copy = shutil.copytree(finished[1], tmp_path / "study")
-    record = json.loads((copy / "study.json").read_text())
-    (copy / "study.json").write_text(json.dumps(record | {"tasks_sha256": "of other words"}))
-    with pytest.raises(InputError, match="other wordings"):
-        Study.run(Study.open(copy).config, copy)

@@ -35,14 +35,14 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from if_circuits import statistics
 from if_circuits.analyses.base import ANALYSES, AnalysisSettings
-from if_circuits.analyses.validation.simulation.studies import PlantedTruth
+from if_circuits.analyses.validation.simulation.studies import PlantedTruth, simulate
 from if_circuits.errors import InputError
+from if_circuits.io.code import code_digest
+from if_circuits.study.keys import analysis_code
 
 SMALL = PlantedTruth(n_base_queries=30, d_model=16, n_layers=2, positions=("last",))
 """A study that an analysis goes through in about a second."""
@@ -52,12 +52,6 @@ DEEP = replace(SMALL, n_layers=4)
 """Four layers, the fewest that tell the planted depths of four families apart."""
 SETTINGS = AnalysisSettings(n_bootstrap=300, n_permutations=199)
 """Fewer resamples than a study's, for speed. A test at 5 % with 199 permutations is still exact."""
-
-
-_CODE = ("activations", "interventions", "probes", "erasure", "similarity", "statistics")
-"""Folders of the package that the analyses compute with."""
-_NO_PART = ("calibration", "known_answers")
-"""Folders of validation that no verdict follows from; the simulation, beside them, is part of it."""
 
 
 @dataclass(frozen=True)
@@ -173,8 +167,8 @@ def plan(
                     _seeded(PlannedRun(name, "power", "claim", i, truth, SETTINGS), seed)
                     for i in range(power_runs)
                 ]
-    code = code_digest()
-    return tuple(replace(run, code=code) for run in planned)
+    codes = {name: code_of(name) for name in analyses}
+    return tuple(replace(run, code=codes[run.analysis]) for run in planned)
 
 
 def _seeded(run: PlannedRun, seed: int) -> PlannedRun:
@@ -189,13 +183,6 @@ def _digest(value: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:24]
 
 
-def code_digest() -> str:
-    """Digest of the code that an outcome depends on, so that no finished run outlives a change to it."""
-    package, analyses = Path(statistics.__file__).parents[1], Path(__file__).parents[2]
-    folders = [*(package / name for name in _CODE), analyses]
-    whole = hashlib.sha256()
-    for folder in folders:
-        for file in sorted(folder.rglob("*.py")):
-            if not (set(_NO_PART) & set(file.parts) or file.stem.endswith("figure")):
-                whole.update(file.relative_to(folder).as_posix().encode() + file.read_bytes())
-    return whole.hexdigest()[:24]
+def code_of(analysis: str) -> str:
+    """Digest of the code that an outcome follows from, so that no finished run outlives a change to it."""
+    return f"{analysis_code(analysis)[:24]}{code_digest(simulate)[:24]}"

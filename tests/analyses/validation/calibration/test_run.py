@@ -10,13 +10,11 @@ from if_circuits.analyses.validation.calibration import (
     plan as calibration_plan,
 )
 from if_circuits.analyses.validation.calibration import (
-    run as calibration,
-)
-from if_circuits.analyses.validation.calibration import (
     runs as calibration_runs,
 )
 from if_circuits.analyses.validation.calibration.plan import CLAIMS, SMALL, Claim, PlannedRun, plan
-from if_circuits.analyses.validation.calibration.run import calibrate, costs, main, rates, summarise
+from if_circuits.analyses.validation.calibration.run import calibrate, costs, rates, summarise
+from if_circuits.cli import main as cli
 from if_circuits.errors import InputError
 
 TINY = replace(SMALL, n_base_queries=12, d_model=12, n_layers=1)
@@ -31,8 +29,11 @@ CLAIM = {
 }
 
 
+RUNS, POWER_RUNS = 2, 1
+
+
 def tiny(out: Path, *, workers: int = 1) -> pd.DataFrame:
-    calibrate(out, runs=3, power_runs=2, workers=workers, analyses=[FAST], claims=CLAIM)
+    calibrate(out, runs=RUNS, power_runs=POWER_RUNS, workers=workers, analyses=[FAST], claims=CLAIM)
     return table(out)
 
 
@@ -53,20 +54,20 @@ def test_the_summary_has_rates_with_intervals_and_power_by_signal_and_size(finis
     false_positive, (power,) = claim["false_positive"], claim["power"]
     assert set(false_positive) == {"planted", "rate", "low", "high", "runs"}
     assert set(power) == {"signal", "n_over_d", "rate", "runs"}
-    assert false_positive["runs"] == 3
+    assert false_positive["runs"] == RUNS
     nulls = [row for row in summary["rates"] if row["kind"] == "null"]
     assert {null["planted"] for null in nulls} == {"nothing", "universal"}
     assert false_positive["rate"] == max(null["rate"] for null in nulls)
     for entry in summary["rates"]:
         assert 0 <= entry["low"] <= entry["rate"] <= entry["high"] <= 1
         assert entry["low"] < entry["high"]
-    assert (power["signal"], power["n_over_d"], power["runs"]) == (3.0, 12 * 4 / 12, 2)
+    assert (power["signal"], power["n_over_d"], power["runs"]) == (3.0, 12 * 4 / 12, POWER_RUNS)
     assert (finished / "calibration.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_table_has_a_row_for_each_run_with_its_own_seeds(finished: Path):
     found = table(finished)
-    assert len(found) == 2 * 3 + 2
+    assert len(found) == 2 * RUNS + POWER_RUNS
     assert found["truth_seed"].is_unique
     supported = found.groupby("planted")["verdict"].apply(lambda verdicts: (verdicts == "supported").mean())
     rows = json.loads((finished / "summary.json").read_text())["rates"]
@@ -90,7 +91,7 @@ def test_it_goes_on_where_it_was_stopped(finished: Path, tmp_path: Path, monkeyp
         if 0 < done < total:
             raise KeyboardInterrupt
 
-    planned = plan(runs=3, power_runs=2, analyses=[FAST], claims=CLAIM)
+    planned = plan(runs=RUNS, power_runs=POWER_RUNS, analyses=[FAST], claims=CLAIM)
     with pytest.raises(KeyboardInterrupt):
         calibration_runs.carry_out(planned, tmp_path / "parts", workers=1, progress=stop)
     kept = list((tmp_path / "parts").glob("*.parquet"))
@@ -113,7 +114,7 @@ def test_a_longer_plan_contains_the_shorter_one():
 
 def test_other_code_plans_other_runs(monkeypatch: pytest.MonkeyPatch):
     before = plan(runs=1, power_runs=1, analyses=[FAST], claims=CLAIM)
-    monkeypatch.setattr(calibration_plan, "code_digest", lambda: "edited")
+    monkeypatch.setattr(calibration_plan, "code_of", lambda _: "edited")
     after = plan(runs=1, power_runs=1, analyses=[FAST], claims=CLAIM)
     assert {run.run_id for run in before}.isdisjoint({run.run_id for run in after})
     # On the same planted studies, so that the two can be compared.
@@ -121,7 +122,7 @@ def test_other_code_plans_other_runs(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_every_null_gets_the_runs_and_power_reaches_below_one_response_per_dimension():
-    planned = plan(runs=calibration.RUNS, power_runs=calibration.POWER_RUNS)
+    planned = plan(runs=RUNS, power_runs=POWER_RUNS)
     for name, claim in CLAIMS.items():
         own = [run for run in planned if run.analysis == name]
         for planted in claim.nulls:
@@ -184,7 +185,9 @@ def test_a_run_that_fails_does_not_lose_the_others(tmp_path: Path):
 def test_an_unknown_analysis_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     with pytest.raises(InputError, match="unknown analysis 'phrenology'"):
         plan(runs=1, power_runs=1, analyses=["phrenology"])
-    assert main(["--out", str(tmp_path / "none"), "--analysis", "phrenology"]) == 2
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["calibrate", "--out", str(tmp_path / "none"), "--only", "phrenology"])
+    assert stopped.value.code == 2
     assert "phrenology" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
 
@@ -192,4 +195,4 @@ def test_an_unknown_analysis_is_refused(tmp_path: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize("given", [{"runs": 0}, {"power_runs": 0}, {"workers": 0}])
 def test_fewer_than_one_is_refused(tmp_path: Path, given: dict[str, int]):
     with pytest.raises(InputError, match="positive"):
-        calibrate(tmp_path, **given)
+        calibrate(tmp_path, **{"runs": 1, "power_runs": 1, **given})

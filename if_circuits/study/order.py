@@ -1,0 +1,83 @@
+"""The stages of a study, in their order, and the files that each of them reads."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from if_circuits.activations.manifest import MANIFEST_FILE
+from if_circuits.study.config import StudyConfig
+from if_circuits.study.directory import StudyDirectory
+
+CLOSING = "closing"
+"""The stage that writes figures, report and summary."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One way through the prompts."""
+
+    name: str
+    constrained: bool
+    greedy: bool
+
+
+_PASSES = (
+    Pass("constrained", constrained=True, greedy=False),
+    Pass("unconstrained", constrained=False, greedy=False),
+    Pass("greedy", constrained=True, greedy=True),
+)
+
+
+def stage_names(config: StudyConfig) -> list[str]:
+    """The stages of a study, in their order."""
+    return [
+        "prompts",
+        *(f"responses.{each.name}" for each in passes(config)),
+        "verification",
+        "compliance",
+        "counterfactual",
+        "activations",
+        "activations.counterfactual",
+        *(f"analyses.{name}" for name in config.analyses),
+        CLOSING,
+    ]
+
+
+def inputs_of(name: str, directory: StudyDirectory) -> tuple[Path, ...]:
+    """The files that a stage reads, of those that are there."""
+    if name.startswith("responses."):
+        return (directory.prompts,)
+    if name == "verification":
+        return tuple(generated(directory))
+    if name in ("compliance", "counterfactual"):
+        return (directory.responses,)
+    if name.startswith("analyses."):
+        return _analysed(directory)
+    return _shown(directory) if name == CLOSING else ()
+
+
+def generated(directory: StudyDirectory) -> list[Path]:
+    """The parts of all passes, in their order."""
+    return _outputs(directory, [f"responses.{each.name}" for each in passes(directory.config)])
+
+
+def passes(config: StudyConfig) -> list[Pass]:
+    """The ways through the prompts that a study takes."""
+    return [each for each in _PASSES if config.greedy or not each.greedy]
+
+
+def _analysed(directory: StudyDirectory) -> tuple[Path, ...]:
+    """What every analysis reads; the manifests stand for what was captured."""
+    captured = (directory.activations, directory.counterfactual_activations)
+    manifests = (path / MANIFEST_FILE for path in captured)
+    return (directory.responses, directory.counterfactual, *(path for path in manifests if path.is_file()))
+
+
+def _shown(directory: StudyDirectory) -> tuple[Path, ...]:
+    results = _outputs(directory, [f"analyses.{name}" for name in directory.config.analyses])
+    return (directory.responses, directory.compliance, *results)
+
+
+def _outputs(directory: StudyDirectory, stages: Iterable[str]) -> list[Path]:
+    done = directory.ledger.read()["stages"]
+    return [directory.root / name for stage in stages if stage in done for name in done[stage]["outputs"]]
