@@ -131,7 +131,7 @@ def _among(asked: Sequence[object], there: Sequence[object], what: str) -> tuple
 
 def _in_order(table: pd.DataFrame) -> pd.DataFrame:
     """Columns that say which probe it was first; tasks together, layers before baselines."""
-    first = ["task", "position", "layer", "probe", "auroc", "low", "high"]
+    first = ["task", "family", "position", "layer", "probe", "auroc", "low", "high"]
     table = table.reindex(columns=[*first, *(name for name in table.columns if name not in first)])
     # Whole numbers stay whole where some rows have none.
     table = table.astype({name: "Int64" for name in (*_COUNTS, "layer") if name in table.columns})

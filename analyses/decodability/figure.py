@@ -5,13 +5,16 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
+from if_circuits.analyses.shared.families import families_of
 from if_circuits.models.layers import layer_label
-from if_circuits.plotting.style import CONTROL, new_figure, position_label, task_label, task_line
+from if_circuits.plotting.families import task_looks
+from if_circuits.plotting.style import CONTROL, new_figure, position_label, task_label
 
 
 def draw(table: pd.DataFrame) -> Figure:
     """The table of a `Decodability`, drawn; the baseline `text` is a dotted line in the task's colour."""
     scored = table[table["reason"] == ""]
+    looks = task_looks(families_of(scored))
     positions = list(dict.fromkeys(scored["position"]))
     drawn, panels = new_figure(
         1,
@@ -24,7 +27,7 @@ def draw(table: pd.DataFrame) -> Figure:
         here = scored[scored["position"] == position]
         layers = sorted(here["layer"].dropna().unique())
         for task, rows in here.groupby("task", sort=False):
-            style = task_line(str(task))
+            style = looks[str(task)]
             probed = rows.dropna(subset=["layer"]).sort_values("layer")
             axes.fill_between(
                 probed["layer"], probed["low"], probed["high"], color=style["color"], alpha=0.15, linewidth=0
