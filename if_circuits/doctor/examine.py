@@ -87,7 +87,7 @@ def examine(
         return Diagnosis(model.name, tuple(_look(model, tell)))
 
 
-def _look(model: LoadedModel, tell: Progress) -> list[Check]:
+def _look(model: LoadedModel, tell: OnCheck) -> list[Check]:
     loaded = f"{type(model.hf).__name__}, {model.n_layers} blocks, d_model {model.d_model}, on {model.device}"
     checks, failed = [Check("loads", "pass", loaded)], None
     for look in _LOOKS:

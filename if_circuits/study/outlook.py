@@ -35,11 +35,13 @@ _IN_BOTH_HALVES = 2 * MIN_PER_CLASS
 NEEDS: Mapping[str, Need] = {
     "specialist_vs_general": Need(2),
     "cross_task_transfer": Need(2),
-    "causal_ablation": Need(edges.MIN_TASKS, _IN_BOTH_HALVES),
-    "layer_stratification": Need(stratification.MIN_TASKS, families=stratification.MIN_FAMILIES),
+    "causal_ablation": Need(edges.MIN_TASKS_FOR_A_SHARE, _IN_BOTH_HALVES),
+    "layer_stratification": Need(
+        stratification.MIN_TASKS_FOR_A_TREND, families=stratification.MIN_FAMILIES_FOR_A_TREND
+    ),
     "temporal_dynamics": Need(1),
-    "representational_similarity": Need(similarity.MIN_TASKS, _IN_BOTH_HALVES),
-    "specificity": Need(specificity.MIN_TASKS, _IN_BOTH_HALVES),
+    "representational_similarity": Need(similarity.MIN_TASKS_FOR_PAIRS, _IN_BOTH_HALVES),
+    "specificity": Need(specificity.MIN_TASKS_FOR_A_MEAN, _IN_BOTH_HALVES),
 }
 
 
