@@ -14,10 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from html import escape
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from if_circuits.errors import InputError
+from if_circuits.plotting.numbers import format_number, format_p
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +42,13 @@ ANALYSES: tuple[str, ...] = (
 
 @dataclass(frozen=True)
 class AnalysisSettings:
-    """What the analyses may spend, and on which random numbers."""
+    """What the analyses may spend, and on which random numbers.
+
+    Example:
+        >>> import if_circuits as ifc
+        >>> ifc.AnalysisSettings(n_bootstrap=200).n_folds
+        5
+    """
 
     n_folds: int = 5
     """Folds over base queries; every probe that is compared is fitted and tested on the same ones."""
@@ -72,8 +80,22 @@ class Verdict:
     notes: tuple[str, ...] = ()
     """Limits of this verdict, and whatever was left out and why."""
 
+    def __str__(self) -> str:
+        return f"{self.verdict}: {self.claim}; {self.numbers()}"
 
-@dataclass(frozen=True)
+    def numbers(self) -> str:
+        """Effect, interval, p and n in words."""
+        low, high = map(format_number, self.interval)
+        effect, p = format_number(self.effect), format_p(self.p)
+        return f"effect {effect} [{low}, {high}], p {p}, n = {self.n} base queries"
+
+    def _repr_html_(self) -> str:
+        colour = {"supported": "#0072B2", "not supported": "#D55E00"}.get(self.verdict, "#767676")
+        name = f'<b style="color: {colour}">{escape(self.verdict)}</b>: {escape(self.claim)}'
+        return f"<p>{name}<br>{escape(self.numbers())}<br><small>{escape(self.rule)}</small></p>"
+
+
+@dataclass(frozen=True, repr=False)
 class AnalysisResult:
     """Everything that one analysis found."""
 
@@ -83,6 +105,27 @@ class AnalysisResult:
     verdict: Verdict
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict[str, "pd.DataFrame"])
     """Further tables by name, such as a matrix with its null."""
+
+    def figure(self) -> Figure:
+        """The result drawn, as in the report. docs/columns.md says what the columns of its tables mean."""
+        return get_analysis(self.name).figure(self)
+
+    def __repr__(self) -> str:
+        others = f"; also {', '.join(self.tables)}" if self.tables else ""
+        return f"{self.name}: {self.verdict}\n{len(self.table)} rows in `table`{others}"
+
+    def _repr_html_(self) -> str:
+        from if_circuits.plotting.html import figure_html, page_html, table_html
+
+        verdict, sizes = self.verdict, f"the first 5 of {len(self.table)} rows of `table`"
+        others = [f"more in `tables`: {', '.join(self.tables)}"] if self.tables else []
+        return page_html(
+            self.name.replace("_", " "),
+            verdict._repr_html_(),
+            figure_html(self.figure()),
+            table_html(self.table.head(), index=False),
+            notes=[sizes, *others, *verdict.notes],
+        )
 
 
 @dataclass(frozen=True)

@@ -10,18 +10,12 @@ from tempfile import TemporaryDirectory
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from if_circuits.generation.responses import GenerationConfig, generate
-from if_circuits.models.loading import load_model
-from if_circuits.models.presets import preset
-from if_circuits.tasks.labels import is_satisfied
-from if_circuits.tasks.prompts import build_prompts
-from if_circuits.tasks.registry import get_tasks
-from if_circuits.tasks.verification import verify
+import if_circuits as ifc
 
 folder = TemporaryDirectory()
 
 
-@preset("noisy", max_new_tokens=40)
+@ifc.preset("noisy", max_new_tokens=40)
 def noisy():
     """If-tiny with noise in its weights."""
     source = files("if_circuits").joinpath("assets", "if-tiny")
@@ -34,8 +28,7 @@ def noisy():
     return folder.name
 
 
-tasks, greedy = get_tasks(["json_format"]), GenerationConfig(max_new_tokens=40, temperature=0.0)
-prompts = build_prompts(tasks, n_base_queries=20, held_out_only=True).query("constrained")
+prompts = ifc.prompts("json_format", n=20, per_query=3)
 for name in ("if-tiny", "noisy"):
-    rows = verify(generate(load_model(name), prompts, greedy))
-    print(f"{name}: json_format {is_satisfied(rows).mean():.2f} (n = {len(rows)})")
+    rows = ifc.respond(ifc.load_model(name), prompts, temperature=0, max_new_tokens=40)
+    print(f"{name}: json_format {rows['verdict'].eq('satisfied').mean():.2f} (n = {len(rows)})")

@@ -4,14 +4,10 @@ A package offers it, without an import, as an entry point of the group `if_circu
 `if-circuits run if-tiny --tasks about_n_words` finds it.
 """
 
-from if_circuits.generation.responses import GenerationConfig, generate
-from if_circuits.models.loading import load_model
-from if_circuits.tasks.prompts import build_prompts
-from if_circuits.tasks.registry import get_tasks, task
-from if_circuits.tasks.verification import verify
+import if_circuits as ifc
 
 
-@task(
+@ifc.task(
     "about_n_words",
     family="length",
     draw={"n": [9, 10, 11, 12]},
@@ -22,9 +18,8 @@ def about_n_words(response, *, n):
     return abs(words - n) <= 1, f"{words} words, asked for about {n}"
 
 
-chosen = get_tasks(["word_count", "about_n_words"])
-prompts = build_prompts(chosen, n_base_queries=30, prompts_per_query=2, held_out_only=True)
-rows = verify(generate(load_model("if-tiny"), prompts, GenerationConfig(max_new_tokens=64, temperature=0.0)))
+prompts = ifc.prompts(["word_count", "about_n_words"], n=30, per_query=2, counterparts=True)
+rows = ifc.respond(ifc.load_model("if-tiny"), prompts, temperature=0)
 rows["prompts"] = rows["constrained"].map({True: "constrained", False: "unconstrained"})
 satisfied = rows["verdict"].eq("satisfied").groupby([rows["task"], rows["prompts"]], sort=False)
 print(satisfied.agg(share="mean", n="size").to_string(float_format="{:.2f}".format))

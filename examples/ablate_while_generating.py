@@ -1,35 +1,29 @@
 """Remove, while the model writes, the direction that tells satisfied from violated responses.
 
-Fitted on half of the base queries, removed on the other, beside random ones. JSON is then never closed.
+Fitted on half of the base queries, removed on the other, beside random ones. Read at the last token it takes
+the end of the response with it: JSON is then never closed. Read along the response it does not.
 """
 
-from if_circuits.activations.capture import capture
-from if_circuits.erasure.mean_difference import MeanDifference
-from if_circuits.erasure.random_subspace import random_subspace
-from if_circuits.generation.conditions import responses_under
-from if_circuits.generation.responses import GenerationConfig, generate
-from if_circuits.interventions import Intervention, ProjectOut
-from if_circuits.models.loading import load_model
-from if_circuits.tasks.labels import is_satisfied
-from if_circuits.tasks.prompts import build_prompts
-from if_circuits.tasks.registry import get_tasks
-from if_circuits.tasks.verification import verify
+import warnings
 
-TASK, LAYER, N_QUERIES = "json_format", 3, 40
+import if_circuits as ifc
 
-model = load_model("if-tiny")
-prompts = build_prompts(get_tasks([TASK]), n_base_queries=N_QUERIES, held_out_only=True).query("constrained")
-fitting = prompts["base_query"].isin(prompts["base_query"].unique()[: N_QUERIES // 2])
-rows = verify(generate(model, prompts[fitting], GenerationConfig(max_new_tokens=64, samples_per_prompt=4)))
-kept, queries = is_satisfied(rows), rows["base_query"].to_numpy()
-X = capture(model, rows, layers=LAYER).features(LAYER, "last")
-found = MeanDifference(name="ablated").fit(X, kept, groups=queries, seed=0)  # Inlp() removes more directions
+TASK, LAYER = "json_format", 3
+warnings.filterwarnings("ignore", message=".*read at 'last'")  # to see what it warns of is the point here
 
-randoms = [random_subspace(found.rank, mean=found.mean, seed=i, name=f"random {i}") for i in range(3)]
-conditions = {it.name: Intervention(ProjectOut(it), layers=(LAYER,)) for it in [found, *randoms]}
-answers = responses_under(model, prompts[~fitting], {"intact": [], **conditions})
+model = ifc.load_model("if-tiny")
+prompts = ifc.prompts(TASK, n=40, per_query=3)
+fitting = prompts["base_query"].isin(prompts["base_query"].unique()[::2])
+acts = ifc.capture(model, ifc.respond(model, prompts[fitting], samples=4), layers=LAYER)
+at_last = ifc.DifferenceInMeans.fit(acts.at(layer=LAYER, position="last"))
+along = ifc.DifferenceInMeans.fit(acts.along_response(layer=LAYER))
+
+conditions = {"intact": [], "at last": at_last.ablate(), "along": along.ablate()}
+for i in range(3):
+    conditions[f"random {i}"] = ifc.random_subspace(1, mean=at_last.mean, seed=i).ablate(layers=LAYER)
+answers = ifc.respond(model, prompts[~fitting], temperature=0, conditions=conditions)
 compliance = answers["verdict"].eq("satisfied").groupby(answers["condition"], sort=False).mean()
-print(f"{TASK} satisfied, rank {found.rank} removed at layer {LAYER}")
+print(f"{TASK} satisfied, rank 1 removed at layer {LAYER}")
 print(compliance.to_string(float_format="{:.0%}".format))
 for prompt, pair in answers.pivot(index="prompt", columns="condition", values="response").head(2).iterrows():
-    print(prompt, f"  intact   {pair['intact']}", f"  ablated  {pair['ablated']}", sep="\n")
+    print(prompt, f"  intact   {pair['intact']}", f"  at last  {pair['at last']}", sep="\n")

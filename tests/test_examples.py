@@ -25,30 +25,35 @@ def run_example(name: str, directory: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_probe_a_task_prints_scores_by_layer_beside_the_bag_of_tokens(tmp_path: Path):
+def test_probe_a_task_prints_scores_by_layer_beside_the_words(tmp_path: Path):
     out = run_example("probe_a_task.py", tmp_path)
-    assert re.match(r"word_count: \d+% of 300 responses", out)
-    table = re.findall(r"^(embed|\d|bag of tokens) +(\d\.\d\d) +(\d\.\d\d)$", out, flags=re.MULTILINE)
-    assert [label for label, _, _ in table] == ["embed", "0", "1", "2", "3", "4", "5", "bag of tokens"]
+    table = re.findall(
+        r"(layer \w+|\(\w+\)) +(\d\.\d\d) \[\d\.\d\d, \d\.\d\d\] +(\d\.\d\d) \[\d\.\d\d, \d\.\d\d\]$",
+        out,
+        flags=re.MULTILINE,
+    )
+    assert [label for label, _, _ in table[:7]] == [f"layer {name}" for name in ("embed", *range(6))]
     at_prompt_end = {label: float(auroc) for label, auroc, _ in table}
     at_last = {label: float(auroc) for label, _, auroc in table}
     # Every prompt ends with the same token, so below the first block there is nothing to read.
-    assert at_prompt_end["embed"] == 0.5
-    assert at_prompt_end["5"] > 0.6
-    assert at_last["5"] > 0.6
-    assert at_prompt_end["bag of tokens"] > 0.55
+    assert at_prompt_end["layer embed"] == at_last["(majority)"] == 0.5
+    assert at_prompt_end["layer 5"] > 0.6
+    assert at_last["layer 5"] > 0.6
+    assert at_prompt_end["(prompt_words)"] > 0.55
+    assert "word_count: 600 responses" in out
 
 
 def test_ablate_while_generating_breaks_what_random_directions_leave_whole(tmp_path: Path):
     out = run_example("ablate_while_generating.py", tmp_path)
-    shares = re.findall(r"^(intact|ablated|random \d) +(\d+)%$", out, flags=re.MULTILINE)
+    shares = re.findall(r"^(intact|at last|along|random \d) +(\d+)%$", out, flags=re.MULTILINE)
     compliance = {name: int(share) for name, share in shares}
-    assert list(compliance) == ["intact", "ablated", "random 0", "random 1", "random 2"]
+    assert list(compliance) == ["intact", "at last", "along", "random 0", "random 1", "random 2"]
     randoms = [share for name, share in compliance.items() if name.startswith("random")]
-    assert compliance["ablated"] < min(randoms) - 30
+    assert compliance["at last"] < min(randoms) - 30
+    assert compliance["along"] > min(randoms) - 20
     assert min(randoms) > compliance["intact"] - 20
 
-    pairs = re.findall(r"^(.+)\n  intact   (.+)\n  ablated  (.*)$", out, flags=re.MULTILINE)
+    pairs = re.findall(r"^(.+)\n  intact   (.+)\n  at last  (.*)$", out, flags=re.MULTILINE)
     assert len(pairs) == 2
     for prompt, intact, ablated in pairs:
         assert "JSON" in prompt

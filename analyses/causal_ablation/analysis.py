@@ -36,8 +36,8 @@ from if_circuits.analyses.shared.families import families_of
 from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, query_halves
 from if_circuits.analyses.shared.task_subspaces import CONTROLS, POSITION, HalfFit, fit_halves
 from if_circuits.erasure.base import erasure_methods
+from if_circuits.erasure.difference_in_means import DifferenceInMeans
 from if_circuits.erasure.inlp import InlpSubspace
-from if_circuits.erasure.mean_difference import MeanDifference
 from if_circuits.models.settings import RunSettings
 from if_circuits.statistics.verdicts import decide
 
@@ -77,7 +77,7 @@ def run(
     for probe, drops in measure_representation(source, fits, settings=settings).items():
         found[REFITTED if probe == "refitted" else FIXED] = drops
     layers = (fits[0].layer, fits[1].layer)
-    rank_one = fit_halves(source, MeanDifference(), seed=settings.seed, layers=layers)
+    rank_one = fit_halves(source, DifferenceInMeans(), seed=settings.seed, layers=layers)
     found[MEAN_DIFFERENCE] = measure_representation(source, rank_one, settings=settings)["refitted"]
     counts = dict.fromkeys(found, n)
     mcnemar: dict[str, Float[np.ndarray, "a b"]] = {}

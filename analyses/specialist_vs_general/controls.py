@@ -15,12 +15,11 @@ from jaxtyping import Float
 
 from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.shared.decodability import layer_p_values
+from if_circuits.analyses.shared.method_scores import method_score
 from if_circuits.analyses.shared.probing import STUDY_CS, ProbingRows
-from if_circuits.analyses.shared.score_table import Score, ScoreTable, score, score_of
+from if_circuits.analyses.shared.score_table import Score, ScoreTable, score_of
 from if_circuits.probes.across_folds import fit_across_folds
-from if_circuits.probes.base import probes
 from if_circuits.probes.control import control_tasks
-from if_circuits.probes.evaluate import fit_by_fold
 from if_circuits.probes.folds import folds_within_groups
 
 METHODS = ("mean_difference", "lda")
@@ -32,40 +31,12 @@ N_CONTROLS = 5
 def method_scores(
     X: Float[np.ndarray, "n d"], rows: ProbingRows, settings: AnalysisSettings, **columns: object
 ) -> list[Score]:
-    """Specialists of every task by every other method, on the folds of the logistic ones.
-
-    Where a method finds nothing to tell the classes apart by, as where pairs of one text look the same, every
-    row of the fold scores the same: chance, not converged.
-    """
-    found: list[Score] = []
-    for task, own in enumerate(rows.of_task):
-        for name in METHODS:
-            fitted = fit_by_fold(
-                probes.get(name),
-                X[own],
-                rows.labels[own],
-                rows.queries[own],
-                fold_of_row=rows.fold_of_row[own],
-                seed=settings.seed,
-                used=np.ones(own.stop - own.start, dtype=bool),
-            )
-            n_train = fitted.n * (1 - 1 / rows.n_folds)
-            fits = np.isfinite(fitted.scores)
-            found.append(
-                score(
-                    rows,
-                    task,
-                    rows.spread(task, np.where(fits, fitted.scores, 0.0)),
-                    threshold=rows.spread(task, np.where(fits, fitted.prior, 0.0)),
-                    **columns,
-                    probe=name,
-                    n_train=n_train,
-                    d=X.shape[1],
-                    n_over_d=n_train / X.shape[1],
-                    converged=bool(fitted.converged.all()),
-                )
-            )
-    return found
+    """Specialists of every task by every other method, on the folds of the logistic ones."""
+    return [
+        method_score(X, rows, task, settings, method=name, **columns)
+        for task in range(len(rows.tasks))
+        for name in METHODS
+    ]
 
 
 def control_scores(

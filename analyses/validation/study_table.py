@@ -18,7 +18,7 @@ from if_circuits.analyses.base import AnalysisResult
 from if_circuits.analyses.validation.marked_table import insert_table, markers
 from if_circuits.errors import InputError
 from if_circuits.io.durable import write_text
-from if_circuits.report.page import format_number, format_p
+from if_circuits.plotting.numbers import format_number, format_p
 from if_circuits.study import Study
 
 

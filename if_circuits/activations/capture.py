@@ -38,12 +38,14 @@ from if_circuits.activations.store import ActivationStore, is_intact
 from if_circuits.activations.teacher_forcing import passes, read_positions
 from if_circuits.errors import InputError
 from if_circuits.generation.batches import in_batches
+from if_circuits.inputs import as_layers
 from if_circuits.io.digest import file_sha256, value_sha256
 from if_circuits.io.durable import durable_file
 from if_circuits.models.layers import EMBED
 from if_circuits.models.memory import free_memory
 from if_circuits.models.reading import reading
 from if_circuits.models.state import hooks_in_place, settings_sha256
+from if_circuits.progress import Progress, reporting
 
 if TYPE_CHECKING:
     from if_circuits.interventions.hooks import Intervention
@@ -75,7 +77,7 @@ def capture(
     interventions: Sequence[Intervention] = (),
     state: str = "",
     shard_bytes: int = SHARD_BYTES,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = None,
 ) -> CapturedActivations:
     """Read the residual stream of every response at the twelve positions, by teacher forcing.
 
@@ -92,7 +94,7 @@ def capture(
         state: What hooks of your own make of the model. Activations on disk need it where there are such
             hooks, and belong to it from then on.
         shard_bytes: Size that a file on disk does not exceed.
-        progress: Told (rows done, rows in all).
+        progress: None for a bar in notebooks and terminals; True, False, or a function of (done, in all).
 
     Returns:
         The responses with their activations, row by row.
@@ -100,6 +102,13 @@ def capture(
     Raises:
         InputError: Unusable rows or layers, numbers that `dtype` cannot hold, too little memory, hooks
             without a state, or a `path` that holds another capture, which is left as it is.
+
+    Example:
+        >>> import if_circuits as ifc
+        >>> model = ifc.load_model("if-tiny")
+        >>> rows = ifc.respond(model, ifc.prompts("word_count", n=8), temperature=0)
+        >>> ifc.capture(model, rows, layers=[2, 3])
+        CapturedActivations(if-tiny: 8 responses, 2 layers, 12 positions, d 128)
     """
     plan = plan_capture(rows)
     chosen = _check_layers(layers, model.n_layers)
@@ -125,8 +134,8 @@ def capture(
         sequences=plan.sha256(),
         interventions=value_sha256(tuple(interventions)) if interventions else "",
     )
-    work = _Work(model, plan, key, batch_size, interventions, progress)
-    with reading(model):
+    with reading(model), reporting(progress, "activations") as report:
+        work = _Work(model, plan, key, batch_size, interventions, report)
         store = work.in_memory() if path is None else work.on_disk(Path(path))
     return CapturedActivations(rows, store)
 
@@ -214,11 +223,8 @@ def _check_layers(layers: Layers | None, n_layers: int) -> tuple[int, ...]:
     """The wanted layers in rising order."""
     if layers is None or layers == "all":
         return tuple(range(EMBED, n_layers))
-    wanted = (layers,) if isinstance(layers, int) else layers
-    if isinstance(wanted, str) or not all(isinstance(layer, int | np.integer) for layer in wanted):
-        raise InputError(f'layers are "all", a number or a sequence of numbers, got {layers!r}')
-    chosen = tuple(sorted({int(layer) for layer in wanted}))
-    if not chosen or chosen[0] < EMBED or chosen[-1] >= n_layers:
+    chosen = tuple(sorted(set(as_layers(layers))))
+    if chosen[0] < EMBED or chosen[-1] >= n_layers:
         raise InputError(
             f"layers {layers!r} do not fit a model of {n_layers} blocks: {EMBED} to {n_layers - 1} exist"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +14,9 @@ from if_circuits.activations.manifest import CaptureKey
 from if_circuits.activations.source import NOT_FINITE
 from if_circuits.errors import InputError
 from if_circuits.tasks.labels import Label, is_satisfied
+
+ALONG_RESPONSE = "along the response"
+"""In place of a position, where activations are means over a response."""
 
 
 class Store(Protocol):
@@ -169,6 +172,25 @@ class CapturedActivations:
             position=position,
             fingerprint=self.store.key.fingerprint,
         )
+
+    def along_response(self, *, layer: int) -> ActivationsAt:
+        """The activations at one layer of each response as a whole: the mean over its 10 % to 90 % positions.
+
+        What is fitted to these means the label and not the end of a response, as at "last" or "eos" it may;
+        it suits interventions that act at every generated token. Rows are chosen as in `at`.
+
+        Example:
+            >>> import if_circuits as ifc
+            >>> model = ifc.load_model("if-tiny")
+            >>> acts = ifc.capture(model, ifc.respond(model, ifc.prompts("topic", n=8), temperature=0))
+            >>> acts.along_response(layer=3).position
+            'along the response'
+        """
+        inside = [position for position in self.positions if position.endswith("%")]
+        # A response has all of these positions or, where it is empty, none.
+        places = [self.at(layer=layer, position=position) for position in inside]
+        mean = np.mean([place.X for place in places], axis=0, dtype=np.float32)
+        return replace(places[0], X=mean, position=ALONG_RESPONSE)
 
     def __repr__(self) -> str:
         key = self.store.key

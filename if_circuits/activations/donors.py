@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from if_circuits.activations.teacher_forcing import Run, read_layers
 from if_circuits.errors import InputError
+from if_circuits.inputs import as_layers
 from if_circuits.interventions.patching import Donor
 from if_circuits.models.layers import EMBED
 from if_circuits.models.reading import reading
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def record_donor(
-    model: LoadedModel, runs: pd.DataFrame, *, layers: Sequence[int], name: str = "donor"
+    model: LoadedModel, runs: pd.DataFrame, *, layers: int | Sequence[int], name: str = "donor"
 ) -> Donor:
     """Run the model over prompts with their responses and keep the residual stream of every token.
 
@@ -31,6 +32,13 @@ def record_donor(
     the rows as the prompts. Layers: -1 is `embed`, i the stream after block i.
 
     Raises InputError for missing columns, no rows, an empty prompt and layers that the model lacks.
+
+    Example:
+        >>> import if_circuits as ifc
+        >>> model = ifc.load_model("if-tiny")
+        >>> rows = ifc.respond(model, ifc.prompts("topic", n=2), temperature=0)
+        >>> ifc.record_donor(model, rows, layers=[2, 3], name="on topic")
+        on topic, 2 runs
     """
     missing = [column for column in ("prompt_tokens", "response_tokens") if column not in runs.columns]
     if missing or runs.empty:
@@ -38,7 +46,8 @@ def record_donor(
             "a donor needs at least one row and the columns prompt_tokens and response_tokens, "
             f"got {len(runs)} rows with {', '.join(map(str, runs.columns)) or 'no columns'}"
         )
-    if not layers or not all(EMBED <= layer < model.n_layers for layer in layers):
+    layers = as_layers(layers)
+    if not all(EMBED <= layer < model.n_layers for layer in layers):
         raise InputError(f"a donor needs layers from {EMBED} (embed) to {model.n_layers - 1}, got {layers}")
     texts: list[Run] = list(zip(runs["prompt_tokens"], runs["response_tokens"], strict=True))
     if not all(len(prompt) for prompt, _ in texts):

@@ -105,7 +105,7 @@ def _duration(seconds: float) -> str:
 
 def print_study(study: "Study") -> None:
     """Print the compliance and the verdicts of a study, and last where its report lies."""
-    from if_circuits.report.page import format_number, format_p  # imports pandas, which listings do without
+    from if_circuits.plotting.numbers import format_number, format_p
 
     console = new_console()
     compliance = Table("task", "constrained", "unconstrained", "n", "undecided", title="Compliance")

@@ -54,7 +54,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _cells(row: "dict[Any, Any]") -> tuple[str, ...]:
-    from if_circuits.report.page import format_number
+    from if_circuits.plotting.numbers import format_number
 
     interval = f"[{format_number(row['low'])}, {format_number(row['high'])}]"
     effect = format_number(row["effect"])

@@ -104,7 +104,7 @@ erasure_methods: Registry[Callable[[], EraserMethod]] = Registry(
     "erasure method",
     group="if_circuits.erasure_methods",
     modules=[
-        f"if_circuits.erasure.{name}" for name in ("inlp", "leace", "mean_difference", "random_subspace")
+        f"if_circuits.erasure.{name}" for name in ("inlp", "leace", "difference_in_means", "random_subspace")
     ],
     expects="a function of (X, y, *, groups, seed), or a class with `name` and `fit(X, y, *, groups, seed)`",
     adapt=_factory,

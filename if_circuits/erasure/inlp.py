@@ -19,7 +19,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from if_circuits.erasure.base import erasure_method
+from if_circuits.erasure.fits import fits
 from if_circuits.erasure.labelled import checked
+from if_circuits.interventions.fitted import FittedSubspace
 from if_circuits.interventions.subspace import Subspace
 from if_circuits.probes.across_folds import choose_penalties
 from if_circuits.probes.folds import grouped_folds
@@ -36,7 +38,7 @@ NOTHING_LEFT = "no direction left"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class InlpSubspace(Subspace):
+class InlpSubspace(FittedSubspace):
     """The union of the removed directions, first removed first, and how the search went."""
 
     held_out: Float[np.ndarray, " rounds_plus_1"]
@@ -58,7 +60,18 @@ class InlpSubspace(Subspace):
 @erasure_method("inlp")
 @dataclass(frozen=True)
 class Inlp:
-    """How to run INLP."""
+    """Iterative nullspace projection: what linear probes of a label use, removed until none works.
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> rng = np.random.default_rng(0)
+        >>> y = np.arange(200) % 2 == 0
+        >>> X = rng.standard_normal((200, 8)) + 2 * np.outer(y, np.arange(8) == 3)
+        >>> found = ifc.Inlp(max_rank=4).fit(X, y, groups=np.arange(200) // 4)
+        >>> found.rank, found.stopped, bool(found.held_out[0] > 0.8)
+        (2, 'chance', True)
+    """
 
     max_rank: int = 24
     """Rounds at most."""
@@ -69,6 +82,7 @@ class Inlp:
     n_bootstrap: int = 200
     name: str = "INLP"
 
+    @fits
     @one_thread
     def fit(
         self,

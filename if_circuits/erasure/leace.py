@@ -8,21 +8,33 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from if_circuits.erasure.base import erasure_method
+from if_circuits.erasure.fits import fits
 from if_circuits.erasure.labelled import checked
-from if_circuits.interventions.subspace import AffineErasure
+from if_circuits.interventions.fitted import FittedErasure
 from if_circuits.threads import one_thread
 
 
 @erasure_method("leace")
 @dataclass(frozen=True)
 class Leace:
-    """Least-squares erasure of a binary label (Belrose et al. 2023, arXiv 2306.03819, theorem 4.3)."""
+    """Least-squares erasure of a binary label (Belrose et al. 2023, arXiv 2306.03819, theorem 4.3).
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> y = np.arange(200) % 2 == 0
+        >>> X = np.random.default_rng(0).standard_normal((200, 8)) + 2 * np.outer(y, np.arange(8) == 3)
+        >>> left = ifc.Leace.fit(X, y, groups=np.arange(200)).remove(X)
+        >>> bool(np.abs(left[y].mean(axis=0) - left[~y].mean(axis=0)).max() < 1e-9)
+        True
+    """
 
     shrinkage: bool = True
     """Shrink the covariance of the activations as the authors' package does; the guarantee holds either way,
     but without it n near d makes the change arbitrarily large."""
     name: str = "LEACE"
 
+    @fits
     @one_thread
     def fit(
         self,
@@ -31,7 +43,7 @@ class Leace:
         *,
         groups: Shaped[np.ndarray, " n"],  # noqa: ARG002  (of the protocol; nothing is held out here)
         seed: int,  # noqa: ARG002
-    ) -> AffineErasure:
+    ) -> FittedErasure:
         """The eraser of y: with W the whitening of X and u the whitened cross-covariance, W^+ u u^T W.
 
         Activations without covariance with y are left as they are.
@@ -49,9 +61,9 @@ class Leace:
         whitened = cross / np.sqrt(values)
         length = np.linalg.norm(whitened)
         if length <= len(X) * np.finfo(np.float64).eps:
-            return AffineErasure(np.zeros_like(mean), np.zeros_like(mean), mean, self.name)
+            return FittedErasure(np.zeros_like(mean), np.zeros_like(mean), mean, self.name)
         u = whitened / length
-        return AffineErasure(
+        return FittedErasure(
             vectors @ (u * np.sqrt(values)), vectors @ (u / np.sqrt(values)), mean, self.name
         )
 

@@ -9,8 +9,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from if_circuits.erasure.base import erasure_method
+from if_circuits.erasure.fits import fits
 from if_circuits.erasure.labelled import checked
 from if_circuits.errors import InputError
+from if_circuits.interventions.fitted import FittedSubspace
 from if_circuits.interventions.subspace import Subspace
 from if_circuits.threads import one_thread
 
@@ -26,6 +28,7 @@ class RandomDirections:
     rank: int = 1
     name: str = "random"
 
+    @fits
     def fit(
         self,
         X: Float[np.ndarray, "n d"],
@@ -33,7 +36,7 @@ class RandomDirections:
         *,
         groups: Shaped[np.ndarray, " n"],  # noqa: ARG002  (of the protocol; nothing is held out here)
         seed: int,
-    ) -> Subspace:
+    ) -> FittedSubspace:
         """A uniform subspace, centred on the mean of X; other labels get another one."""
         X, y = checked(X, y, method=self.name)
         seeds = np.random.SeedSequence([seed, zlib.crc32(y.tobytes())])
@@ -42,11 +45,21 @@ class RandomDirections:
         )
 
 
-def random_subspace(rank: int, *, mean: Float[np.ndarray, " d"], seed: int, name: str = "random") -> Subspace:
-    """A uniformly distributed subspace: the QR factor of a Gaussian matrix, centred on `mean`."""
+def random_subspace(
+    rank: int, *, mean: Float[np.ndarray, " d"], seed: int, name: str = "random"
+) -> FittedSubspace:
+    """A uniformly distributed subspace: the QR factor of a Gaussian matrix, centred on `mean`.
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> control = ifc.random_subspace(2, mean=np.zeros(128), seed=0)
+        >>> control, control.ablate(layers=3)
+        (random: rank 2 of 128, ProjectOut(random, rank 2, alpha=1) at 3; generated)
+    """
     _check_rank(rank, len(mean))
     gaussian = np.random.default_rng(seed).standard_normal((len(mean), rank))
-    return Subspace(basis=np.linalg.qr(gaussian)[0].T, mean=mean, name=name)
+    return FittedSubspace(basis=np.linalg.qr(gaussian)[0].T, mean=mean, name=name)
 
 
 def captured_variance(subspace: Subspace, X: Float[np.ndarray, "n d"]) -> float:

@@ -7,16 +7,17 @@ exception too, removes these hooks and no others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from if_circuits.errors import InputError
+from if_circuits.inputs import as_layers
 from if_circuits.interventions.operations import Operation, Transform
 from if_circuits.interventions.passes import PassReader
 from if_circuits.interventions.scope import Scope
@@ -30,21 +31,66 @@ Hook: TypeAlias = Callable[..., Float[Tensor, "batch length d_model"]]
 
 @dataclass(frozen=True, repr=False)
 class Intervention:
-    """One operation at chosen layers and tokens."""
+    """One operation at chosen layers and tokens.
+
+    Args:
+        operation: What is done to the residual stream, such as `ProjectOut`, `Add`, `Zero`, `MeanReplace`,
+            `Erase` or `PatchFrom`.
+        layers: A layer or several: -1 is `embed`, i the residual stream after block i.
+        scope: The tokens that it touches; by default those that decide the response.
+
+    Raises:
+        InputError: For what is no operation, no layer or no scope.
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> ifc.Intervention(ifc.Add(np.ones(128), 2.0, "formal"), layers=3)
+        Add(formal, multiple=2) at 3; generated
+    """
 
     operation: Operation
     layers: tuple[int, ...]
     """-1 is `embed`, i the stream after block i."""
     scope: Scope = Scope()
 
+    def __post_init__(self) -> None:
+        operation: object = self.operation
+        if isinstance(operation, type) or not isinstance(operation, Operation):
+            raise InputError(
+                f"an intervention does an operation, such as ProjectOut(subspace), got {operation!r}; what "
+                "`fit` gives has methods for it, such as `.ablate(layers=3)`"
+            )
+        if not isinstance(cast(object, self.scope), Scope):
+            raise InputError(f"scope is {self.scope!r}; give a Scope, such as Scope(prompt=True)")
+        object.__setattr__(self, "layers", as_layers(self.layers))
+
+    @contextmanager
+    def on(self, model: LoadedModel, *, prompt_lengths: Sequence[int] | None = None) -> Generator[None]:
+        """This intervention's hooks on the model, around any code that runs it; see `intervene`."""
+        with intervene(model, [self], prompt_lengths=prompt_lengths):
+            yield
+
     def __repr__(self) -> str:
         return f"{self.operation} at {', '.join(map(layer_label, self.layers))}; {self.scope}"
+
+
+def as_interventions(value: object, name: str = "interventions") -> tuple[Intervention, ...]:
+    """One intervention or several, in their order; none for the intact model."""
+    given = tuple(cast("Iterable[object]", value)) if isinstance(value, Iterable) else (value,)
+    for each in given:
+        if not isinstance(each, Intervention):
+            raise InputError(
+                f"{name} hold {each!r}; give an Intervention or a list of them, such as "
+                "[Intervention(ProjectOut(subspace), layers=3)], and [] for the intact model"
+            )
+    return cast("tuple[Intervention, ...]", given)
 
 
 @contextmanager
 def intervene(
     model: LoadedModel,
-    interventions: Sequence[Intervention],
+    interventions: Intervention | Sequence[Intervention],
     *,
     prompt_lengths: Sequence[int] | None = None,
 ) -> Generator[None]:
@@ -58,10 +104,26 @@ def intervene(
     What lies below a touched layer, its keys and values in the cache included, is as in the intact model;
     what lies above has read the changed stream and is cached so. See `Scope` for the tokens.
 
-    Raises InputError for layers that the model lacks and for operations of another width.
+    Args:
+        model: What `load_model` gave; hooks of your own on its bridge stay and see what the interventions
+            leave.
+        interventions: One or several; none leaves the model as it is.
+        prompt_lengths: Tokens of each row's prompt, where the first pass holds more than the prompt.
+
+    Raises:
+        InputError: For layers that the model lacks and for operations of another width.
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> model = ifc.load_model("if-tiny")
+        >>> steer = ifc.Intervention(ifc.Add(np.ones(128), 2.0), layers=3)
+        >>> ids = torch.tensor(model.chat.encode(["Write a short note about the river."]))
+        >>> with ifc.intervene(model, steer):
+        ...     logits = model.bridge(ids)
     """
     lengths = None if prompt_lengths is None else torch.tensor(list(prompt_lengths), device=model.device)
-    with _installed(model, [interventions], PassReader(lengths)):
+    with _installed(model, [as_interventions(interventions)], PassReader(lengths)):
         yield
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from if_circuits.errors import InputError
+from if_circuits.inputs import as_array, as_number, as_vector
 from if_circuits.interventions.scope import Window
 from if_circuits.interventions.subspace import AffineErasure, Subspace
 
@@ -28,6 +29,7 @@ afterwards.
 """
 
 
+@runtime_checkable
 class Operation(Protocol):
     """Something to do to the residual stream; instances are frozen values."""
 
@@ -46,7 +48,17 @@ class ProjectOut:
     """x - alpha (x - mean) P: alpha = 1 removes the component, centred; alpha = 2 reflects it; 0 does
     nothing.
 
-    The operator family of "Refusal Beyond a Single Direction" (arXiv 2606.13720), here centred.
+    The operator family of "Refusal Beyond a Single Direction" (arXiv 2606.13720), here centred. A vector or
+    several, [d_model] or [k, d_model], stand for their span, centred on the origin.
+
+    Raises:
+        InputError: For what is no subspace, more leading directions than there are, and alpha not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> ifc.ProjectOut(np.ones(128))
+        ProjectOut(direction, rank 1, alpha=1)
     """
 
     subspace: Subspace
@@ -55,6 +67,8 @@ class ProjectOut:
     """Only that many leading directions of the subspace; all by default."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "subspace", as_subspace(self.subspace))
+        object.__setattr__(self, "alpha", as_number(self.alpha, "alpha"))
         if self.leading is not None:
             self.subspace.leading(self.leading)
 
@@ -76,9 +90,19 @@ class ProjectOut:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Zero:
-    """x - x P: the component becomes zero, which is no typical value unless the stream is centred there."""
+    """x - x P: the component becomes zero, which is no typical value unless the stream is centred there.
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> ifc.Intervention(ifc.Zero(np.ones(128)), layers=[2, 3])
+        Zero(direction, rank 1) at 2, 3; generated
+    """
 
     subspace: Subspace
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "subspace", as_subspace(self.subspace))
 
     @property
     def d_model(self) -> int:
@@ -96,13 +120,25 @@ class Zero:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class MeanReplace:
-    """x - (x - mean) P: the component becomes that of a given mean, such as the unconstrained prompts'."""
+    """x - (x - mean) P: the component becomes that of a given mean, such as the unconstrained prompts'.
+
+    Raises:
+        InputError: For a mean of another shape.
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> ifc.MeanReplace(np.eye(128)[:2], mean=np.ones(128))
+        MeanReplace(directions, rank 2)
+    """
 
     subspace: Subspace
     mean: Float[np.ndarray, " d_model"]
     """Any point of the residual stream; only its component in the subspace counts."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "subspace", as_subspace(self.subspace))
+        object.__setattr__(self, "mean", as_vector(self.mean, "mean"))
         if self.mean.shape != self.subspace.mean.shape:
             raise InputError(
                 f"the mean for subspace {self.subspace.name!r} needs shape {self.subspace.mean.shape}, "
@@ -125,9 +161,24 @@ class MeanReplace:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Erase:
-    """x - left (right (x - mean)): an oblique projection, such as LEACE fits."""
+    """x - alpha left (right (x - mean)): an oblique projection, such as LEACE fits.
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> y = np.arange(40) % 2 == 0
+        >>> X = np.random.default_rng(0).standard_normal((40, 8)) + y[:, None]
+        >>> ifc.Erase(ifc.Leace.fit(X, y, groups=np.arange(40)))
+        Erase(LEACE, alpha=1)
+    """
 
     erasure: AffineErasure
+    alpha: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.erasure, AffineErasure):
+            raise InputError(f"Erase does what LEACE fits, got {self.erasure!r}; ProjectOut takes subspaces")
+        object.__setattr__(self, "alpha", as_number(self.alpha, "alpha"))
 
     @property
     def d_model(self) -> int:
@@ -138,7 +189,7 @@ class Erase:
         """The operation, the same at every layer, its arrays laid out on the device."""
         del layer
         e = self.erasure
-        left = torch.tensor(e.left, dtype=torch.float32, device=device)
+        left = torch.tensor(self.alpha * e.left, dtype=torch.float32, device=device)
         right = torch.tensor(e.right, dtype=torch.float32, device=device)
         centre = float(e.right @ e.mean)
 
@@ -150,12 +201,26 @@ class Erase:
         return erase
 
     def __repr__(self) -> str:
-        return f"Erase({self.erasure.name})"
+        return f"Erase({self.erasure.name}, alpha={self.alpha:g})"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Add:
-    """x + multiple * direction: steering. The direction is taken as it is, not normalised."""
+    """x + multiple * direction: steering. The direction is taken as it is, not normalised.
+
+    A direction means what it was read from: see `steer` of what `fit` gives, which warns where one is used at
+    other tokens than it was read at.
+
+    Raises:
+        InputError: For what is no finite vector, and a multiple that is not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> X = 3 * np.random.default_rng(0).standard_normal((1000, 128))
+        >>> ifc.Add.in_deviations(np.ones(128), X, multiple=2.0, name="formal")
+        Add(formal in standard deviations, multiple=2)
+    """
 
     direction: Float[np.ndarray, " d_model"]
     multiple: float
@@ -163,8 +228,8 @@ class Add:
     """What the direction stands for."""
 
     def __post_init__(self) -> None:
-        if self.direction.ndim != 1 or not np.isfinite(self.direction).all():
-            raise InputError(f"{self.name!r} needs one finite vector [d_model], got {self.direction.shape}")
+        object.__setattr__(self, "direction", as_vector(self.direction, self.name))
+        object.__setattr__(self, "multiple", as_number(self.multiple, "multiple"))
 
     @classmethod
     def in_deviations(
@@ -181,10 +246,11 @@ class Add:
         Rows of NaN in X are left out. Raises InputError for a direction of length 0, and for fewer than two
         rows.
         """
-        X = np.asarray(X, dtype=np.float64)
+        direction = as_vector(direction, name)
+        X = as_array(X, "X", shape="n d_model").astype(np.float64)
         rows = X[np.isfinite(X).all(axis=-1)]
         length = float(np.linalg.norm(direction))
-        if rows.ndim != 2 or len(rows) < 2 or not 0 < length < np.inf or direction.shape != rows.shape[1:]:
+        if len(rows) < 2 or not 0 < length < np.inf or direction.shape != rows.shape[1:]:
             raise InputError(
                 f"{name!r} needs a direction [d_model] other than zero and two activations [n, d_model] or "
                 f"more, got shapes {direction.shape} and {X.shape} with {len(rows)} rows without NaN"
@@ -226,6 +292,23 @@ def _move_coordinates(
         return (x - alpha * (coordinates @ rows)).to(x.dtype)
 
     return move
+
+
+def as_subspace(value: object) -> Subspace:
+    """A subspace; of one vector or several, [d_model] or [k, d_model], their span, centred on the origin."""
+    if isinstance(value, Subspace):
+        return value
+    if isinstance(value, AffineErasure):
+        raise InputError(
+            f"{value.name!r} is an oblique projection; remove it with Erase, or with its `.ablate`"
+        )
+    if getattr(value, "ndim", 1) == 2:
+        found = Subspace.orthonormalise(as_array(value, "directions", shape="k d_model"), name="directions")
+    else:
+        found = Subspace.orthonormalise(as_vector(value, "direction")[None], name="direction")
+    if found.rank == 0:
+        raise InputError("a direction of length 0 spans nothing; give one that is not zero")
+    return found
 
 
 def _describe(subspace: Subspace) -> str:

@@ -53,6 +53,16 @@ class PatchFrom:
 
     A donor of one run serves every row. Of a donor of several, run i serves prompt i of what is generated, or
     row i of a batch that you run yourself.
+
+    Raises:
+        InputError: For a subspace of another width.
+
+    Example:
+        >>> import if_circuits as ifc
+        >>> model = ifc.load_model("if-tiny")
+        >>> rows = ifc.respond(model, "Write a short note about the river.", temperature=0)
+        >>> ifc.Intervention(ifc.PatchFrom(ifc.record_donor(model, rows, layers=3, name="river")), layers=3)
+        PatchFrom(river, 1 run; all) at 3; generated
     """
 
     donor: Donor

@@ -40,6 +40,14 @@ class Scope:
 
     Keys and values that were cached before an untouched position stay as they are: with the default scope,
     the response attends to an unaltered prompt except for its last position. Padding is never touched.
+
+    Raises:
+        InputError: For a scope that touches no token.
+
+    Example:
+        >>> import if_circuits as ifc
+        >>> print(ifc.Scope(), "|", ifc.Scope(prompt=True, positions=(1, 20)))
+        generated | prompt and generated in [1, 20)
     """
 
     prompt: bool = False

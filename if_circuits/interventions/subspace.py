@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from jaxtyping import Float
@@ -23,6 +24,16 @@ class Subspace:
 
     `remove` takes activations to the nearest point of the affine subspace through `mean` that is
     orthogonal to the basis, so the mean of the data that fitted the subspace stays where it is.
+
+    Raises:
+        InputError: For rows that are not orthonormal, and shapes that do not agree.
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> plane = ifc.Subspace.orthonormalise(np.array([[2.0, 0, 0], [1, 1, 0]]), name="plane")
+        >>> plane, plane.remove(np.array([3.0, 4, 5])).tolist()
+        (Subspace(plane: rank 2, d 3), [0.0, 0.0, 5.0])
     """
 
     basis: Float[np.ndarray, "k d"]
@@ -54,14 +65,15 @@ class Subspace:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name}: rank {self.rank}, d {len(self.mean)})"
 
-    @staticmethod
+    @classmethod
     def orthonormalise(
+        cls,
         directions: Float[np.ndarray, "m d"],
         *,
         name: str,
         mean: Float[np.ndarray, " d"] | None = None,
         tolerance: float = 1e-10,
-    ) -> Subspace:
+    ) -> Self:
         """The span of the directions, by Gram-Schmidt in their order, twice for float64 accuracy.
 
         The first j rows of the basis span the first j directions. A direction with less than the
@@ -90,7 +102,7 @@ class Subspace:
             else:
                 basis[rank] = rest
                 rank += 1
-        return Subspace(basis=basis[:rank], mean=np.zeros(d) if mean is None else mean, name=name)
+        return cls(basis=basis[:rank], mean=np.zeros(d) if mean is None else mean, name=name)
 
     @property
     def rank(self) -> int:

@@ -65,12 +65,19 @@ def position_label(position: str) -> str:
     return position.replace("_", " ")
 
 
+class ShownFigure(Figure):
+    """A figure that a notebook shows as it is, without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        return png_bytes(self)
+
+
 def new_figure(
     rows: int = 1, columns: int = 1, *, width: float = 7.0, height: float = 3.6, sharey: bool = False
 ) -> tuple[Figure, list[Axes]]:
     """A figure in the common style and its axes, row by row. Sizes in inches, for the whole figure."""
     with rc_context(_RC):
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = ShownFigure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots(rows, columns, squeeze=False, sharey=sharey)
     return figure, list(axes.ravel())
@@ -81,7 +88,7 @@ def new_mosaic(
 ) -> tuple[Figure, dict[str, Axes]]:
     """A figure in the common style whose axes lie as their names do in `layout`; "." is left empty."""
     with rc_context(_RC):
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = ShownFigure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         rows: Any = [list(row) for row in layout]
         axes: dict[str, Axes] = figure.subplot_mosaic(rows, height_ratios=list(height_ratios))

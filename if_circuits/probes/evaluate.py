@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from if_circuits.errors import InputError
+from if_circuits.inputs import as_array, as_groups, as_labels
 from if_circuits.probes.across_folds import DEFAULT_CS, fit_across_folds
 from if_circuits.probes.base import ProbeMethod
 from if_circuits.probes.folds import grouped_folds
@@ -56,8 +57,38 @@ def out_of_fold(
 
     Rows where `keep` is false (undecided labels, say) or X has NaN (the position does not exist) are
     left out of training and scoring. Folds are dealt over all groups given, kept or not, so they
-    are the same for every data set over the same base queries. Raises InputError when no row is left.
+    are the same for every data set over the same base queries.
+
+    Args:
+        X: Activations, numpy, torch or pandas; rows with NaN are left out.
+        y: Labels: booleans, 0 and 1, or the verdicts "satisfied" and "violated".
+        groups: What each row belongs to, such as its base query: never split.
+        n_folds: Folds over groups.
+        seed: Of the folds.
+        Cs: Inverse penalties to choose from.
+        keep: Rows to use; all by default.
+        standardise: Whether each feature is scaled.
+
+    Raises:
+        InputError: When no row is left, and for shapes that do not agree.
+
+    Shape:
+        X [n, d], y [n], groups [n]; the scores [n].
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> y = np.arange(200) % 2 == 0
+        >>> X = np.random.default_rng(0).standard_normal((200, 8)) + 2 * np.outer(y, np.arange(8) == 3)
+        >>> found = ifc.out_of_fold(X, y, np.arange(200) // 4, n_folds=5, seed=0)
+        >>> found.n, bool(found.auroc > 0.8)
+        (200, True)
     """
+    X, y, groups = as_array(X, "X", shape="n d"), as_labels(y), as_groups(groups)
+    if not len(X) == len(y) == len(groups):
+        raise InputError(
+            f"X has {len(X)} rows, y {len(y)} labels and groups {len(groups)} names; give one each a row"
+        )
     used = _usable(X, keep)
     folds = grouped_folds(groups, n_folds=n_folds, seed=seed)
     fitted = fit_across_folds(X, y, fold_of_row=folds, train=used[:, None], Cs=Cs, standardise=standardise)

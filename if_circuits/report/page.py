@@ -15,6 +15,7 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from if_circuits.analyses.base import AnalysisResult
 from if_circuits.models.layers import layer_label
+from if_circuits.plotting.numbers import format_number, format_p
 from if_circuits.plotting.style import task_label
 from if_circuits.report.checklist import checklist
 from if_circuits.report.examples import choose_examples
@@ -110,21 +111,6 @@ def view_table(name: str, table: pd.DataFrame, *, path: str) -> TableView:
     columns = tuple(str(name) for name in top.columns)
     cells = [_column(column, top[column]) for column in columns]
     return TableView(name, columns, tuple(zip(*cells, strict=True)), len(table), path)
-
-
-def format_number(value: float | None) -> str:
-    """A number to three significant digits or decimals; a dash where it is undefined."""
-    if value is None or not np.isfinite(value):
-        return "–"
-    text = f"{value:.3f}" if abs(value) < 100 else f"{value:,.0f}"
-    return text.replace("-", "−")
-
-
-def format_p(value: float | None) -> str:
-    """A p-value; a dash where it is undefined."""
-    if value is None or not np.isfinite(value):
-        return "–"
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _percent(value: float | None) -> str:

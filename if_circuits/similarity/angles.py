@@ -44,6 +44,12 @@ def subspace_overlap(A: Float[np.ndarray, "k d"], B: Float[np.ndarray, "m d"]) -
 
     For a uniformly random B, E[P_B] = m / d I, which gives the chance level. It is a debiasing against random
     directions in all of the space; where activations fill only a part of it, compare within that part.
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> ifc.subspace_overlap(np.eye(10)[:2], np.eye(10)[:4]).debiased
+        1.0
     """
     raw = float(np.square(np.cos(principal_angles(A, B))).mean())
     chance = max(len(A), len(B)) / A.shape[1]

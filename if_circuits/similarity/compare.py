@@ -61,6 +61,16 @@ def compare_all(
 
     `k` principal components are kept, by default a tenth of the groups (1 to 32). Raises ValueError on
     activations that are not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> X = np.random.default_rng(0).standard_normal((40, 8)).repeat(4, axis=0)
+        >>> groups = dict.fromkeys(("topic", "register"), np.arange(160) // 4)
+        >>> halves = ifc.pair_halves({"topic": X, "register": 2 * X}, groups, seed=0)
+        >>> found = ifc.compare_all(halves, measure="cka", n_permutations=50, seed=0)
+        >>> round(found["topic", "register"].ratio, 6)
+        1.0
     """
     n = len(halves.groups)
     components = default_components(n) if k is None else k

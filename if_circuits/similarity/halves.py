@@ -41,6 +41,14 @@ def pair_halves(
 
     Uses the groups that have at least two rows in every task. Raises ValueError for fewer than four such
     groups and for rows that are not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> X, queries = np.random.default_rng(0).standard_normal((80, 8)), np.arange(80) // 4
+        >>> groups = {"topic": queries, "register": queries}
+        >>> len(ifc.pair_halves({"topic": X, "register": -X}, groups, seed=0).groups)
+        20
     """
     common = _common_groups(groups)
     if len(common) < _MIN_GROUPS:

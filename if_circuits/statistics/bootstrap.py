@@ -63,6 +63,15 @@ def cluster_bootstrap(
     `weighted_mean`. Undefined resamples are counted in `n_degenerate`; see `interval_of` for what becomes
     of them. Source: Field and Welsh 2007 (randomised cluster bootstrap); Efron and Tibshirani 1993, chapter
     13.
+
+    Example:
+        >>> import numpy as np
+        >>> import if_circuits as ifc
+        >>> satisfied, queries = np.arange(60) % 3 > 0, np.arange(60) // 4
+        >>> mean = lambda weights: weights @ satisfied / weights.sum(axis=1)
+        >>> found = ifc.cluster_bootstrap(queries, mean, n_resamples=200, seed=0)
+        >>> bool(found.low < found.estimate < found.high), found.n_groups
+        (True, 15)
     """
     estimate = statistic(np.ones((1, len(groups))))
     draws = bootstrap_draws(groups, statistic, n_resamples=n_resamples, seed=seed)

@@ -1,18 +1,30 @@
 """What a study is asked to do: one frozen value, which is also the key of its directory."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from if_circuits.analyses.base import ANALYSES, AnalysisSettings
 from if_circuits.errors import InputError
+from if_circuits.inputs import as_count, as_layers, as_names, as_number
+
+_COUNTS = ("n_base_queries", "prompts_per_query", "samples_per_prompt", "max_new_tokens", "batch_size")
 
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """Everything that decides what a study finds. Raises InputError for values that no study can have."""
+    """Everything that decides what a study finds.
+
+    Raises:
+        InputError: For values that no study can have.
+
+    Example:
+        >>> import if_circuits as ifc
+        >>> ifc.StudyConfig("if-tiny", tasks="json_format", layers=3).tasks
+        ('json_format',)
+    """
 
     model: str
     """A preset's name, a local directory or a name on the Hugging Face hub."""
@@ -53,16 +65,13 @@ class StudyConfig:
     settings: AnalysisSettings = field(default_factory=AnalysisSettings)
 
     def __post_init__(self) -> None:
-        counts: dict[str, int | None] = {
-            "n_base_queries": self.n_base_queries,
-            "prompts_per_query": self.prompts_per_query,
-            "samples_per_prompt": self.samples_per_prompt,
-            "max_new_tokens": self.max_new_tokens,
-            "batch_size": self.batch_size,
-        }
-        for name, value in counts.items():
-            if value is not None and value < 1:
-                raise InputError(f"{name} is {value}; it must be at least 1")
+        for name in _COUNTS:
+            self._set(name, as_count)
+        self._set("seed", lambda value, name: as_count(value, name, least=0))
+        self._set("temperature", as_number)
+        self._set("layers", as_layers)
+        self._set("tasks", as_names)
+        self._set("analyses", as_names)
         if self.settings.n_folds < 3:
             raise InputError(
                 f"n_folds is {self.settings.n_folds}; at least 3 are needed: one fold tests a probe, and the "
@@ -87,6 +96,11 @@ class StudyConfig:
                 raise InputError(f"unknown analysis {name!r}; expected one of {', '.join(ANALYSES)}")
         if self.tasks is not None and not self.tasks:
             raise InputError("tasks is empty; name at least one task, or None for all")
+
+    def _set(self, name: str, accept: Callable[[object, str], object]) -> None:
+        """Take a field as the user plainly means it; None stays the default that it stands for."""
+        if (value := getattr(self, name)) is not None:
+            object.__setattr__(self, name, accept(value, name))
 
     def to_json(self) -> dict[str, Any]:
         """The configuration as JSON values."""

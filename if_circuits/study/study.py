@@ -34,7 +34,17 @@ def _silent(stage: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class Study:
-    """A study in its directory. Tables are read from disk when they are asked for."""
+    """A study in its directory. Tables are read from disk when they are asked for.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> import if_circuits as ifc
+        >>> config = ifc.StudyConfig("if-tiny", tasks="topic", n_base_queries=5, analyses=())
+        >>> with TemporaryDirectory() as folder:
+        ...     study = ifc.Study.run(config, folder)
+        ...     len(study.prompts), study.compliance["task"].tolist()
+        (30, ['topic'])
+    """
 
     directory: StudyDirectory
 
@@ -124,6 +134,26 @@ class Study:
             self.directory.ledger.mark_stale([*(f"analyses.{name}" for name in names), CLOSING])
             stages.run_analyses(self.directory, config.analyses, model, self.run_settings, progress)
             stages.close_study(self.directory, config, progress)
+
+    def verdicts(self) -> pd.DataFrame:
+        """One row an analysis: analysis, verdict, effect, low, high, p, n (base queries)."""
+        found = {name: result.verdict for name, result in self.results.items()}
+        return pd.DataFrame(
+            [
+                (name, each.verdict, each.effect, *each.interval, each.p, each.n)
+                for name, each in found.items()
+            ],
+            columns=["analysis", "verdict", "effect", "low", "high", "p", "n"],
+        )
+
+    def __repr__(self) -> str:
+        return f"Study of {self.config.model} in {self.directory.root}"
+
+    def _repr_html_(self) -> str:
+        from if_circuits.plotting.html import page_html, table_html
+
+        tables = (table_html(table, index=False) for table in (self.compliance, self.verdicts()))
+        return page_html(repr(self), *tables, notes=[f"the report is {self.directory.report}"])
 
     @property
     def config(self) -> StudyConfig:

@@ -12,7 +12,13 @@ if TYPE_CHECKING:
 
 
 class Label(StrEnum):
-    """What a verifier says of a response; what a probe is to read, unless undecided."""
+    """What a verifier says of a response; what a probe is to read, unless undecided.
+
+    Example:
+        >>> import if_circuits as ifc
+        >>> ifc.Label("satisfied") is ifc.Label.SATISFIED
+        True
+    """
 
     SATISFIED = "satisfied"
     VIOLATED = "violated"

@@ -10,7 +10,9 @@ from typing import Any
 import pandas as pd
 
 from if_circuits.errors import InputError
+from if_circuits.inputs import as_count
 from if_circuits.tasks.queries import draw_subjects, subjects
+from if_circuits.tasks.registry import get_task, get_tasks
 from if_circuits.tasks.task import HELD_OUT_PARAPHRASES, Task
 
 
@@ -80,3 +82,47 @@ def _prompts_of(
             "constrained": False,
             "prompt": task.base_query(subject),
         }
+
+
+def prompts(
+    tasks: str | Task | Sequence[str | Task] | None = None,
+    *,
+    n: int,
+    per_query: int = 1,
+    seed: int = 0,
+    held_out: bool = True,
+    counterparts: bool = False,
+) -> pd.DataFrame:
+    """Prompts of one or several tasks, one row a prompt; the same base queries serve every task.
+
+    Args:
+        tasks: Names, or what `ifc.task` gave; by default the nine of the study.
+        n: Base queries: what to write about, and the units of every split and interval.
+        per_query: Prompts of each task and base query, in different wordings.
+        seed: Another one draws other base queries, wordings and parameters.
+        held_out: Only subjects and wordings that the embedded models never saw in training. There are 120
+            such subjects and 3 wordings a task. False draws on all 320, for models that were not trained on
+            them.
+        counterparts: Whether each prompt's unconstrained counterpart stands beside it.
+
+    Returns:
+        Columns prompt_id, task, family, base_query, paraphrase, parameters (JSON), constrained, prompt.
+
+    Raises:
+        InputError: For unknown tasks, and for more base queries or wordings than there are.
+
+    Example:
+        >>> import if_circuits as ifc
+        >>> ifc.prompts("json_format", n=100)["prompt"][0]
+        'Write a short note about the baby. Answer in JSON, with the single key "message".'
+    """
+    given = (tasks,) if isinstance(tasks, str | Task) else tasks
+    chosen = tuple(each if isinstance(each, Task) else get_task(each) for each in given or get_tasks())
+    table = build_prompts(
+        chosen,
+        n_base_queries=as_count(n, "n"),
+        prompts_per_query=as_count(per_query, "per_query"),
+        seed=as_count(seed, "seed", least=0),
+        held_out_only=held_out,
+    )
+    return table if counterparts else table[table["constrained"]].reset_index(drop=True)

@@ -25,6 +25,13 @@ def verify(
     `judges` are by default those that `judges_for` makes of `chosen`: pass a model's `preset.judges`.
     Needs the columns task, parameters (JSON) and response. An empty response violates every constraint, as in
     IFEval (Zhou et al. 2023); a verifier that fails leaves its response undecided, with the error as reason.
+
+    Example:
+        >>> import pandas as pd
+        >>> import if_circuits as ifc
+        >>> said = {"task": "term_inclusion", "parameters": '{"word": "river"}', "response": "A river."}
+        >>> ifc.verify(pd.DataFrame([said]))["verdict"].tolist()
+        ['satisfied']
     """
     if judges is None:
         judges = judges_for(map(str, responses["task"].unique()), chosen)

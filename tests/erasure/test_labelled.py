@@ -2,16 +2,16 @@ import numpy as np
 import pytest
 
 from if_circuits.erasure.base import EraserMethod
+from if_circuits.erasure.difference_in_means import DifferenceInMeans
 from if_circuits.erasure.inlp import Inlp
 from if_circuits.erasure.leace import Leace
-from if_circuits.erasure.mean_difference import MeanDifference
 from if_circuits.errors import InputError
 from tests.probes.planted import planted
 
 X, Y = planted(40, 3)
 
 
-@pytest.mark.parametrize("method", [Inlp(), Leace(), MeanDifference()], ids=lambda method: method.name)
+@pytest.mark.parametrize("method", [Inlp(), Leace(), DifferenceInMeans()], ids=lambda method: method.name)
 @pytest.mark.parametrize(
     ("activations", "labels", "message"),
     [

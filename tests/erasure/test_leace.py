@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from if_circuits.erasure.base import Erasure
+from if_circuits.erasure.difference_in_means import DifferenceInMeans
 from if_circuits.erasure.leace import Leace
-from if_circuits.erasure.mean_difference import MeanDifference
 from if_circuits.errors import InputError
 from if_circuits.probes.linear import fit_linear_probe
 from tests.probes.planted import planted
@@ -66,7 +66,7 @@ def test_a_probe_of_another_label_loses_what_it_loses_with_the_mean_difference(s
         weights = np.linalg.lstsq(design, other.astype(float), rcond=1e-10)[0]
         return erasure.remove(unseen) @ weights[:-1] + weights[-1]
 
-    removed = MeanDifference().fit(X, y, groups=np.arange(len(y)), seed=0)
+    removed = DifferenceInMeans().fit(X, y, groups=np.arange(len(y)), seed=0)
     np.testing.assert_allclose(refitted(fit(X, y, shrinkage=shrinkage)), refitted(removed), atol=1e-8)
 
 

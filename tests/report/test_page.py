@@ -9,11 +9,10 @@ import pytest
 
 from if_circuits.analyses.base import AnalysisResult, Verdict
 from if_circuits.analyses.compliance.analysis import compliance_table
+from if_circuits.plotting.numbers import format_number, format_p
 from if_circuits.report import page as report_page
 from if_circuits.report.page import (
     ReportContent,
-    format_number,
-    format_p,
     render_report,
     shipped_calibration,
     view_table,

@@ -18,9 +18,9 @@ from jaxtyping import Float
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks
 from if_circuits.analyses.shared.task_subspaces import POSITION
+from if_circuits.erasure.difference_in_means import DifferenceInMeans
 from if_circuits.erasure.inlp import Inlp
 from if_circuits.erasure.leace import Leace
-from if_circuits.erasure.mean_difference import MeanDifference
 from if_circuits.planting.mechanism import Mechanism
 from if_circuits.probes.methods import logistic
 
@@ -70,7 +70,7 @@ def _bases(
     y, groups = task.satisfied, task.queries
     inlp = Inlp().fit(X, y, groups=groups, seed=seed)
     leace = Leace().fit(X, y, groups=groups, seed=seed)
-    gap = MeanDifference().fit(X, y, groups=groups, seed=seed)
+    gap = DifferenceInMeans().fit(X, y, groups=groups, seed=seed)
     found = {
         "logistic probe": logistic(X, y, groups=groups, seed=seed).direction[None],
         "INLP, first": inlp.basis[:1],

@@ -6,7 +6,7 @@ import pytest
 from if_circuits.activations.captured import CapturedActivations
 from if_circuits.analyses.causal_ablation.rebuilding import measure_rebuilding
 from if_circuits.analyses.causal_ablation.response_directions import fit_response_directions
-from if_circuits.erasure.mean_difference import MeanDifference
+from if_circuits.erasure.difference_in_means import DifferenceInMeans
 from if_circuits.interventions.subspace import Subspace
 from if_circuits.models.loading import LoadedModel
 from if_circuits.models.settings import RunSettings
@@ -47,7 +47,7 @@ def test_removing_nothing_leaves_every_layer_as_it_was(llama: LoadedModel, study
 def test_what_the_untouched_prompt_says_is_read_again_above_the_removal(
     llama: LoadedModel, study: CapturedActivations
 ):
-    found = rebuild(llama, study, MeanDifference())
+    found = rebuild(llama, study, DifferenceInMeans())
     at = found["layer_ablated"].iloc[0]
     above = found.loc[found.index > at]
     assert found.loc[at, "auroc_intact"] > 0.9
@@ -66,5 +66,5 @@ def test_no_task_with_enough_labels_gives_no_rows(
     fits = fit_response_directions(study, seed=SETTINGS.seed)
     run_settings = RunSettings.of(llama.preset)
     assert measure_rebuilding(
-        llama, study, fits, MeanDifference(), settings=SETTINGS, run_settings=run_settings
+        llama, study, fits, DifferenceInMeans(), settings=SETTINGS, run_settings=run_settings
     ).empty

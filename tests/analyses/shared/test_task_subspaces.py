@@ -15,9 +15,9 @@ from if_circuits.analyses.shared.task_subspaces import (
     within_class_residuals,
 )
 from if_circuits.analyses.validation.simulation.studies import ONE_WAY, TASKS
+from if_circuits.erasure.difference_in_means import DifferenceInMeans
 from if_circuits.erasure.inlp import Inlp
 from if_circuits.erasure.leace import Leace
-from if_circuits.erasure.mean_difference import MeanDifference
 from tests.analyses.planted import judge_again, small_study
 
 
@@ -59,7 +59,7 @@ def test_the_layer_is_one_where_something_is_written():
 
 def test_each_half_finds_the_planted_direction_from_its_own_queries():
     source = small_study("separate", signal=4.0, n_base_queries=60)
-    fits = fit_halves(source, MeanDifference(), seed=0)
+    fits = fit_halves(source, DifferenceInMeans(), seed=0)
     for fit in fits:
         for task, direction in zip(TASKS, source.directions, strict=True):
             assert abs(fit.subspaces[task].basis[0] @ direction) > 0.85
@@ -73,7 +73,7 @@ def test_a_method_without_an_orthogonal_subspace_is_refused():
 
 def test_controls_are_matched_in_ordinary_variance_and_do_not_chase_the_signal():
     source = small_study("one_way", signal=3.0, n_base_queries=60)
-    fit = fit_halves(source, MeanDifference(), seed=0)[0]
+    fit = fit_halves(source, DifferenceInMeans(), seed=0)[0]
     strong = ONE_WAY[0]
     subspace, direction = fit.subspaces[strong], source.directions[TASKS.index(strong)]
     bases = control_bases(fit, subspace, n=30, seed=0)

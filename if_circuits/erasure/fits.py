@@ -1,0 +1,114 @@
+"""`fit` as users call it: on a method or on its class, with activations of a layer and position or
+with arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import update_wrapper
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+import numpy as np
+from jaxtyping import Bool, Float, Shaped
+
+from if_circuits.errors import InputError
+from if_circuits.inputs import as_array, as_groups, as_labels
+from if_circuits.interventions.fitted import Fitted, FittedErasure, FittedSubspace, ReadAt
+from if_circuits.interventions.operations import Add
+
+Found = TypeVar("Found", bound="FittedSubspace | FittedErasure")
+
+
+class LabelledActivations(Protocol):
+    """Activations of one layer and position with their labels: what `acts.at` gives."""
+
+    @property
+    def X(self) -> Float[np.ndarray, "n d_model"]:
+        """One row a response."""
+        ...
+
+    @property
+    def labels(self) -> Bool[np.ndarray, " n"]:
+        """Whether each response satisfies its constraint."""
+        ...
+
+    @property
+    def groups(self) -> Shaped[np.ndarray, " n"]:
+        """The base query of each response."""
+        ...
+
+    @property
+    def layer(self) -> int:
+        """-1 is `embed`, i the residual stream after block i."""
+        ...
+
+    @property
+    def position(self) -> str:
+        """Where in the responses they were read."""
+        ...
+
+
+class fits(Generic[Found]):
+    """Makes a method's `fit(X, y, *, groups, seed)` callable on the class, which stands for its defaults, and
+    with what `acts.at` gives; what it finds then knows where it was read."""
+
+    def __init__(self, fit: Callable[..., Found]) -> None:
+        update_wrapper(cast(Any, self), fit)
+        self._fit = fit
+
+    def __get__(self, method: object | None, kind: type[Any]) -> Fit[Found]:
+        return Fit(self._fit, kind() if method is None else method)
+
+
+class Fit(Generic[Found]):
+    """The `fit` of one configured method."""
+
+    def __init__(self, fit: Callable[..., Found], method: Any) -> None:
+        update_wrapper(cast(Any, self), fit)
+        self._fit, self._method = fit, method
+
+    def __call__(
+        self,
+        X: LabelledActivations | Float[np.ndarray, "n d_model"],
+        y: Bool[np.ndarray, " n"] | None = None,
+        *,
+        groups: Shaped[np.ndarray, " n"] | None = None,
+        seed: int = 0,
+    ) -> Found:
+        layer, position, given = None, None, cast(Any, X)
+        if y is None:
+            if not all(hasattr(X, name) for name in ("X", "labels", "groups")):
+                raise InputError(
+                    f"{self._method.name} is fitted to activations with labels: give "
+                    "acts.at(layer=3, position='last'), or X [n, d_model], y [n] and groups=[n]"
+                )
+            layer, position = given.layer, given.position
+            given, y, groups = given.X, given.labels, given.groups
+        if groups is None:
+            raise InputError(
+                f"{self._method.name} needs groups: the base query, or other unit, of each row; rows of one "
+                "group are never split"
+            )
+        array, labels, units = as_array(given, "X", shape="n d_model"), as_labels(y), as_groups(groups)
+        if len(labels) != len(array) or len(units) != len(array):
+            raise InputError(
+                f"{self._method.name} needs a label and a group for each of {len(array)} rows of X, got "
+                f"{len(labels)} labels and {len(units)} groups"
+            )
+        found = self._fit(self._method, array, labels, groups=units, seed=seed)
+        n_groups = len(np.unique(units.astype(str)))
+        return replace(
+            found, read_at=ReadAt(layer, position, len(array), n_groups, _step(found, array, labels))
+        )
+
+
+def _step(
+    found: Fitted, X: Float[np.ndarray, "n d_model"], y: Bool[np.ndarray, " n"]
+) -> Float[np.ndarray, " d_model"]:
+    """One standard deviation of X along what the fit takes of the difference in means."""
+    eraser = cast(Any, found)
+    difference = X[y].mean(axis=0, dtype=np.float64) - X[~y].mean(axis=0, dtype=np.float64)
+    taken = difference - (eraser.remove(difference) - eraser.remove(np.zeros_like(difference)))
+    if np.linalg.norm(taken) <= 1e-9 * np.linalg.norm(difference) or len(X) < 2:
+        return np.zeros_like(difference)
+    return Add.in_deviations(taken, X, multiple=1.0).direction
