@@ -57,9 +57,11 @@ class AnalysisSettings:
     n_permutations: int = 1000
     n_random_subspaces: int = 20
     """Random subspaces of equal rank that each erasure is compared with."""
-    erasure: str = "inlp"
-    """Name of the method (`erasure.base.erasure_methods`) whose subspaces causal ablation removes. The
-    analyses of row spaces are about INLP's and take no other."""
+    erasure: str | None = None
+    """Name of the method (`erasure.base.erasure_methods`) whose subspaces causal ablation removes, in
+    representation and, along the response at every layer from the chosen one up, in behaviour. None is the
+    study's own protocol: INLP in representation, the difference in means in behaviour. The analyses of row
+    spaces are about INLP's and take no other."""
     seed: int = 0
     alpha: float = 0.05
     """Size of the tests; intervals have confidence 1 - alpha."""

@@ -1,9 +1,10 @@
 """Causal ablation: which tasks depend on which, in representation and, given the model, in behaviour.
 
-In representation, task A's subspace (INLP's, unless the settings name another method) is removed from
-held-out activations and task B's probe fitted and measured again (`representation`). In behaviour,
-A's mean difference along the response is projected out of several layers while the model writes, and the
-new responses to B's prompts are verified (`behaviour`). Only the second speaks of cause.
+In representation, task A's subspace is removed from held-out activations at the best layer, and task B's
+probe fitted and measured again (`representation`). In behaviour, A's subspace along the response is projected
+out of several layers while the model writes, and the new responses to B's prompts are verified (`behaviour`).
+Only the second speaks of cause. Unless the settings name an erasure method, the subspace is INLP's in
+representation and the difference in means in behaviour; a method that is named serves both.
 Both give a directed matrix, rows ablated and columns measured, against random subspaces of the same rank;
 `edges` says which cells are edges.
 
@@ -34,9 +35,7 @@ from if_circuits.analyses.causal_ablation.figure import draw
 from if_circuits.analyses.causal_ablation.representation import measure_representation
 from if_circuits.analyses.shared.families import families_of
 from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, query_halves
-from if_circuits.analyses.shared.task_subspaces import CONTROLS, POSITION, HalfFit, fit_halves
-from if_circuits.erasure.base import erasure_methods
-from if_circuits.erasure.difference_in_means import DifferenceInMeans
+from if_circuits.analyses.shared.task_subspaces import CONTROLS, POSITION, HalfFit, erasure_method, fit_halves
 from if_circuits.erasure.inlp import InlpSubspace
 from if_circuits.models.settings import RunSettings
 from if_circuits.statistics.verdicts import decide
@@ -47,8 +46,8 @@ if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
 
 REFITTED, FIXED, MEAN_DIFFERENCE, BEHAVIOUR = "refitted probe", "fixed probe", "mean difference", "behaviour"
-"""The matrices, as the table names them; the first two remove the subspaces of `settings.erasure`, the
-others mean differences.
+"""The matrices, as the table names them. The first two remove the subspaces of `settings.erasure`, INLP's
+unless it names a method; so does the last, differences in means unless it does; the third always these.
 """
 
 
@@ -67,10 +66,10 @@ def run(
     The table has one row per matrix and cell; further tables: `summary` (share and asymmetry of each
     matrix), `subspaces` (layer and rank of each fit, or the reason why there is none), `inlp` (the held-out
     score of each iteration of INLP; `n_over_d` is of the rows that a fit trained on) and, with a model,
-    `damage`, `starts` (the choice of layers), `rebuilt` and `both_ways`.
+    `damage`, `starts` (the choice of layers), `removed` (method and rank at each layer),
+    `rebuilt` and `both_ways`.
     """
-    method = erasure_methods.get(settings.erasure)()
-    fits = fit_halves(source, method, seed=settings.seed)
+    fits = fit_halves(source, erasure_method(settings), seed=settings.seed)
     tasks = labelled_tasks(source, POSITION)
     n = np.array([len(task.rows) for task in tasks])
     found = {}
@@ -93,7 +92,6 @@ def run(
         measured = measure_on_model(
             model,
             source,
-            method,
             settings=settings,
             run_settings=run_settings or RunSettings.of(model.preset),
             progress=progress,

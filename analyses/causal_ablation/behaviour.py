@@ -1,24 +1,26 @@
-"""Causal ablation in behaviour: project task A's direction out while the model writes, verify the answers to
+"""Causal ablation in behaviour: project task A's subspace out while the model writes, verify the answers to
 B's prompts.
 
-Each half of the base queries fits its own directions (`response_directions`); the prompts of the other half
-are answered, greedily: by the intact model, with each task's direction projected out, and with random
-directions, Gaussian, and matched in variance but orthogonal to every task's, of which all tasks share one
-pool. Hooks project at a *start* layer and every layer above it, so that a later layer cannot simply write the
+Each half of the base queries fits its own subspaces (`response_directions`); the prompts of the other half
+are answered, greedily: by the intact model, with each task's subspace projected out, and with random ones of
+the same ranks, Gaussian, and matched in variance but orthogonal to the tasks'. All tasks whose subspaces have
+the same ranks share one pool of these: with differences in means, all tasks.
+
+Hooks project at a *start* layer and every layer above it, so that a later layer cannot simply write the
 direction again, at the prompt's last token and every generated one. The rest of the prompt, and so the keys
 and values that it leaves in the cache, stays intact: what the response reads of the constraint through
 attention is still there. Removed coordinates are set to their mean over the fitting half's responses, all
 tasks and positions together, which is the same centre for removals and controls.
 
 The start is chosen by its effect, on prompts of the fitting half, which are not reported: where removing
-their own direction costs tasks most compliance beyond random directions.
+their own subspace costs tasks most compliance beyond random directions.
 
 The score is compliance: satisfied over all responses. A task below `FLOOR` cannot fall and has no column.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -64,14 +66,19 @@ class HalfAnswers:
     """As the other half fitted them."""
     start: int
     conditions: Mapping[str, Sequence[Intervention]]
-    """By name: intact, a removal by its task, controls by kind and number."""
+    """By name: intact, a removal by its task, controls by kind, number and pool."""
     responses: pd.DataFrame
     """With the column condition, and satisfied as 0 or 1."""
 
-    def names(self, task: str) -> list[str]:
-        """The conditions that bear on a task: its removal, then the control draws, kind after kind."""
-        controls = [name for name in self.conditions if name.split("/")[0] in CONTROLS]
-        return [task, *controls]
+    def names(self, task: str) -> dict[str, str]:
+        """The conditions that bear on a task: its removal, then the control draws, kind after kind.
+
+        To each belongs its name among all halves, whose pools of controls are their own.
+        """
+        pools = self.directions.pools(start=self.start)
+        own = next(str(number) for number, tasks in enumerate(pools) if task in tasks)
+        controls = {name: name.rpartition("/")[0] for name in self.conditions if name.endswith(f"/{own}")}
+        return {task: task, **controls}
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +90,8 @@ class Behaviour:
     """Prompts of each task, both halves together."""
     p_mcnemar: Float[np.ndarray, "a b"]
     """Exact two-sided test of the removal against the intact model, the same prompts under both."""
+    removed: pd.DataFrame
+    """What was removed: half, task, layer, method, rank."""
     starts: pd.DataFrame
     """What the choice of the start layers was made on: half, layer, own_drop, control_drop, n."""
     halves: tuple[HalfAnswers, ...]
@@ -125,6 +134,7 @@ def measure_behaviour(
         drops=replace(drops, excess=np.where(can_fall, drops.excess, np.nan)),
         n=np.array([(intact["task"] == task).sum() for task in tasks]),
         p_mcnemar=_mcnemar(halves, tasks),
+        removed=pd.DataFrame([row for half in halves for row in _removed(half, tasks)]),
         starts=pd.concat(tried, ignore_index=True),
         halves=halves,
     )
@@ -146,20 +156,21 @@ def _try_starts(
         )
     prompts = choose_prompts(source, half=fit.half, per_task=PROMPTS_FOR_START, seed=settings.seed)
     starts = sorted({fit.layers[i * len(fit.layers) // STARTS] for i in range(STARTS)})
-    random = {
-        f"random/{start}/{i}": each
-        for start in starts
-        for i, each in enumerate(
+    random: dict[str, dict[str, list[Intervention]]] = {task: {} for task in fit.subspaces}
+    for start in starts:
+        for pool in fit.pools(start=start):
             # Draws of their own, which the controls of the matrix do not repeat.
-            fit.controls("variance_matched", start=start, n=CONTROLS_FOR_START, seed=settings.seed + 500)
-        )
-    }
+            draws = fit.controls(
+                "variance_matched", pool, start=start, n=CONTROLS_FOR_START, seed=settings.seed + 500
+            )
+            for task in pool:
+                random[task] |= {f"random/{start}/{i}": each for i, each in enumerate(draws)}
     found: list[pd.DataFrame] = []
-    for task in fit.gaps:
+    for task in fit.subspaces:
         own = {f"own/{start}": fit.removal(task, start=start) for start in starts}
         asked = prompts[prompts["task"] == task].reset_index(drop=True)
         if len(asked):
-            found.append(answer(model, asked, {INTACT: (), **own, **random}, run_settings=run_settings))
+            found.append(answer(model, asked, {INTACT: (), **own, **random[task]}, run_settings=run_settings))
     if not found:
         return pd.DataFrame([_start_row(fit.half, start, np.nan, np.nan, 0) for start in starts])
     answers = pd.concat(found)
@@ -213,10 +224,11 @@ def _answer(
     progress: Callable[[int, int], None] | None,
 ) -> HalfAnswers:
     conditions: dict[str, Sequence[Intervention]] = {INTACT: ()}
-    conditions |= {task: fit.removal(task, start=start) for task in tasks if task in fit.gaps}
-    for kind in CONTROLS if fit.gaps else ():
-        draws = fit.controls(kind, start=start, n=settings.n_random_subspaces, seed=settings.seed)
-        conditions |= {f"{kind}/{i}": draw for i, draw in enumerate(draws)}
+    conditions |= {task: fit.removal(task, start=start) for task in tasks if task in fit.subspaces}
+    for number, pool in enumerate(fit.pools(start=start)):
+        for kind in CONTROLS:
+            draws = fit.controls(kind, pool, start=start, n=settings.n_random_subspaces, seed=settings.seed)
+            conditions |= {f"{kind}/{i}/{number}": draw for i, draw in enumerate(draws)}
     prompts = choose_prompts(source, half=1 - fit.half, per_task=PROMPTS_PER_TASK, seed=settings.seed)
     return HalfAnswers(
         fit,
@@ -253,6 +265,15 @@ def _scores(
             ablated=ablated,
         )
     return scores
+
+
+def _removed(half: HalfAnswers, tasks: Sequence[str]) -> Iterator[dict[str, object]]:
+    """One row for each task and layer at which its subspace was projected out."""
+    fit = half.directions
+    for task in (task for task in tasks if task in fit.subspaces):
+        for layer in (layer for layer in fit.layers if layer >= half.start):
+            rank = fit.subspaces[task][layer].rank
+            yield {"half": fit.half, "task": task, "layer": layer, "method": fit.method, "rank": rank}
 
 
 def _mcnemar(halves: Sequence[HalfAnswers], tasks: Sequence[str]) -> Float[np.ndarray, "a b"]:

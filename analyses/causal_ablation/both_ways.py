@@ -2,9 +2,9 @@
 
 Removal is the own cell of the behavioural matrix. Addition starts from responses that fail: prompts with
 violated responses in the study are answered again at temperature 1, and where the intact model fails, the
-same sampling noise is used with the task's mean difference added, once, at the start layer and every layer
-above. A failing response is an extreme one, so whatever changes it makes it better on average: the control
-is the same step in random directions of the same lengths.
+same sampling noise is used with the task's difference in means added, once, at the start layer and every
+layer above. A failing response is an extreme one, so whatever changes it makes it better on average: the
+control is the same step in random directions of the same lengths.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ FAILING_PROMPTS = 8
 """Prompts of each task and half with a violated response in the study."""
 SAMPLES = 2
 MULTIPLE = 1.0
-"""Of the mean difference, at every layer: one step from violated to satisfied."""
+"""Of the difference in means, at every layer: one step from violated to satisfied."""
 RANDOM_STEPS = 3
 ADDED = "added"
 
@@ -122,7 +122,7 @@ def _add(
     )
     prompts = responses[failed].drop_duplicates("prompt_id").sample(frac=1.0, random_state=settings.seed)
     parts: list[pd.DataFrame] = []
-    for task in fit.gaps:
+    for task in fit.differences:
         asked = prompts[prompts["task"] == task].head(FAILING_PROMPTS).reset_index(drop=True)
         if asked.empty:
             continue

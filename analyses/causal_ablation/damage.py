@@ -46,29 +46,39 @@ def damage_table(
     texts = pd.concat([part.assign(half=i) for i, part in enumerate(read)], ignore_index=True)
     rows: list[dict[str, object]] = []
 
-    def describe(ablated: str, condition: str, names: Sequence[str], where: Sequence[int]) -> None:
-        chosen = [
-            table[table["condition"].isin(list(names)) & table["half"].isin(list(where))]
-            for table in (responses, texts)
-        ]
+    def describe(ablated: str, condition: str, names: Sequence[str], *tables: pd.DataFrame) -> None:
+        chosen = [table[table["condition"].isin(list(names))] for table in tables]
         interval = _divergence(chosen[1], settings=settings)
         rows.append({"ablated": ablated, "condition": condition, **_written(chosen[0], ablated), **interval})
 
-    describe("", INTACT, [INTACT], range(len(halves)))
+    describe("", INTACT, [INTACT], responses, texts)
     for task in tasks:
         where = [i for i, half in enumerate(halves) if task in half.conditions]
         if not where:
             continue
-        names = halves[where[0]].names(task)
+        own = [_named_alike(table, halves, task, where) for table in (responses, texts)]
+        names = halves[where[0]].names(task).values()
         draws = {kind: [name for name in names if name.startswith(f"{kind}/")] for kind in CONTROLS}
-        describe(task, "removed", [task], where)
-        by_name = texts[texts["half"].isin(where)].groupby("condition")[["kl", "tokens"]].sum()
+        describe(task, "removed", [task], *own)
+        by_name = own[1].groupby("condition")[["kl", "tokens"]].sum()
         kl = by_name["kl"] / by_name["tokens"]
         if len(kl):
             rows[-1]["p_kl"] = max(permutation_p(kl[task], kl[each].to_numpy()) for each in draws.values())
         for kind, each in draws.items():
-            describe(task, kind, each, where)
+            describe(task, kind, each, *own)
     return pd.DataFrame(rows)
+
+
+def _named_alike(
+    table: pd.DataFrame, halves: Sequence[HalfAnswers], task: str, where: Sequence[int]
+) -> pd.DataFrame:
+    """The rows of the conditions that bear on a task, each by its name among all halves."""
+    parts: list[pd.DataFrame] = []
+    for i in where:
+        names = halves[i].names(task)
+        part = table[(table["half"] == i) & table["condition"].isin(list(names))]
+        parts.append(part.assign(condition=part["condition"].map(names)))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _written(responses: pd.DataFrame, ablated: str) -> dict[str, object]:

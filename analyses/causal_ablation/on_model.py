@@ -25,7 +25,7 @@ from if_circuits.analyses.causal_ablation.edges import find_edges
 from if_circuits.analyses.causal_ablation.neutral_text import choose_texts, read_texts
 from if_circuits.analyses.causal_ablation.rebuilding import measure_rebuilding
 from if_circuits.analyses.causal_ablation.response_directions import fit_response_directions
-from if_circuits.erasure.base import EraserMethod
+from if_circuits.analyses.shared.task_subspaces import erasure_method
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
@@ -38,21 +38,21 @@ class OnModel:
 
     behaviour: Behaviour
     tables: dict[str, pd.DataFrame]
-    """`damage`, `starts`, `rebuilt` and `both_ways`."""
+    """`damage`, `starts`, `removed`, `rebuilt` and `both_ways`."""
     notes: list[str]
 
 
 def measure_on_model(
     model: LoadedModel,
     source: ActivationSource,
-    method: EraserMethod,
     *,
     settings: AnalysisSettings,
     run_settings: RunSettings,
     progress: Callable[[int, int], None] | None = None,
 ) -> OnModel:
-    """Generate, and read responses again, under interventions; `method` finds the subspaces of `rebuilt`."""
-    fits = fit_response_directions(source, seed=settings.seed)
+    """Generate, and read responses again, under interventions, with subspaces of the settings' method."""
+    named = None if settings.erasure is None else erasure_method(settings)
+    fits = fit_response_directions(source, method=named, seed=settings.seed)
     behaviour = measure_behaviour(
         model, source, fits, settings=settings, run_settings=run_settings, progress=progress
     )
@@ -72,8 +72,9 @@ def measure_on_model(
     tables = {
         "damage": damage_table(behaviour.halves, read, behaviour.drops.tasks, settings=settings),
         "starts": behaviour.starts,
+        "removed": behaviour.removed,
         "rebuilt": measure_rebuilding(
-            model, source, fits, method, settings=settings, run_settings=run_settings
+            model, source, fits, erasure_method(settings), settings=settings, run_settings=run_settings
         ),
         "both_ways": both,
     }
@@ -86,8 +87,9 @@ def measure_on_model(
         answers = answer(model, twins, {INTACT: ()}, run_settings=run_settings)
         unasked = answers.groupby("task")["satisfied"].mean().to_dict()
     starts = ", ".join(str(half.start) for half in behaviour.halves)
+    what = "mean differences" if named is None else f"subspaces of {named.name}"
     notes = [
-        f"behaviour: mean differences along the response, projected out from layers {starts} (by half) up",
+        f"behaviour: {what} along the response, projected out from layers {starts} (by half) up",
         agreement_note(both, settings=settings),
         *floor_notes(behaviour.drops, {str(task): float(share) for task, share in unasked.items()}),
         *(f"{task}: not ablated in behaviour, {why}" for fit in fits for task, why in fit.reasons.items()),

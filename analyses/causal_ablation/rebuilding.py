@@ -27,7 +27,7 @@ from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.causal_ablation.response_directions import ResponseDirections
 from if_circuits.analyses.shared.discriminant import fit_discriminant
 from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, query_halves
-from if_circuits.analyses.shared.task_subspaces import POSITION, fit_subspaces
+from if_circuits.analyses.shared.task_subspaces import POSITION, fit_task_subspaces
 from if_circuits.erasure.base import EraserMethod
 from if_circuits.interventions.hooks import Intervention
 from if_circuits.interventions.operations import ProjectOut
@@ -67,7 +67,8 @@ def measure_rebuilding(
     found: dict[str, list[_Half]] = {task.name: [] for task in tasks}
     for fit in fits:
         training = [task.where(halves[task.queries] == fit.half) for task in tasks]
-        subspaces, _ = fit_subspaces(intact[at], training, method, seed=settings.seed)
+        fitted = fit_task_subspaces(source, training, method, layers=[at], seed=settings.seed)
+        subspaces = fitted.at(at)
         centre = fit.centres[blocks.index(at)]
         for task, train in zip(tasks, training, strict=True):
             test = task.where(halves[task.queries] != fit.half)

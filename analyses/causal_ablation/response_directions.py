@@ -1,23 +1,34 @@
-"""What behaviour removes and adds: each task's mean difference along the response, at every layer.
+"""What behaviour removes and adds: each task's subspace along the response, at every layer.
 
-A hook acts on every token that is written, so the direction is fitted on tokens along the whole response
-and not at its end alone. It is the difference of the means of satisfied and violated responses, each
-response being the mean over its positions (of what is left when the position's own mean is taken off).
-Unlike the directions of a discriminant, it is where the two classes differ, not what tells them apart best;
-and it has rank one at every layer, so all tasks share their random controls.
+A hook acts on every token that is written, so what it removes is fitted on tokens along the whole response
+and not at its end alone: each response counts as the mean over its positions (of what is left when the
+position's own mean is taken off).
+
+- Removed, unless the settings name another erasure method, is the difference of the means of satisfied and
+  violated responses. Unlike the directions of a discriminant, it is where the two classes differ, not what
+  tells them apart best. It has rank one at every layer, so all tasks share their random controls; tasks whose
+  subspaces differ in rank have controls of their own.
+- Added is always the difference in means: only a vector has a length to step by.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from if_circuits.activations.source import ActivationSource
-from if_circuits.analyses.shared.labelled_tasks import labelled_tasks, query_halves
-from if_circuits.analyses.shared.task_subspaces import POSITION, within_class_residuals
+from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, query_halves
+from if_circuits.analyses.shared.task_subspaces import (
+    POSITION,
+    fit_task_subspaces,
+    response_features,
+    within_class_residuals,
+)
+from if_circuits.erasure.base import EraserMethod
+from if_circuits.erasure.difference_in_means import DifferenceInMeans
 from if_circuits.erasure.random_subspace import captured_variance, random_subspace, variance_matched_subspaces
 from if_circuits.errors import InputError
 from if_circuits.interventions.hooks import Intervention
@@ -39,8 +50,12 @@ class ResponseDirections:
     half: int
     layers: tuple[int, ...]
     """From the first block on, in rising order."""
-    gaps: Mapping[str, Float[np.ndarray, "layers d"]]
-    """Mean of satisfied minus mean of violated responses; a task without enough labels has none."""
+    method: str
+    """Name of the erasure method that fitted what is removed."""
+    subspaces: Mapping[str, Mapping[int, Subspace]]
+    """What is removed, by task and layer, centred on `centres`; a task without enough labels has none."""
+    differences: Mapping[str, Float[np.ndarray, "layers d"]]
+    """Mean of satisfied minus mean of violated responses, by task: what is added."""
     reasons: Mapping[str, str]
     """Why a task has none."""
     centres: Float[np.ndarray, "layers d"]
@@ -49,53 +64,66 @@ class ResponseDirections:
     """Activations about the mean of their task, class and position, by layer."""
 
     def removal(self, task: str, *, start: int) -> list[Intervention]:
-        """Project the task's direction out at every layer from `start` on."""
-        return self._project_out({layer: self._direction(task, layer) for layer in self._from(start)})
+        """Project the task's subspace out at every layer from `start` on."""
+        return _project_out({layer: self.subspaces[task][layer] for layer in self._from(start)})
 
-    def controls(self, kind: str, *, start: int, n: int, seed: int) -> list[list[Intervention]]:
-        """The same with n random directions ("gaussian" or "variance_matched"), shared by all tasks.
+    def ranks(self, task: str, *, start: int) -> tuple[int, ...]:
+        """Ranks of the task's removal, by layer."""
+        return tuple(self.subspaces[task][layer].rank for layer in self._from(start))
 
-        Matched ones take away as much variance as the task's direction that takes most, at each layer: a
-        control for all tasks that is too lenient for none. They are orthogonal to the tasks' own directions:
+    def pools(self, *, start: int) -> list[tuple[str, ...]]:
+        """The tasks; those whose removals have the same ranks are together, and share random controls."""
+        found: dict[tuple[int, ...], list[str]] = {}
+        for task in self.subspaces:
+            found.setdefault(self.ranks(task, start=start), []).append(task)
+        return [tuple(tasks) for tasks in found.values()]
+
+    def controls(
+        self, kind: str, tasks: Sequence[str], *, start: int, n: int, seed: int
+    ) -> list[list[Intervention]]:
+        """n random removals ("gaussian" or "variance_matched") of the ranks that all `tasks` have.
+
+        Matched ones take away as much variance as the task's subspace that takes most, at each layer: a
+        control for all tasks that is too lenient for none. They are orthogonal to the tasks' own subspaces:
         where a mechanism is what varies most, all that takes as much variance would otherwise be that
         mechanism, and be its own control. Where nothing else varies as much, they take `MOST_MATCHED` of what
         can be had.
         """
         found: dict[int, list[Subspace]] = {}
-        for layer in self._from(start):
+        for layer, rank in zip(self._from(start), self.ranks(tasks[0], start=start), strict=True):
             i = self.layers.index(layer)
             # Other numbers at each layer: the same direction all the way up would not be a random one.
             own = seed + 1000 * (i + 1)
-            found[layer] = [random_subspace(1, mean=self.centres[i], seed=own + draw) for draw in range(n)]
-            if kind == "variance_matched":
-                found[layer] = self._matched(layer, n=n, seed=own) or found[layer]
-        return [self._project_out({layer: draws[i] for layer, draws in found.items()}) for i in range(n)]
+            found[layer] = [random_subspace(rank, mean=self.centres[i], seed=own + draw) for draw in range(n)]
+            if kind == "variance_matched" and rank:
+                found[layer] = self._matched(layer, tasks, n=n, seed=own) or found[layer]
+        return [_project_out({layer: draws[i] for layer, draws in found.items()}) for i in range(n)]
 
-    def _matched(self, layer: int, *, n: int, seed: int) -> list[Subspace]:
-        """Empty where nothing but the tasks' directions varies."""
-        background = self.backgrounds[self.layers.index(layer)]
-        directions = [self._direction(task, layer) for task in self.gaps]
-        taken = [captured_variance(each, background) for each in directions if each.rank]
-        bases = [np.zeros((0, background.shape[1])), *(each.basis for each in directions)]
-        tasks = Subspace.orthonormalise(np.concatenate(bases), name="tasks")
+    def _matched(self, layer: int, tasks: Sequence[str], *, n: int, seed: int) -> list[Subspace]:
+        """Empty where too little varies but the tasks' subspaces."""
+        i = self.layers.index(layer)
+        background, centre = self.backgrounds[i], self.centres[i]
+        own = [self.subspaces[task][layer] for task in tasks]
+        rank, taken = own[0].rank, max(captured_variance(each, background) for each in own)
+        together = Subspace.orthonormalise(np.concatenate([each.basis for each in own]), name="tasks")
         # Random directions are drawn among those that are orthogonal to the tasks', in their coordinates.
-        outside = np.linalg.qr(tasks.basis.T, mode="complete")[0][:, tasks.rank :].T
-        if not len(outside):
+        outside = np.linalg.qr(together.basis.T, mode="complete")[0][:, together.rank :].T
+        if len(outside) < rank:
             return []
         rest = background @ outside.T
-        most = float(np.linalg.eigvalsh(np.cov(rest.T, bias=True).reshape(len(outside), -1))[-1])
-        wanted = min(max(taken, default=0.0), MOST_MATCHED * most)
+        variances = np.linalg.eigvalsh(np.cov(rest.T, bias=True).reshape(len(outside), -1))
+        wanted = min(taken, MOST_MATCHED * float(variances[-rank:].sum()))
         try:
-            found = variance_matched_subspaces(rest, rank=1, variance=wanted, n_subspaces=n, seed=seed)
+            found = variance_matched_subspaces(rest, rank=rank, variance=wanted, n_subspaces=n, seed=seed)
         except InputError:
             return []
-        return [replace(each, basis=each.basis @ outside, mean=each.mean @ outside) for each in found]
+        return [replace(each, basis=each.basis @ outside, mean=centre) for each in found]
 
     def addition(self, task: str, *, start: int, multiple: float) -> list[Intervention]:
-        """Add a multiple of the task's mean difference at every layer from `start` on."""
-        gaps = self.gaps[task]
+        """Add a multiple of the task's difference in means at every layer from `start` on."""
+        differences = self.differences[task]
         return [
-            Intervention(Add(gaps[self.layers.index(layer)], multiple, name=task), layers=(layer,))
+            Intervention(Add(differences[self.layers.index(layer)], multiple, name=task), layers=(layer,))
             for layer in self._from(start)
         ]
 
@@ -104,10 +132,10 @@ class ResponseDirections:
     ) -> list[list[Intervention]]:
         """n times random directions of the same lengths as the task's."""
         rng = np.random.default_rng(seed)
-        lengths = np.linalg.norm(self.gaps[task], axis=1)
+        lengths = np.linalg.norm(self.differences[task], axis=1)
         found: list[list[Intervention]] = []
         for _ in range(n):
-            directions = rng.standard_normal(self.gaps[task].shape)
+            directions = rng.standard_normal(self.differences[task].shape)
             directions *= (lengths / np.linalg.norm(directions, axis=1))[:, None]
             found.append(
                 [
@@ -122,65 +150,83 @@ class ResponseDirections:
     def _from(self, start: int) -> list[int]:
         return [layer for layer in self.layers if layer >= start]
 
-    def _direction(self, task: str, layer: int) -> Subspace:
-        i = self.layers.index(layer)
-        return Subspace.orthonormalise(self.gaps[task][i][None], mean=self.centres[i], name=task)
 
-    def _project_out(self, subspaces: Mapping[int, Subspace]) -> list[Intervention]:
-        centred = {
-            layer: Subspace(basis=each.basis, mean=self.centres[self.layers.index(layer)], name=each.name)
-            for layer, each in subspaces.items()
-            if each.rank
-        }
-        return [Intervention(ProjectOut(each), layers=(layer,)) for layer, each in centred.items()]
+def _project_out(subspaces: Mapping[int, Subspace]) -> list[Intervention]:
+    return [Intervention(ProjectOut(each), layers=(layer,)) for layer, each in subspaces.items() if each.rank]
 
 
 def fit_response_directions(
-    source: ActivationSource, *, seed: int
+    source: ActivationSource, *, method: EraserMethod | None = None, seed: int
 ) -> tuple[ResponseDirections, ResponseDirections]:
-    """Fit every task's direction at every captured block, once on each half of the base queries."""
+    """Fit every task's subspace and difference in means at every captured block, once on each half of the
+    base queries; `method` is the difference in means unless another is given.
+    """
     layers = tuple(layer for layer in source.layers if layer >= 0) or source.layers
     halves = query_halves(source, seed=seed)
     everything = labelled_tasks(source, POSITION)
-    tasks = [[task.where(halves[task.queries] == half) for task in everything] for half in (0, 1)]
-    used = [np.concatenate([task.rows for task in half]) for half in tasks]
-    gaps: list[dict[str, list[Float[np.ndarray, " d"]]]] = [
-        {task.name: [] for task in half if not task.shortage()} for half in tasks
-    ]
-    centres: list[list[Float[np.ndarray, " d"]]] = [[], []]
-    backgrounds: list[list[Float[np.ndarray, "n d"]]] = [[], []]
-    along = [p for p in ALONG_RESPONSE if p in source.positions]
-    behind = [p for p in BACKGROUND if p in source.positions]
-    for layer in layers:
-        positions = {p: source.features(layer, p) for p in along}
-        before = source.features(layer, "prompt_end") if "prompt_end" in source.positions else None
-        for half in (0, 1):
-            rows = used[half]
-            found = [X[rows].astype(np.float64) for X in positions.values()]
-            # A position that no response has, as `eos` where all are truncated, has no mean.
-            found = [X for X in found if np.isfinite(X).any()]
-            means = [np.nanmean(X, axis=0) for X in found]
-            prompt_means = [] if before is None else [before[rows].mean(axis=0, dtype=np.float64)]
-            centres[half].append(np.mean([*prompt_means, *means], axis=0))
-            responses = np.full((len(source.responses), len(means[0])), np.nan)
-            responses[rows] = np.nanmean([X - mean for X, mean in zip(found, means, strict=True)], axis=0)
-            for task in tasks[half]:
-                if task.name in gaps[half]:
-                    X = responses[task.rows]
-                    gaps[half][task.name].append(
-                        X[task.satisfied].mean(axis=0) - X[~task.satisfied].mean(axis=0)
-                    )
-            residuals = [within_class_residuals(positions[p], tasks[half]) for p in behind]
-            backgrounds[half].append(np.concatenate(residuals))
-    first, second = (
-        ResponseDirections(
+
+    def fit(half: int) -> ResponseDirections:
+        tasks = [task.where(halves[task.queries] == half) for task in everything]
+        removed = fit_task_subspaces(
+            source, tasks, method or DifferenceInMeans(), layers=layers, positions=_along(source), seed=seed
+        )
+        able = [task for task in tasks if task.name in removed.by_task]
+        centres = [_centre(source, layer, tasks) for layer in layers]
+        return ResponseDirections(
             half=half,
             layers=layers,
-            gaps={name: np.stack(found) for name, found in gaps[half].items()},
-            reasons={task.name: task.shortage() for task in tasks[half] if task.shortage()},
-            centres=np.stack(centres[half]),
-            backgrounds=tuple(backgrounds[half]),
+            method=(method or DifferenceInMeans()).name,
+            subspaces={
+                task: {
+                    layer: Subspace(basis=found[layer].basis, mean=centre, name=task)
+                    for layer, centre in zip(layers, centres, strict=True)
+                }
+                for task, found in removed.by_task.items()
+            },
+            differences=_differences(source, layers, tasks, able),
+            reasons=removed.reasons,
+            centres=np.stack(centres),
+            backgrounds=tuple(_background(source, layer, tasks) for layer in layers),
         )
-        for half in (0, 1)
-    )
-    return first, second
+
+    return fit(0), fit(1)
+
+
+def _along(source: ActivationSource) -> list[str]:
+    return [position for position in ALONG_RESPONSE if position in source.positions]
+
+
+def _rows(tasks: Sequence[LabelledTask]) -> Int[np.ndarray, " n"]:
+    return np.concatenate([task.rows for task in tasks])
+
+
+def _differences(
+    source: ActivationSource,
+    layers: Sequence[int],
+    tasks: Sequence[LabelledTask],
+    able: Sequence[LabelledTask],
+) -> dict[str, Float[np.ndarray, "layers d"]]:
+    """The difference in means along the response of those `tasks` that are `able` to have one."""
+    found: dict[str, list[Float[np.ndarray, " d"]]] = {task.name: [] for task in able}
+    for layer in layers:
+        features = response_features(source, layer, positions=_along(source), rows=_rows(tasks))
+        for task in able:
+            X = features[task.rows].astype(np.float64)
+            found[task.name].append(X[task.satisfied].mean(axis=0) - X[~task.satisfied].mean(axis=0))
+    return {name: np.stack(each) for name, each in found.items()}
+
+
+def _centre(source: ActivationSource, layer: int, tasks: Sequence[LabelledTask]) -> Float[np.ndarray, " d"]:
+    """The mean over positions of the tasks' responses, the prompt's end among them."""
+    before = [position for position in ("prompt_end",) if position in source.positions]
+    found = [source.features(layer, position)[_rows(tasks)] for position in (*before, *_along(source))]
+    means = [np.nanmean(X, axis=0, dtype=np.float64) for X in found if np.isfinite(X).any()]
+    return np.mean(means, axis=0)
+
+
+def _background(
+    source: ActivationSource, layer: int, tasks: Sequence[LabelledTask]
+) -> Float[np.ndarray, "n d"]:
+    positions = [position for position in BACKGROUND if position in source.positions]
+    residuals = [within_class_residuals(source.features(layer, position), tasks) for position in positions]
+    return np.concatenate(residuals)

@@ -43,7 +43,7 @@ from if_circuits.analyses.representational_similarity.task_directions import (
 )
 from if_circuits.analyses.shared.families import families_of
 from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, query_codes
-from if_circuits.analyses.shared.task_subspaces import POSITION, best_layer, decodes, fit_subspaces
+from if_circuits.analyses.shared.task_subspaces import POSITION, best_layer, decodes, fit_task_subspaces
 from if_circuits.erasure.inlp import Inlp
 from if_circuits.interventions.subspace import Subspace
 from if_circuits.models.layers import layer_label
@@ -102,7 +102,10 @@ def run(source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult:
     trained = np.sum([[len(task.rows) for task in half] for half in halves], axis=0) / 2
     agreement.insert(5, "n_over_d", trained / features.shape[1])
     table = _pairs(tasks, products, set(agreement.loc[agreement["reason"] == "", "task"]), settings=settings)
-    fitted = [fit_subspaces(features, half, Inlp(), seed=settings.seed)[0] for half in usable]
+    fitted = [
+        fit_task_subspaces(source, half, Inlp(), layers=[layer], seed=settings.seed).at(layer)
+        for half in usable
+    ]
     subspaces = [{task: space for task, space in half.items() if decodes(space)} for half in fitted]
     table = table.merge(_overlaps(tasks, subspaces), on=["task_a", "task_b"])
     paired = _paired_activations(source, features, folds > 0, seed=settings.seed)

@@ -1,4 +1,8 @@
-"""Each task's subspace, fitted once on each half of the base queries, and the random subspaces beside it."""
+"""The subspace of a task: fitted in one place, by any method, at any layers and positions.
+
+`fit_task_subspaces` fits it for the analyses, for ablation while generating and for `generate --ablate`;
+`fit_halves` fits it on each half of the base queries, with the random subspaces beside it.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from if_circuits.activations.source import ActivationSource
+from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.shared.discriminant import fit_discriminant
 from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, query_halves
-from if_circuits.erasure.base import EraserMethod
+from if_circuits.erasure.base import EraserMethod, erasure_methods
 from if_circuits.erasure.inlp import InlpSubspace
 from if_circuits.erasure.random_subspace import captured_variance, random_subspace, variance_matched_subspaces
 from if_circuits.errors import InputError
@@ -20,8 +25,24 @@ from if_circuits.statistics.auroc import auroc_influence
 
 POSITION = "last"
 """Where subspaces are fitted and measured: the last token, which only an empty response lacks."""
+DEFAULT_ERASURE = "inlp"
+"""The method of what is removed at one layer, where the settings name none."""
 CONTROLS = ("gaussian", "variance_matched")
 """Kinds of random subspace that a task's subspace is compared with."""
+
+
+@dataclass(frozen=True, eq=False)
+class TaskSubspaces:
+    """The subspaces of several tasks, fitted on the same base queries."""
+
+    by_task: Mapping[str, Mapping[int, Subspace]]
+    """By task, then by layer; a task without enough labels has none."""
+    reasons: Mapping[str, str]
+    """Why a task has none."""
+
+    def at(self, layer: int) -> dict[str, Subspace]:
+        """The subspaces at one layer, by task."""
+        return {task: subspaces[layer] for task, subspaces in self.by_task.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +60,11 @@ class HalfFit:
     """By task; a task without enough labels has none."""
     reasons: Mapping[str, str]
     """Why a task has no subspace."""
+
+
+def erasure_method(settings: AnalysisSettings) -> EraserMethod:
+    """The method that the settings name, else INLP. Raises InputError for a name that no method has."""
+    return erasure_methods.get(settings.erasure or DEFAULT_ERASURE)()
 
 
 def fit_halves(
@@ -59,32 +85,63 @@ def fit_halves(
     def fit(half: int) -> HalfFit:
         rows = [task.where(halves[task.queries] == half) for task in tasks]
         layer = best_layer(source, rows) if layers is None else layers[half]
-        features = source.features(layer, POSITION)
-        background = within_class_residuals(features, rows)
-        return HalfFit(half, layer, background, *fit_subspaces(features, rows, method, seed=seed))
+        background = within_class_residuals(source.features(layer, POSITION), rows)
+        found = fit_task_subspaces(source, rows, method, layers=[layer], seed=seed)
+        return HalfFit(half, layer, background, found.at(layer), found.reasons)
 
     return fit(0), fit(1)
 
 
-def fit_subspaces(
-    features: Float[np.ndarray, "n d"], tasks: Sequence[LabelledTask], method: EraserMethod, *, seed: int
-) -> tuple[dict[str, Subspace], dict[str, str]]:
-    """The subspace of each task, or the reason why there is none, both by the task's name."""
-    subspaces: dict[str, Subspace] = {}
-    reasons: dict[str, str] = {}
-    for task in tasks:
-        if shortage := task.shortage():
-            reasons[task.name] = shortage
-            continue
-        try:
-            erasure = method.fit(features[task.rows], task.satisfied, groups=task.queries, seed=seed)
-        except InputError as error:
-            reasons[task.name] = str(error)
-            continue
-        if not isinstance(erasure, Subspace):
-            raise TypeError(f"{method.name} fits no Subspace, so there are no random ones of its rank")
-        subspaces[task.name] = erasure
-    return subspaces, reasons
+def fit_task_subspaces(
+    source: ActivationSource,
+    tasks: Sequence[LabelledTask],
+    method: EraserMethod,
+    *,
+    layers: Sequence[int],
+    positions: Sequence[str] = (POSITION,),
+    seed: int,
+) -> TaskSubspaces:
+    """The subspace of each task at each of the layers, fitted on the tasks' rows.
+
+    Each response counts once, as `response_features` describes it. Raises TypeError for a method that fits
+    no `Subspace`: it has no rank that random controls could share.
+    """
+    rows = np.concatenate([task.rows for task in tasks]) if tasks else np.zeros(0, dtype=np.int64)
+    reasons = {task.name: shortage for task in tasks if (shortage := task.shortage())}
+    by_task: dict[str, dict[int, Subspace]] = {task.name: {} for task in tasks if task.name not in reasons}
+    for layer in layers:
+        features = response_features(source, layer, positions=positions, rows=rows)
+        for task in tasks:
+            if task.name in reasons:
+                continue
+            try:
+                erasure = method.fit(features[task.rows], task.satisfied, groups=task.queries, seed=seed)
+            except InputError as error:
+                reasons[task.name] = str(error)
+                del by_task[task.name]
+                continue
+            if not isinstance(erasure, Subspace):
+                raise TypeError(f"{method.name} fits no Subspace, so there are no random ones of its rank")
+            by_task[task.name][layer] = erasure
+    return TaskSubspaces(by_task, reasons)
+
+
+def response_features(
+    source: ActivationSource, layer: int, *, positions: Sequence[str], rows: Int[np.ndarray, " m"]
+) -> Float[np.ndarray, "n d"]:
+    """One vector for each response: its activations at the position or, over several, their mean.
+
+    Positions differ in their own mean, which is taken off before averaging, so that a response that lacks
+    some of them is not told by that. It is the mean over `rows`; the other rows are then NaN.
+    """
+    if len(positions) == 1:
+        return source.features(layer, positions[0])
+    found = [source.features(layer, position)[rows].astype(np.float64) for position in positions]
+    # A position that no response has, as `eos` where all are truncated, has no mean.
+    found = [X for X in found if np.isfinite(X).any()]
+    features = np.full((len(source.responses), found[0].shape[1]), np.nan)
+    features[rows] = np.nanmean([X - np.nanmean(X, axis=0) for X in found], axis=0)
+    return features
 
 
 def within_class_residuals(

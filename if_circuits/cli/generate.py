@@ -3,10 +3,11 @@
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from if_circuits.cli.ablation import answer_both_ways, find_study, fit_targets, prompt_task, target
+from if_circuits.cli.ablation import find_study, load_as_in, prompt_task, target, to_json
 from if_circuits.cli.arguments import MODEL_HELP, add_generation_options, seed, temperature
 from if_circuits.errors import InputError
 
@@ -42,7 +43,8 @@ def add_parser(commands: Any) -> None:
         "--study",
         metavar="DIR",
         type=Path,
-        help="the study whose responses fit subspaces and probes (default: runs/MODEL)",
+        help="the study whose responses fit subspaces and probes, and that says how: its erasure "
+        "method, its judges and, unless given here, its length, device and precision (default: runs/MODEL)",
     )
     ablation.add_argument(
         "--parameters",
@@ -50,7 +52,7 @@ def add_parser(commands: Any) -> None:
         help="of the ablated task's constraint, where the prompt words it in a way that no task does",
     )
     generate.add_argument("--json", action="store_true", help="one JSON object instead of text")
-    generate.set_defaults(command=_generate)
+    generate.set_defaults(command=_generate, device=None)
 
 
 def _generate(arguments: argparse.Namespace) -> int:
@@ -66,15 +68,16 @@ def _generate(arguments: argparse.Namespace) -> int:
 
     from if_circuits.generation.responses import GenerationConfig, generate
     from if_circuits.models.loading import load_model
+    from if_circuits.models.settings import RunSettings
 
     model = load_model(
         arguments.model,
-        device=arguments.device,
+        device=arguments.device or "cpu",
         dtype=arguments.dtype,
         device_map=arguments.device_map,
     )
-    config = GenerationConfig(
-        max_new_tokens=arguments.max_new_tokens or model.preset.max_new_tokens,
+    config = GenerationConfig.of(
+        RunSettings.of(model.preset, max_new_tokens=arguments.max_new_tokens),
         temperature=0.0 if arguments.greedy else arguments.temperature or 1.0,
         seed=arguments.seed,
     )
@@ -99,27 +102,30 @@ def _ablate(arguments: argparse.Namespace) -> int:
     root = find_study(arguments.model, arguments.study)
 
     from if_circuits.cli.side_by_side import print_side_by_side
-    from if_circuits.generation.responses import GenerationConfig
-    from if_circuits.models.loading import load_model
+    from if_circuits.study import Study
+    from if_circuits.study.targets import Target, answer_both_ways, fit_targets
 
-    constraint = prompt_task(arguments.prompt, arguments.ablate, arguments.parameters)
-    model = load_model(
-        arguments.model,
-        device=arguments.device,
-        dtype=arguments.dtype,
-        device_map=arguments.device_map,
-    )
-    fitted = fit_targets(model, root, arguments.ablate)
-    config = GenerationConfig(
-        max_new_tokens=arguments.max_new_tokens or model.preset.max_new_tokens,
+    targets = [Target(task, layer) for task, layer in arguments.ablate]
+    constraint = prompt_task(arguments.prompt, targets, arguments.parameters)
+    study = Study.open(root)
+    run_settings = study.run_settings
+    if arguments.max_new_tokens is not None:
+        run_settings = replace(run_settings, max_new_tokens=arguments.max_new_tokens)
+    model = load_as_in(study, arguments)
+    fitted = fit_targets(study, model, targets)
+    baseline, ablated = answer_both_ways(
+        model,
+        arguments.prompt,
+        fitted,
+        run_settings=run_settings,
+        constraint=constraint,
         temperature=arguments.temperature or 0.0,
         seed=arguments.seed,
     )
-    answers = answer_both_ways(model, arguments.prompt, config, fitted=fitted, constraint=constraint)
     if arguments.json:
-        baseline, ablated = ({"text": one.text, "satisfied": one.satisfied} for one in answers)
-        record = {"prompt": arguments.prompt, "baseline": baseline, "ablated": ablated}
+        both = {"baseline": baseline, "ablated": ablated}
+        record = to_json(arguments.prompt, both, fitted, constraint=constraint, judges=run_settings.judges)
         sys.stdout.write(json.dumps(record, ensure_ascii=False) + "\n")
     else:
-        print_side_by_side(*answers, fitted, task=None if constraint is None else constraint[0].name)
+        print_side_by_side(baseline, ablated, fitted, task=None if constraint is None else constraint[0].name)
     return 0

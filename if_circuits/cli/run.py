@@ -90,8 +90,9 @@ def add_parser(commands: Any) -> None:
     statistics.add_argument(
         "--erasure",
         metavar="NAME",
-        help="erasure method of causal ablation: inlp, mean_difference, or one of an installed package "
-        f"(default: {DEFAULTS.settings.erasure})",
+        help="erasure method of causal ablation, in representation and in behaviour: inlp, mean_difference, "
+        "or one of an installed package (default: inlp in representation, and in behaviour the difference "
+        "in means along the response)",
     )
     run.set_defaults(command=_run)
 

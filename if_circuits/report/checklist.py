@@ -21,7 +21,7 @@ _CORRECTIONS = _BH | {"p_holm": "Holm"}
 
 
 @dataclass(frozen=True)
-class Answer:
+class ChecklistItem:
     """One item of the list."""
 
     question: str
@@ -33,9 +33,9 @@ class Answer:
         return not any(NOT_DONE in sentence for sentence in self.sentences)
 
 
-def checklist(facts: StudyFacts) -> tuple[Answer, ...]:
+def checklist(facts: StudyFacts) -> tuple[ChecklistItem, ...]:
     """All items in the order of the method."""
-    return tuple(Answer(question, tuple(answer(facts))) for question, answer in _ITEMS)
+    return tuple(ChecklistItem(question, tuple(answer(facts))) for question, answer in _ITEMS)
 
 
 def _against_dimensions(facts: StudyFacts) -> Iterator[str]:

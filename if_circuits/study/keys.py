@@ -18,6 +18,7 @@ from if_circuits.activations.plan import plan_capture
 from if_circuits.analyses.base import get_analysis
 from if_circuits.analyses.compliance.analysis import compliance_table
 from if_circuits.analyses.compliance.figure import compliance_figure
+from if_circuits.analyses.shared.task_subspaces import DEFAULT_ERASURE
 from if_circuits.erasure.base import erasure_methods
 from if_circuits.generation import responses as generation
 from if_circuits.generation.sampling import sampled
@@ -162,7 +163,8 @@ class StageKeys:
         }
         if not get_analysis(name).uses_model:
             return own
-        erasure = {f"the erasure method {settings.erasure}": _code(erasure_methods.get(settings.erasure))}
+        name = settings.erasure or DEFAULT_ERASURE
+        erasure = {f"the erasure method {name}": _code(erasure_methods.get(name))}
         generated = {"the settings of generation": value_sha256(self._generation())}
         return {**own, **erasure, **generated, **self._verification()}
 

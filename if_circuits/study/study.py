@@ -58,8 +58,9 @@ class Study:
         Raises InputError when the configuration cannot be run, or when `out` holds anything but this study.
         """
         check_judges(task_names(config), config.judges)
-        if any(get_analysis(name).uses_model for name in config.analyses):
-            rehearse(config.settings.erasure)
+        erasure = config.settings.erasure
+        if erasure is not None and any(get_analysis(name).uses_model for name in config.analyses):
+            rehearse(erasure)
         out = Path(out)
         found = cls._find(out, config)
         model = _load(config)

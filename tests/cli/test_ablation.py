@@ -1,21 +1,26 @@
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from if_circuits.cli import main as cli
-from if_circuits.cli.ablation import Answer, Fitted, Target, find_study, prompt_task, target
+from if_circuits.cli.ablation import find_study, prompt_task, target
 from if_circuits.cli.side_by_side import print_side_by_side
 from if_circuits.errors import InputError
 from if_circuits.interventions.subspace import Subspace
 from if_circuits.probes.linear import LinearProbe
+from if_circuits.study import Study
+from if_circuits.study.targets import FittedTarget, ReadResponse, Target
+from if_circuits.tasks.verification import verify
 
 
 def test_targets_are_read_from_text() -> None:
-    assert target("word_count@4") == Target("word_count", 4)
-    assert target("topic@embed") == Target("topic", -1)
+    assert target("word_count@4") == ("word_count", 4)
+    assert target("topic@embed") == ("topic", -1)
     assert str(Target("topic", -1)) == "topic@embed"
 
 
@@ -58,13 +63,22 @@ def test_both_answers_are_shown_with_verdicts_and_readings(capsys: pytest.Captur
     unit, zero = np.ones(2), np.zeros(2)
     probe = LinearProbe(zero, 0.0, zero, unit, C=1.0, converged=True, n=7, n_over_d=3.5)
     space = Subspace.orthonormalise(np.eye(2)[:1], name="word_count@4")
-    fitted = [Fitted(Target("word_count", 4), space, probe, 7)]
-    baseline = Answer("the river", ("the", " river"), True, "2 words", (np.array([0.1, 1.0]),))
-    ablated = Answer("a [bold] sea", ("a", " [bold]", " sea"), False, "3 words", (np.array([0.5, 0.5, 0.0]),))
+    fitted = [FittedTarget(Target("word_count", 4), space, probe, "INLP", "last", 7)]
+    baseline = ReadResponse(
+        "the river", ("the", " river"), False, "satisfied", "2 words", (np.array([0.1, 1.0]),)
+    )
+    ablated = ReadResponse(
+        "a [bold] sea",
+        ("a", " [bold]", " sea"),
+        False,
+        "violated",
+        "3 words",
+        (np.array([0.5, 0.5, 0.0]),),
+    )
     print_side_by_side(baseline, ablated, fitted, task="word_count")
     out = capsys.readouterr().out
     for part in (
-        "word_count@4 (rank 1)",
+        "word_count@4 (INLP, rank 1)",
         "the river",
         "a [bold] sea",
         "satisfied: 2 words",
@@ -76,25 +90,81 @@ def test_both_answers_are_shown_with_verdicts_and_readings(capsys: pytest.Captur
         assert part in out
 
 
-@pytest.mark.slow
-def test_a_prompt_is_answered_both_ways_from_a_finished_study(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root, prompt = str(tmp_path / "study"), "Write a short note about the river. Use exactly 8 words."
-    small = ["--tasks", "word_count", "--base-queries", "20", "--analyses", "specificity", "--no-greedy"]
-    few = ["--bootstrap", "10", "--permutations", "10", "--random-subspaces", "1"]
-    assert cli.main(["run", "if-tiny", "--out", root, *small, *few]) == 0
+SENTIMENT = "Write a short note about the river. Sound positive."
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study that is not as if-tiny's preset says: another judge, a short length, another erasure."""
+    root = tmp_path_factory.mktemp("ablation") / "study"
+    small = ["--tasks", "sentiment", "--base-queries", "20", "--prompts-per-query", "2", "--no-greedy"]
+    few = ["--analyses", "layer_stratification", "--bootstrap", "10", "--permutations", "10"]
+    own = ["--judge", "sentiment=opinion-terms", "--max-new-tokens", "12", "--erasure", "mean_difference"]
+    assert cli.main(["run", "if-tiny", "--out", str(root), *small, *few, *own]) == 0
+    return root
+
+
+def asked(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
     capsys.readouterr()
-    ask = ["generate", "if-tiny", "--prompt", prompt, "--json"]
-    assert cli.main([*ask, "--ablate", "word_count@4", "--study", root]) == 0
-    both = json.loads(capsys.readouterr().out)
-    assert cli.main([*ask, "--greedy"]) == 0
-    alone = json.loads(capsys.readouterr().out)
-    assert set(both) == {"prompt", "baseline", "ablated"}
-    assert both["prompt"] == prompt
+    ask = ["generate", "if-tiny", "--prompt", SENTIMENT, "--json"]
+    assert cli.main([*ask, *arguments]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.slow
+def test_a_prompt_is_answered_both_ways_as_the_study_was_run(
+    study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = asked(capsys, "--ablate", "sentiment@4", "--study", str(study))
+    assert (both["task"], both["judge"], both["parameters"]) == (
+        "sentiment",
+        "opinion-terms",
+        {"sentiment": "positive"},
+    )
+    assert both["targets"] == [
+        {
+            "task": "sentiment",
+            "layer": 4,
+            "method": "mean difference",
+            "rank": 1,
+            "position": "last",
+            "n": len(Study.open(study).responses.query("constrained and verdict != 'undecided'")),
+        }
+    ]
+    alone = asked(capsys, "--greedy", "--max-new-tokens", "12")
     assert both["baseline"]["text"] == alone["response"]
-    for answer in (both["baseline"], both["ablated"]):
-        assert answer["satisfied"] is (len(answer["text"].split()) == 8)
-    assert both["ablated"]["text"] != both["baseline"]["text"]
-    assert cli.main([*ask, "--ablate", "topic@4", "--study", root]) == 2
-    assert "no task 'topic', only word_count" in capsys.readouterr().err
+    for name in ("baseline", "ablated"):
+        answer = both[name]
+        (judged,) = verify(
+            pd.DataFrame(
+                {
+                    "task": ["sentiment"],
+                    "parameters": ['{"sentiment": "positive"}'],
+                    "response": answer["text"],
+                }
+            ),
+            chosen=[("sentiment", "opinion-terms")],
+        ).to_dict("records")
+        assert (answer["verdict"], answer["reason"]) == (judged["verdict"], judged["reason"])
+        assert answer["n_tokens"] <= 12
+        assert answer["truncated"] is (answer["n_tokens"] == 12)
+        (reading,) = answer["readings"]
+        assert (reading["task"], reading["layer"]) == ("sentiment", 4)
+        assert len(reading["probabilities"]) == answer["n_tokens"]
+        assert all(0 <= value <= 1 for value in reading["probabilities"])
+    assert both["baseline"]["readings"] != both["ablated"]["readings"]
+
+
+@pytest.mark.slow
+def test_what_the_command_line_says_goes_before_the_study(
+    study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = asked(capsys, "--ablate", "sentiment@4", "--study", str(study), "--max-new-tokens", "5")
+    assert max(both[name]["n_tokens"] for name in ("baseline", "ablated")) == 5
+
+
+@pytest.mark.slow
+def test_a_task_that_the_study_lacks_is_refused(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ask = ["generate", "if-tiny", "--prompt", SENTIMENT, "--study", str(study)]
+    assert cli.main([*ask, "--ablate", "topic@4"]) == 2
+    assert "no task 'topic', only sentiment" in capsys.readouterr().err

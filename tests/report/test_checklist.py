@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from if_circuits.analyses.base import AnalysisResult, Verdict
-from if_circuits.report.checklist import Answer, checklist
+from if_circuits.report.checklist import ChecklistItem, checklist
 from if_circuits.report.facts import NOT_DONE, StudyFacts
 
 VERDICT = Verdict("claim", "inconclusive", 0.0, (0.0, 0.0), 1.0, 47, "rule")
@@ -31,7 +31,7 @@ def facts(**results: pd.DataFrame) -> StudyFacts:
     return StudyFacts(RECORD, RESPONSES, COMPLIANCE, found)
 
 
-def item(study: StudyFacts, number: int) -> Answer:
+def item(study: StudyFacts, number: int) -> ChecklistItem:
     return checklist(study)[number - 1]
 
 

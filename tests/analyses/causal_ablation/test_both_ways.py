@@ -1,76 +1,75 @@
-"""Both ways, with planted answers in place of the model's."""
+"""Both ways, on a model whose mechanism is planted: opening a gate makes failing answers satisfied."""
 
-from types import SimpleNamespace
+from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from if_circuits.analyses.causal_ablation import both_ways
-from if_circuits.analyses.causal_ablation.both_ways import ADDED, agreement_note, measure_both_ways
-from if_circuits.analyses.causal_ablation.response_directions import fit_response_directions
+from if_circuits.analyses.causal_ablation.behaviour import Behaviour
+from if_circuits.analyses.causal_ablation.both_ways import agreement_note, measure_both_ways
+from if_circuits.analyses.causal_ablation.edges import find_edges
 from if_circuits.analyses.shared.labelled_tasks import query_halves
-from if_circuits.analyses.validation.simulation.studies import TASKS
-from tests.analyses.planted import SETTINGS, small_study
+from tests.analyses.causal_ablation.conftest import SETTINGS, Calls, Planted
 
-HELPED = "topic"
-"""Adding its direction makes every response of the task satisfy its constraint."""
+HELPED = "register"
 
 
-def measure(monkeypatch: pytest.MonkeyPatch, *, random_helps: bool = False) -> tuple[pd.DataFrame, list]:
-    source = small_study("separate", signal=3.0)
-    asked: list[pd.DataFrame] = []
-
-    def answer(_model, prompts, conditions, *, samples_per_prompt, **_) -> pd.DataFrame:
-        asked.append(prompts)
-        rows = [
-            prompts.assign(sample=sample, condition=name)
-            for name in conditions
-            for sample in range(samples_per_prompt)
-        ]
-        found = pd.concat(rows, ignore_index=True)
-        helped = (found["condition"] == ADDED) & (found["task"] == HELPED)
-        helped |= found["condition"].str.startswith("random") & random_helps
-        return found.assign(satisfied=helped.astype(float))
-
-    monkeypatch.setattr(both_ways, "answer", answer)
-    halves = [
-        SimpleNamespace(directions=fit, start=0)
-        for fit in fit_response_directions(source, seed=SETTINGS.seed)
-    ]
-    excess = np.diag([0.6 if task == HELPED else 0.0 for task in TASKS])
-    behaviour = SimpleNamespace(halves=halves, drops=SimpleNamespace(tasks=TASKS, excess=excess))
-    edges = SimpleNamespace(low=excess, high=excess, p=np.where(excess > 0, 1e-4, 1.0))
-    table = measure_both_ways(None, source, behaviour, edges, settings=SETTINGS, run_settings=None)  # type: ignore[arg-type]
-    return table.set_index("task"), [source, asked, halves]
+@pytest.fixture(scope="module")
+def found(planted: Planted, measured: tuple[Behaviour, Calls]) -> tuple[pd.DataFrame, Calls]:
+    behaviour, calls = measured[0], Calls()
+    edges = find_edges(behaviour.drops, alpha=0.05, n_bootstrap=100, seed=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(both_ways, "answer", calls.answer)
+        table = measure_both_ways(
+            planted.model,
+            planted.source,
+            behaviour,
+            edges,
+            settings=SETTINGS,
+            run_settings=planted.run_settings,
+        )
+    return table.set_index("task"), calls
 
 
-def test_a_task_that_falls_and_rises_agrees_with_itself(monkeypatch):
-    table, _ = measure(monkeypatch)
-    assert table.loc[HELPED, "added"] == 1
-    assert table.loc[HELPED, "added_p_adjusted"] < 0.05
-    others = table.drop(HELPED)
-    assert (others["added"] == 0).all()
-    assert (table["agree"] == 1).all()
+def test_a_task_that_falls_and_rises_agrees_with_itself(found: tuple[pd.DataFrame, Calls]):
+    row = found[0].loc[HELPED]
+    assert row["removed"] > 0.3
+    assert row["gain"] > row["gain_random"] + 0.3
+    assert row["added"] == pytest.approx(row["gain"] - row["gain_random"])
+    assert row["added_low"] > 0
+    assert max(row["removed_p_adjusted"], row["added_p_adjusted"]) < 0.05
+    assert row["agree"] == 1
+
+
+def test_the_note_counts_what_the_table_says(found: tuple[pd.DataFrame, Calls]):
+    table = found[0].reset_index()
+    known = table[table[["removed", "added"]].notna().all(axis=1)]
+    lowered, raised = (int((known[f"{way}_p_adjusted"] < 0.05).sum()) for way in ("removed", "added"))
     note = agreement_note(table, settings=SETTINGS)
-    assert "lowers the compliance of 1 and addition raises that of 1 of 9 tasks" in note
+    assert f"lowers the compliance of {lowered} and addition raises that of {raised} of {len(known)}" in note
+    assert f"agree in {known['agree'].mean():.0%}" in note
 
 
-def test_a_gain_that_random_steps_have_too_is_none(monkeypatch):
-    table, _ = measure(monkeypatch, random_helps=True)
-    assert table.loc[HELPED, "gain"] == table.loc[HELPED, "gain_random"] == 1
-    assert table.loc[HELPED, "added"] == 0
-    assert table.loc[HELPED, "agree"] == 0
-    assert table.drop(HELPED)["added"].tolist() == [-1.0] * 8
+def test_a_gain_that_random_steps_have_too_is_none(found: tuple[pd.DataFrame, Calls]):
+    """The random steps in the direction's place: the same answers, the same gains, nothing beyond."""
+    table = found[0]
+    np.testing.assert_allclose(table["added"], table["gain"] - table["gain_random"])
+    assert (table["gain_random"] > 0).any()
+    assert (table.loc[table["gain"] == 0, "added"] <= 0).all()
 
 
-def test_only_failing_prompts_of_the_other_half_are_answered(monkeypatch):
-    _, (source, asked, halves) = measure(monkeypatch)
+def test_only_failing_prompts_of_the_other_half_are_answered(
+    found: tuple[pd.DataFrame, Calls], planted: Planted, measured: tuple[Behaviour, Calls]
+):
+    source, calls = planted.source, found[1]
     responses = source.responses
     failed = set(responses.loc[(responses["verdict"] == "violated") & responses["constrained"], "prompt_id"])
     of_query = dict(zip(source.base_queries, query_halves(source, seed=SETTINGS.seed).tolist(), strict=True))
-    per_half = len(asked) // len(halves)
-    for i, prompts in enumerate(asked):
+    per_half = [len(half.directions.differences) for half in measured[0].halves]
+    fitted = [half for half, n in enumerate(per_half) for _ in range(n)]
+    assert len(calls.prompts) == len(fitted)
+    for half, prompts in zip(fitted, calls.prompts, strict=True):
         assert set(prompts["prompt_id"]) <= failed
-        fitted = halves[i // per_half].directions.half
-        assert {of_query[query] for query in prompts["base_query"].astype(str)} == {1 - fitted}
+        assert {of_query[query] for query in prompts["base_query"].astype(str)} == {1 - half}

@@ -10,10 +10,11 @@ from tests.analyses.planted import SETTINGS
 DIVERGENCE = {"cut": 0.9, "g": 0.1, "v": 0.3, "t": 0.05}
 
 
-def half(texts: dict[str, list[str]], removals: dict[str, str]) -> SimpleNamespace:
-    """Responses by condition; `removals` names the condition that removes a task."""
+def half(texts: dict[str, list[str]], removals: dict[str, str], pool: int = 0) -> SimpleNamespace:
+    """Responses by condition; `removals` names the condition that removes a task, `pool` its controls."""
     names = {condition: task for task, condition in removals.items()}
-    names |= {"g": "gaussian/0", "v": "variance_matched/0"}
+    names |= {"g": f"gaussian/0/{pool}", "v": f"variance_matched/0/{pool}"}
+    controls = {f"{kind}/0/{pool}": f"{kind}/0" for kind in ("gaussian", "variance_matched")}
     rows = [
         {
             "condition": names.get(condition, condition),
@@ -36,7 +37,7 @@ def half(texts: dict[str, list[str]], removals: dict[str, str]) -> SimpleNamespa
     return SimpleNamespace(
         responses=pd.DataFrame(rows),
         conditions=dict.fromkeys(names.get(condition, condition) for condition in texts),
-        names=lambda task: [task, "gaussian/0", "variance_matched/0"],
+        names=lambda task: {task: task, **controls},
         read=pd.DataFrame(read),
     )
 
@@ -76,3 +77,11 @@ def test_a_control_that_two_tasks_share_is_described_for_both():
     gaussian = found[found["condition"] == "gaussian"]
     assert gaussian["ablated"].tolist() == ["topic", "register"]
     assert gaussian["n_tokens"].tolist() == [2, 2]
+
+
+def test_each_half_s_own_controls_are_described_together():
+    texts = {"intact": ["a", "b"], "cut": ["a", "b"], "g": ["a", "b"], "v": ["x", "y"]}
+    longer = {**texts, "g": ["a b c", "d e f"]}
+    found = table(half(texts, {"topic": "cut"}, pool=0), half(longer, {"topic": "cut"}, pool=1))
+    assert found.set_index("condition").loc["gaussian", "n_tokens"] == 2
+    assert found.set_index("condition").loc["gaussian", "n"] == 4
