@@ -36,6 +36,7 @@ from if_circuits.analyses.causal_ablation.representation import measure_represen
 from if_circuits.analyses.shared.families import families_of
 from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, query_halves
 from if_circuits.analyses.shared.task_subspaces import CONTROLS, POSITION, HalfFit, erasure_method, fit_halves
+from if_circuits.erasure.difference_in_means import DifferenceInMeans
 from if_circuits.erasure.inlp import InlpSubspace
 from if_circuits.models.settings import RunSettings
 from if_circuits.statistics.verdicts import decide
