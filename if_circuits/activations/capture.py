@@ -214,10 +214,11 @@ def _check_layers(layers: Layers | None, n_layers: int) -> tuple[int, ...]:
     """The wanted layers in rising order."""
     if layers is None or layers == "all":
         return tuple(range(EMBED, n_layers))
-    wanted = (layers,) if isinstance(layers, int) else layers
-    if isinstance(wanted, str) or not all(isinstance(layer, int | np.integer) for layer in wanted):
+    wanted: Sequence[object] = (layers,) if isinstance(layers, int) else layers
+    numbers = [int(layer) for layer in wanted if isinstance(layer, int | np.integer)]
+    if len(numbers) < len(wanted):
         raise InputError(f'layers are "all", a number or a sequence of numbers, got {layers!r}')
-    chosen = tuple(sorted({int(layer) for layer in wanted}))
+    chosen = tuple(sorted(set(numbers)))
     if not chosen or chosen[0] < EMBED or chosen[-1] >= n_layers:
         raise InputError(
             f"layers {layers!r} do not fit a model of {n_layers} blocks: {EMBED} to {n_layers - 1} exist"
