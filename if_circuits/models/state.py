@@ -29,19 +29,19 @@ def hooks_in_place(bridge: TransformerBridge) -> tuple[str, ...]:
 
     found: list[str] = []
     for name, module in _modules(bridge):
-        hooks = [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
+        # Torch lists hooks nowhere in public.
+        own: dict[str, Any] = vars(module)
+        before, after = own["_forward_pre_hooks"].values(), own["_forward_hooks"]
         if isinstance(module, HookPoint):
             wrapped = {handle.hook.id: handle.user_hook for handle in module.fwd_hooks}
-            hooks = [*module._forward_pre_hooks.values()]
-            hooks += [wrapped.get(number, hook) for number, hook in module._forward_hooks.items()]
+            hooks = [*before, *(wrapped.get(number) or hook for number, hook in after.items())]
             found += [f"{module.name or name}: {_function_name(hook)}" for hook in hooks]
             continue
-        if "forward" in vars(module):
-            hooks.append(vars(module)["forward"])
+        hooks = [*before, *after.values(), *([own["forward"]] if "forward" in own else [])]
         found += [f"{name}: {_function_name(hook)}" for hook in hooks if not _of_a_library(hook)]
-    everywhere = nn.modules.module
-    for hooks in (everywhere._global_forward_pre_hooks, everywhere._global_forward_hooks):
-        found += [f"all modules: {_function_name(hook)}" for hook in hooks.values()]
+    for kind in ("_global_forward_pre_hooks", "_global_forward_hooks"):
+        everywhere: dict[int, Any] = getattr(nn.modules.module, kind)
+        found += [f"all modules: {_function_name(hook)}" for hook in everywhere.values()]
     return tuple(found)
 
 
