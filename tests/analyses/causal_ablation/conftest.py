@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from if_circuits.activations.capture import capture
-from if_circuits.activations.source import StudyActivations
+from if_circuits.activations.captured import CapturedActivations
 from if_circuits.activations.store import ActivationStore
 from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.causal_ablation import behaviour as ablation_behaviour
@@ -45,14 +45,14 @@ class Planted:
 
     model: LoadedModel
     mechanism: Mechanism
-    source: StudyActivations
+    source: CapturedActivations
     store: ActivationStore
     run_settings: RunSettings
 
-    def only(self, *tasks: str) -> StudyActivations:
+    def only(self, *tasks: str) -> CapturedActivations:
         """The study of some of the tasks."""
         responses = self.source.responses
-        return StudyActivations(responses[responses["task"].isin(tasks)], self.store)
+        return CapturedActivations(responses[responses["task"].isin(tasks)], self.store)
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Planted:
     floored = responses["task"] == FLOORED
     responses.loc[floored, ["parameters", "verdict"]] = (json.dumps({"word": "zyzzyva"}), "violated")
     mechanism = load_mechanism(Path(locate(PLANTED)[0]))
-    return Planted(model, mechanism, StudyActivations(responses, store), store, run_settings)
+    return Planted(model, mechanism, CapturedActivations(responses, store), store, run_settings)
 
 
 @pytest.fixture(scope="session")
