@@ -20,6 +20,7 @@ from if_circuits.activations.captured import CapturedActivations
 from if_circuits.activations.store import ActivationStore
 from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.causal_ablation import behaviour as ablation_behaviour
+from if_circuits.analyses.causal_ablation import start_layer
 from if_circuits.analyses.causal_ablation.answers import answer
 from if_circuits.analyses.causal_ablation.behaviour import Behaviour, measure_behaviour
 from if_circuits.analyses.causal_ablation.response_directions import fit_response_directions
@@ -91,7 +92,8 @@ def measured(planted: Planted) -> tuple[Behaviour, Calls]:
     """Causal ablation in behaviour, and what the model was asked on the way."""
     fits, calls = fit_response_directions(planted.source, seed=SETTINGS.seed), Calls()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ablation_behaviour, "answer", calls.answer)
+        for module in (start_layer, ablation_behaviour):
+            patch.setattr(module, "answer", calls.answer)
         behaviour = measure_behaviour(
             planted.model, planted.source, fits, settings=SETTINGS, run_settings=planted.run_settings
         )
