@@ -35,7 +35,7 @@ from if_circuits.analyses.causal_ablation.figure import draw
 from if_circuits.analyses.causal_ablation.representation import measure_representation
 from if_circuits.analyses.shared.families import families_of
 from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, query_halves
-from if_circuits.analyses.shared.task_subspaces import CONTROLS, POSITION, HalfFit, erasure_method, fit_halves
+from if_circuits.analyses.shared.task_subspaces import CONTROLS, POSITION, HalfFit, chosen_erasure, fit_halves
 from if_circuits.erasure.difference_in_means import DifferenceInMeans
 from if_circuits.erasure.inlp import InlpSubspace
 from if_circuits.models.settings import RunSettings
@@ -70,7 +70,7 @@ def run(
     `damage`, `starts` (the choice of layers), `removed` (method and rank at each layer),
     `rebuilt` and `both_ways`.
     """
-    fits = fit_halves(source, erasure_method(settings), seed=settings.seed)
+    fits = fit_halves(source, chosen_erasure(settings), seed=settings.seed)
     tasks = labelled_tasks(source, POSITION)
     n = np.array([len(task.rows) for task in tasks])
     found = {}

@@ -12,8 +12,7 @@ and values that it leaves in the cache, stays intact: what the response reads of
 attention is still there. Removed coordinates are set to their mean over the fitting half's responses, all
 tasks and positions together, which is the same centre for removals and controls.
 
-The start is chosen by its effect, on prompts of the fitting half, which are not reported: where removing
-their own subspace costs tasks most compliance beyond random directions.
+The start is chosen by its effect, on prompts of the fitting half, which are not reported (`start_layer`).
 
 The score is compliance: satisfied over all responses. A task below `FLOOR` cannot fall and has no column.
 """
@@ -34,9 +33,9 @@ from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.causal_ablation.answers import INTACT, answer, choose_prompts
 from if_circuits.analyses.causal_ablation.drop_matrix import DropMatrix, HalfScores, average
 from if_circuits.analyses.causal_ablation.response_directions import ResponseDirections
+from if_circuits.analyses.causal_ablation.start_layer import best_start, try_starts
 from if_circuits.analyses.shared.families import families_of
 from if_circuits.analyses.shared.task_subspaces import CONTROLS
-from if_circuits.errors import InputError
 from if_circuits.interventions.hooks import Intervention
 
 if TYPE_CHECKING:
@@ -50,12 +49,6 @@ CEILING = 0.95
 PROMPTS_PER_TASK = 12
 """Prompts of each task and half; each is answered under every condition."""
 MIN_PROMPTS = 5
-STARTS = 8
-"""Start layers that are tried, evenly spaced from the first. Few miss the layer that matters: with four of
-if-tiny's six, a mechanism planted at the third was never removed where it was read."""
-PROMPTS_FOR_START = 4
-"""Prompts of each task and half that a start is chosen on."""
-CONTROLS_FOR_START = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,14 +105,14 @@ def measure_behaviour(
     Raises InputError when `model` is not as wide as the source's activations.
     """
     tasks = tuple(families_of(source.responses))
-    tried = [_try_starts(model, source, fit, settings=settings, run_settings=run_settings) for fit in fits]
+    tried = [try_starts(model, source, fit, settings=settings, run_settings=run_settings) for fit in fits]
     halves = tuple(
         _answer(
             model,
             source,
             fit,
             tasks,
-            start=_best(table),
+            start=best_start(table),
             settings=settings,
             run_settings=run_settings,
             progress=_share_of(progress, number, len(fits)),
@@ -134,73 +127,13 @@ def measure_behaviour(
         drops=replace(drops, excess=np.where(can_fall, drops.excess, np.nan)),
         n=np.array([(intact["task"] == task).sum() for task in tasks]),
         p_mcnemar=_mcnemar(halves, tasks),
-        removed=pd.DataFrame([row for half in halves for row in _removed(half, tasks)]),
+        removed=pd.DataFrame(
+            [row for half in halves for row in _removed(half, tasks)],
+            columns=["half", "task", "layer", "method", "rank"],
+        ),
         starts=pd.concat(tried, ignore_index=True),
         halves=halves,
     )
-
-
-def _try_starts(
-    model: LoadedModel,
-    source: ActivationSource,
-    fit: ResponseDirections,
-    *,
-    settings: AnalysisSettings,
-    run_settings: RunSettings,
-) -> pd.DataFrame:
-    """How much compliance each start costs the fitting half's own prompts, and random directions there."""
-    if (width := fit.centres.shape[1]) != model.d_model:
-        raise InputError(
-            f"the activations have d_model = {width}, {model.name} has {model.d_model}: "
-            "give the model that they were captured from"
-        )
-    prompts = choose_prompts(source, half=fit.half, per_task=PROMPTS_FOR_START, seed=settings.seed)
-    starts = sorted({fit.layers[i * len(fit.layers) // STARTS] for i in range(STARTS)})
-    random: dict[str, dict[str, list[Intervention]]] = {task: {} for task in fit.subspaces}
-    for start in starts:
-        for pool in fit.pools(start=start):
-            # Draws of their own, which the controls of the matrix do not repeat.
-            draws = fit.controls(
-                "variance_matched", pool, start=start, n=CONTROLS_FOR_START, seed=settings.seed + 500
-            )
-            for task in pool:
-                random[task] |= {f"random/{start}/{i}": each for i, each in enumerate(draws)}
-    found: list[pd.DataFrame] = []
-    for task in fit.subspaces:
-        own = {f"own/{start}": fit.removal(task, start=start) for start in starts}
-        asked = prompts[prompts["task"] == task].reset_index(drop=True)
-        if len(asked):
-            found.append(answer(model, asked, {INTACT: (), **own, **random[task]}, run_settings=run_settings))
-    if not found:
-        return pd.DataFrame([_start_row(fit.half, start, np.nan, np.nan, 0) for start in starts])
-    answers = pd.concat(found)
-    kinds = answers["condition"].str.split("/").str[:2].str.join("/")
-    compliance = answers.groupby(kinds)["satisfied"].mean()
-    n = int((answers["condition"] == INTACT).sum())
-    return pd.DataFrame(
-        [
-            _start_row(
-                fit.half,
-                start,
-                compliance[INTACT] - compliance[f"own/{start}"],
-                compliance[INTACT] - compliance[f"random/{start}"],
-                n,
-            )
-            for start in starts
-        ]
-    )
-
-
-def _start_row(half: int, start: int, own: float, control: float, n: int) -> dict[str, object]:
-    return {"half": half, "layer": start, "own_drop": own, "control_drop": control, "n": n}
-
-
-def _best(starts: pd.DataFrame) -> int:
-    """The start with the largest drop beyond random directions; ties go to the later one, which changes
-    less.
-    """
-    beyond = (starts["own_drop"] - starts["control_drop"]).fillna(0.0).to_numpy()
-    return int(starts["layer"].iloc[np.flatnonzero(beyond >= beyond.max() - 1e-12)[-1]])
 
 
 def _share_of(

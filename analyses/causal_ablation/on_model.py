@@ -25,7 +25,7 @@ from if_circuits.analyses.causal_ablation.edges import find_edges
 from if_circuits.analyses.causal_ablation.neutral_text import choose_texts, read_texts
 from if_circuits.analyses.causal_ablation.rebuilding import measure_rebuilding
 from if_circuits.analyses.causal_ablation.response_directions import fit_response_directions
-from if_circuits.analyses.shared.task_subspaces import erasure_method
+from if_circuits.analyses.shared.task_subspaces import chosen_erasure
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
@@ -51,7 +51,7 @@ def measure_on_model(
     progress: Callable[[int, int], None] | None = None,
 ) -> OnModel:
     """Generate, and read responses again, under interventions, with subspaces of the settings' method."""
-    named = None if settings.erasure is None else erasure_method(settings)
+    named = None if settings.erasure is None else chosen_erasure(settings)
     fits = fit_response_directions(source, method=named, seed=settings.seed)
     behaviour = measure_behaviour(
         model, source, fits, settings=settings, run_settings=run_settings, progress=progress
@@ -74,7 +74,7 @@ def measure_on_model(
         "starts": behaviour.starts,
         "removed": behaviour.removed,
         "rebuilt": measure_rebuilding(
-            model, source, fits, erasure_method(settings), settings=settings, run_settings=run_settings
+            model, source, fits, chosen_erasure(settings), settings=settings, run_settings=run_settings
         ),
         "both_ways": both,
     }

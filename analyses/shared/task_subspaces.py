@@ -62,7 +62,7 @@ class HalfFit:
     """Why a task has no subspace."""
 
 
-def erasure_method(settings: AnalysisSettings) -> EraserMethod:
+def chosen_erasure(settings: AnalysisSettings) -> EraserMethod:
     """The method that the settings name, else INLP. Raises InputError for a name that no method has."""
     return erasure_methods.get(settings.erasure or DEFAULT_ERASURE)()
 

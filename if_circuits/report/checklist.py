@@ -146,9 +146,12 @@ def _erasure(facts: StudyFacts) -> Iterator[str]:
         return
     ranks = subspaces["rank"].dropna()
     none = subspaces.loc[subspaces["rank"].isna(), "task"].unique()
+    named = facts.setting("erasure")
+    inlp = named in (None, "inlp", "?")
+    stops = "; it stops when the next probe is near chance on held-out base queries" if inlp else ""
     yield (
-        f"INLP on either half of the base queries: rank {ranks.min():g} to {ranks.max():g}, median "
-        f"{ranks.median():g}; it stops when the next probe is near chance on held-out base queries. "
+        f"{'INLP' if inlp else named} on either half of the base queries: rank {ranks.min():g} to "
+        f"{ranks.max():g}, median {ranks.median():g}{stops}. "
         f"Without a subspace: {', '.join(map(task_label, none)) or 'no task'}."
     )
     if curves := [name for name, _ in facts.tables("iteration")]:

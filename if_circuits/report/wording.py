@@ -37,7 +37,8 @@ WORDINGS = {
         "rank cost?",
         "Rows: the task whose subspace was removed. Columns: the task that was measured, on base queries "
         "that fitted nothing. Left: probes refitted after the removal. Right: compliance when hooks at "
-        "several layers remove the task's mean difference while the model writes. Only the right one "
+        "several layers remove the task's subspace along the response while the model writes: its difference "
+        "in means, unless the study names an erasure method. Only the right one "
         "speaks of cause. Below: what own removals cost, what they do to neutral text, whether later "
         "layers can be read again, and whether adding a direction does the reverse of removing it.",
     ),

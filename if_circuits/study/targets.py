@@ -14,7 +14,7 @@ from scipy.special import expit
 
 from if_circuits.activations.donors import record_donor
 from if_circuits.analyses.shared.labelled_tasks import labelled_tasks
-from if_circuits.analyses.shared.task_subspaces import POSITION, erasure_method, fit_task_subspaces
+from if_circuits.analyses.shared.task_subspaces import POSITION, chosen_erasure, fit_task_subspaces
 from if_circuits.errors import InputError
 from if_circuits.generation.conditions import responses_under
 from if_circuits.generation.responses import GenerationConfig
@@ -82,7 +82,7 @@ def fit_targets(study: Study, model: LoadedModel, targets: Sequence[Target]) -> 
         raise InputError(
             f"the study in {root} is of other weights than {model.name}; name its own with --study"
         )
-    source, method = study.activations, erasure_method(settings)
+    source, method = study.activations, chosen_erasure(settings)
     tasks = {task.name: task for task in labelled_tasks(source, POSITION)}
     fitted: list[FittedTarget] = []
     for wanted in targets:

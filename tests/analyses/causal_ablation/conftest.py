@@ -16,10 +16,11 @@ import pandas as pd
 import pytest
 
 from if_circuits.activations.capture import capture
-from if_circuits.activations.source import StudyActivations
+from if_circuits.activations.captured import CapturedActivations
 from if_circuits.activations.store import ActivationStore
 from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.causal_ablation import behaviour as ablation_behaviour
+from if_circuits.analyses.causal_ablation import start_layer
 from if_circuits.analyses.causal_ablation.answers import answer
 from if_circuits.analyses.causal_ablation.behaviour import Behaviour, measure_behaviour
 from if_circuits.analyses.causal_ablation.response_directions import fit_response_directions
@@ -45,14 +46,14 @@ class Planted:
 
     model: LoadedModel
     mechanism: Mechanism
-    source: StudyActivations
+    source: CapturedActivations
     store: ActivationStore
     run_settings: RunSettings
 
-    def only(self, *tasks: str) -> StudyActivations:
+    def only(self, *tasks: str) -> CapturedActivations:
         """The study of some of the tasks."""
         responses = self.source.responses
-        return StudyActivations(responses[responses["task"].isin(tasks)], self.store)
+        return CapturedActivations(responses[responses["task"].isin(tasks)], self.store)
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Planted:
     floored = responses["task"] == FLOORED
     responses.loc[floored, ["parameters", "verdict"]] = (json.dumps({"word": "zyzzyva"}), "violated")
     mechanism = load_mechanism(Path(locate(PLANTED)[0]))
-    return Planted(model, mechanism, StudyActivations(responses, store), store, run_settings)
+    return Planted(model, mechanism, CapturedActivations(responses, store), store, run_settings)
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +92,8 @@ def measured(planted: Planted) -> tuple[Behaviour, Calls]:
     """Causal ablation in behaviour, and what the model was asked on the way."""
     fits, calls = fit_response_directions(planted.source, seed=SETTINGS.seed), Calls()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ablation_behaviour, "answer", calls.answer)
+        for module in (start_layer, ablation_behaviour):
+            patch.setattr(module, "answer", calls.answer)
         behaviour = measure_behaviour(
             planted.model, planted.source, fits, settings=SETTINGS, run_settings=planted.run_settings
         )

@@ -1,0 +1,98 @@
+"""The layer from which on a subspace is projected out, chosen by its effect.
+
+Each half's own prompts, which are not reported, are answered with their task's subspace removed from several
+layers up, and with random ones: the start is where removing their own costs tasks most compliance beyond
+that.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from if_circuits.activations.source import ActivationSource
+from if_circuits.analyses.base import AnalysisSettings
+from if_circuits.analyses.causal_ablation.answers import INTACT, answer, choose_prompts
+from if_circuits.analyses.causal_ablation.response_directions import ResponseDirections
+from if_circuits.errors import InputError
+from if_circuits.interventions.hooks import Intervention
+
+if TYPE_CHECKING:
+    from if_circuits.models.loading import LoadedModel
+    from if_circuits.models.settings import RunSettings
+
+STARTS = 8
+"""Start layers that are tried, evenly spaced from the first. Few miss the layer that matters: with four of
+if-tiny's six, a mechanism planted at the third was never removed where it was read."""
+PROMPTS_FOR_START = 4
+"""Prompts of each task and half that a start is chosen on."""
+CONTROLS_FOR_START = 2
+
+
+def try_starts(
+    model: LoadedModel,
+    source: ActivationSource,
+    fit: ResponseDirections,
+    *,
+    settings: AnalysisSettings,
+    run_settings: RunSettings,
+) -> pd.DataFrame:
+    """How much compliance each start costs the fitting half's own prompts, and random directions there.
+
+    Columns: half, layer, own_drop, control_drop, n (prompts). Raises InputError when `model` is not as wide
+    as the activations that fitted.
+    """
+    if (width := fit.centres.shape[1]) != model.d_model:
+        raise InputError(
+            f"the activations have d_model = {width}, {model.name} has {model.d_model}: "
+            "give the model that they were captured from"
+        )
+    prompts = choose_prompts(source, half=fit.half, per_task=PROMPTS_FOR_START, seed=settings.seed)
+    starts = sorted({fit.layers[i * len(fit.layers) // STARTS] for i in range(STARTS)})
+    random: dict[str, dict[str, list[Intervention]]] = {task: {} for task in fit.subspaces}
+    for start in starts:
+        for pool in fit.pools(start=start):
+            # Draws of their own, which the controls of the matrix do not repeat.
+            draws = fit.controls(
+                "variance_matched", pool, start=start, n=CONTROLS_FOR_START, seed=settings.seed + 500
+            )
+            for task in pool:
+                random[task] |= {f"random/{start}/{i}": each for i, each in enumerate(draws)}
+    found: list[pd.DataFrame] = []
+    for task in fit.subspaces:
+        own = {f"own/{start}": fit.removal(task, start=start) for start in starts}
+        asked = prompts[prompts["task"] == task].reset_index(drop=True)
+        if len(asked):
+            found.append(answer(model, asked, {INTACT: (), **own, **random[task]}, run_settings=run_settings))
+    if not found:
+        return pd.DataFrame([_start_row(fit.half, start, np.nan, np.nan, 0) for start in starts])
+    answers = pd.concat(found)
+    kinds = answers["condition"].str.split("/").str[:2].str.join("/")
+    compliance = answers.groupby(kinds)["satisfied"].mean()
+    n = int((answers["condition"] == INTACT).sum())
+    return pd.DataFrame(
+        [
+            _start_row(
+                fit.half,
+                start,
+                compliance[INTACT] - compliance[f"own/{start}"],
+                compliance[INTACT] - compliance[f"random/{start}"],
+                n,
+            )
+            for start in starts
+        ]
+    )
+
+
+def _start_row(half: int, start: int, own: float, control: float, n: int) -> dict[str, object]:
+    return {"half": half, "layer": start, "own_drop": own, "control_drop": control, "n": n}
+
+
+def best_start(starts: pd.DataFrame) -> int:
+    """The start with the largest drop beyond random directions; ties go to the later one, which changes
+    less.
+    """
+    beyond = (starts["own_drop"] - starts["control_drop"]).fillna(0.0).to_numpy()
+    return int(starts["layer"].iloc[np.flatnonzero(beyond >= beyond.max() - 1e-12)[-1]])
