@@ -27,8 +27,8 @@ def rehearse(name: str) -> None:
     erasure = erasure_methods.get(name)().fit(X, y, groups=groups, seed=0)
     if not isinstance(erasure, Subspace):
         raise InputError(
-            f"erasure method {name!r} fits {type(erasure).__name__}, not Subspace, so there are no "
-            "random ones of its rank to compare an ablation with; choose inlp or mean_difference"
+            f"erasure method {name!r} fits no subspace but another map of the activations, so there are no "
+            "random subspaces of its rank to compare an ablation with; choose inlp or mean_difference"
         )
     if len(erasure.mean) != WIDTH:
         raise InputError(

@@ -46,7 +46,7 @@ def test_every_method_that_comes_with_the_library_is_let_through_or_refused_by_w
 def test_an_oblique_projection_is_refused_before_a_study_begins(tmp_path, capsys: pytest.CaptureFixture[str]):
     out = tmp_path / "study"
     assert cli.main(["run", "if-tiny", "--out", str(out), "--erasure", "leace"]) == 2
-    assert "fits AffineErasure, not Subspace" in capsys.readouterr().err
+    assert "'leace' fits no subspace but another map" in capsys.readouterr().err
     assert not out.exists()
 
 
