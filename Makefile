@@ -24,7 +24,7 @@ PACKAGING := pyproject.toml setup.py constraints.txt
 # The package as it is installed, with analyses/ inside: the linter of imports and the site read it there.
 TREE := build/tree
 
-.PHONY: help install reproduce calibrate known-answers bench test test-kernels soak lint docs tree train-if-tiny wheel clean
+.PHONY: help install reproduce calibrate known-answers bench test coverage test-kernels soak lint docs tree train-if-tiny wheel clean
 
 help:
 	@echo "make reproduce      install, then run the whole study on the embedded model into $(OUT)"
@@ -32,6 +32,7 @@ help:
 	@echo "make known-answers  run the study on models with a planted mechanism, and compare, into $(KNOWN)"
 	@echo "make bench          measure the speed against alternatives on the same work, into $(BENCH)"
 	@echo "make test           install with the development tools, then run the tests"
+	@echo "make coverage       the same, and the share of lines that they run"
 	@echo "make test-kernels   run the numerical tests on the kernels of other processors, in many orders: an hour"
 	@echo "make soak           kill real studies at $(KILLS) random moments and damage their files in between"
 	@echo "make lint           ruff, the linter of imports, and pyright in strict mode"
@@ -55,6 +56,10 @@ bench: $(VENV)/.installed-bench
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.benchmarks --out $(BENCH)
 
 test: $(VENV)/.installed-dev
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+# Apart from `make test`: the tracing makes Python code take half as long again, and more.
+coverage: $(VENV)/.installed-dev
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --cov
 
 test-kernels: $(VENV)/.installed-dev

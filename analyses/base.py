@@ -91,10 +91,14 @@ class Verdict:
         effect, p = format_number(self.effect), format_p(self.p)
         return f"effect {effect} [{low}, {high}], p {p}, n = {self.n} base queries"
 
-    def _repr_html_(self) -> str:
+    def html(self) -> str:
+        """The verdict with its numbers and its rule, as notebooks and results show it."""
         colour = {"supported": "#0072B2", "not supported": "#D55E00"}.get(self.verdict, "#767676")
         name = f'<b style="color: {colour}">{escape(self.verdict)}</b>: {escape(self.claim)}'
         return f"<p>{name}<br>{escape(self.numbers())}<br><small>{escape(self.rule)}</small></p>"
+
+    def _repr_html_(self) -> str:
+        return self.html()
 
 
 @dataclass(frozen=True, repr=False)
@@ -123,7 +127,7 @@ class AnalysisResult:
         others = [f"more in `tables`: {', '.join(self.tables)}"] if self.tables else []
         return page_html(
             self.name.replace("_", " "),
-            verdict._repr_html_(),
+            verdict.html(),
             figure_html(self.figure()),
             table_html(self.table.head(), index=False),
             notes=[sizes, *others, *verdict.notes],

@@ -7,6 +7,7 @@ the model acts on it. `if_circuits.interventions` is for that.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import pandas as pd
 
@@ -27,6 +28,7 @@ from if_circuits.inputs import as_count, as_layers, as_names
 from if_circuits.probes.base import probes
 from if_circuits.progress import Progress, reporting
 
+_One = TypeVar("_One", str, int)
 _COUNTS = ("n", "n_satisfied", "n_violated", "n_undecided", "n_base_queries")
 
 
@@ -122,7 +124,7 @@ def _layer_scores(
     return [score_fitted(rows, task, found, column=task, probe=method, layer=layer) for task in tasks]
 
 
-def _among(asked: Sequence[object], there: Sequence[object], what: str) -> tuple[object, ...]:
+def _among(asked: Sequence[_One], there: Sequence[_One], what: str) -> tuple[_One, ...]:
     for one in asked:
         if one not in there:
             raise InputError(f"no activations of {what} {one!r}; captured were {', '.join(map(str, there))}")

@@ -7,13 +7,14 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Formatter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from if_circuits.errors import InputError
 from if_circuits.models.layers import EMBED, layer_label
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
+    from if_circuits.models.presets import DType
     from if_circuits.study import Study
     from if_circuits.study.targets import FittedTarget, ReadResponse, Target
     from if_circuits.tasks.task import Parameters, Task
@@ -51,7 +52,7 @@ def load_as_in(study: Study, arguments: argparse.Namespace) -> LoadedModel:
     return load_model(
         arguments.model,
         device=placed.device or "cpu",
-        dtype=arguments.dtype or study.config.dtype,
+        dtype=cast("DType | None", arguments.dtype or study.config.dtype),
         device_map=placed.device_map,
     )
 

@@ -54,7 +54,9 @@ def _verdict(response: ReadResponse) -> Text:
         return Text("no verdict", style="dim")
     if response.verdict not in _COLOURS:
         return Text(f"{response.verdict}: {response.reason}", style="dim")
-    return Text.assemble((response.verdict, f"bold {_COLOURS[response.verdict]}"), f": {response.reason}")
+    return Text.assemble(
+        (response.verdict, f"bold {_COLOURS[Label(response.verdict)]}"), f": {response.reason}"
+    )
 
 
 def _reading(response: ReadResponse, number: int) -> Text:

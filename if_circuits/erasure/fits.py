@@ -48,9 +48,8 @@ class LabelledActivations(Protocol):
         ...
 
 
-class fits(Generic[Found]):
-    """Makes a method's `fit(X, y, *, groups, seed)` callable on the class, which stands for its defaults, and
-    with what `acts.at` gives; what it finds then knows where it was read."""
+class _Fits(Generic[Found]):
+    """Binds `fit` to the method, or to the class's default one."""
 
     def __init__(self, fit: Callable[..., Found]) -> None:
         update_wrapper(cast(Any, self), fit)
@@ -112,3 +111,10 @@ def _step(
     if np.linalg.norm(taken) <= 1e-9 * np.linalg.norm(difference) or len(X) < 2:
         return np.zeros_like(difference)
     return Add.in_deviations(taken, X, multiple=1.0).direction
+
+
+def fits(fit: Callable[..., Found]) -> Fit[Found]:
+    """Makes a method's `fit(X, y, *, groups, seed)` callable on the class, which stands for its defaults, and
+    with what `acts.at` gives; what it finds then knows where it was read."""
+    # The descriptor gives a `Fit` wherever it is asked for, which is all that callers see.
+    return cast("Fit[Found]", _Fits(fit))

@@ -55,7 +55,7 @@ class Intervention:
     scope: Scope = Scope()
 
     def __post_init__(self) -> None:
-        operation: object = self.operation
+        operation = cast(object, self.operation)
         if isinstance(operation, type) or not isinstance(operation, Operation):
             raise InputError(
                 f"an intervention does an operation, such as ProjectOut(subspace), got {operation!r}; what "

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, TypeAlias, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -176,7 +176,7 @@ class Erase:
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.erasure, AffineErasure):
+        if not isinstance(cast(object, self.erasure), AffineErasure):
             raise InputError(f"Erase does what LEACE fits, got {self.erasure!r}; ProjectOut takes subspaces")
         object.__setattr__(self, "alpha", as_number(self.alpha, "alpha"))
 

@@ -18,7 +18,7 @@ def holm(p_values: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
 
     Raises ValueError for values outside of [0, 1].
     """
-    return _adjust(p_values, lambda p: multipletests(p, method="holm")[1])
+    return _adjust(p_values, lambda p: np.asarray(multipletests(p, method="holm")[1]))
 
 
 def benjamini_hochberg(p_values: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
@@ -26,7 +26,7 @@ def benjamini_hochberg(p_values: Float[np.ndarray, "*shape"]) -> Float[np.ndarra
 
     Raises ValueError for values outside of [0, 1].
     """
-    return _adjust(p_values, false_discovery_control)
+    return _adjust(p_values, lambda p: np.asarray(false_discovery_control(p)))
 
 
 def _adjust(

@@ -25,7 +25,7 @@ from if_circuits.tasks.judges import lexicons
 from if_circuits.tasks.judges.base import Judgement
 from if_circuits.tasks.judges.registry import judges
 from if_circuits.tasks.registry import get_task, tasks
-from if_circuits.tasks.task import one_by_one
+from if_circuits.tasks.verifiers import verifier_of
 from tests.study.kill import content
 
 pytestmark = pytest.mark.slow
@@ -77,8 +77,8 @@ def put(monkeypatch: pytest.MonkeyPatch, registry: Registry[Any], name: str, mem
     monkeypatch.setitem(registry._registered, name, entry)  # pyright: ignore[reportPrivateUsage]
 
 
-def by_length(response: str, parameters: object) -> tuple[bool, str]:
-    del parameters
+def by_length(response: str, word: str) -> tuple[bool, str]:
+    del word
     return len(response) % 2 == 0, "by length"
 
 
@@ -95,7 +95,12 @@ class LengthJudge:
 
 
 def verifier(patch: pytest.MonkeyPatch) -> None:
-    put(patch, tasks, "term_exclusion", replace(get_task("term_exclusion"), verify=one_by_one(by_length)))
+    put(
+        patch,
+        tasks,
+        "term_exclusion",
+        replace(get_task("term_exclusion"), verify=verifier_of(by_length, judge=None)),
+    )
 
 
 def judge(patch: pytest.MonkeyPatch) -> None:
