@@ -201,12 +201,17 @@ def test_chosen_layers_alone_are_captured(llama: LoadedModel, tmp_path: Path) ->
         some.read(0, "last")
 
 
-@pytest.mark.parametrize("layers", [(), (3,), (-2, 0)])
+@pytest.mark.parametrize("layers", [(3,), (-2, 0)])
 def test_layers_that_do_not_exist_are_named(
     llama: LoadedModel, tmp_path: Path, layers: tuple[int, ...]
 ) -> None:
     with pytest.raises(InputError, match="do not fit a model of 3 blocks: -1 to 2 exist"):
         stored(llama, make_sequences(), path=tmp_path, batch_size=4, layers=layers)
+
+
+def test_no_layer_at_all_is_refused(llama: LoadedModel, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"layers is \(\); give a layer or a list of layers"):
+        stored(llama, make_sequences(), path=tmp_path, batch_size=4, layers=())
 
 
 def test_a_capture_under_an_intervention_shows_the_intervened_stream(
