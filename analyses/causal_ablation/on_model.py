@@ -87,7 +87,7 @@ def measure_on_model(
         answers = answer(model, twins, {INTACT: ()}, run_settings=run_settings)
         unasked = answers.groupby("task")["satisfied"].mean().to_dict()
     starts = ", ".join(str(half.start) for half in behaviour.halves)
-    what = "mean differences" if named is None else f"subspaces of {named.name}"
+    what = "differences in means" if named is None else f"subspaces of {named.name}"
     notes = [
         f"behaviour: {what} along the response, projected out from layers {starts} (by half) up",
         agreement_note(both, settings=settings),

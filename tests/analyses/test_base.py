@@ -30,7 +30,7 @@ def test_only_causal_ablation_takes_a_model() -> None:
         parameters = set(signature(analysis.run).parameters)
         assert analysis.uses_model == (name == "causal_ablation")
         assert parameters == {"source", "settings"} | (
-            {"model", "run_settings"} if analysis.uses_model else set()
+            {"model", "run_settings", "progress"} if analysis.uses_model else set()
         )
 
 

@@ -125,7 +125,7 @@ def test_a_prompt_is_answered_both_ways_as_the_study_was_run(
         {
             "task": "sentiment",
             "layer": 4,
-            "method": "mean difference",
+            "method": "difference in means",
             "rank": 1,
             "position": "last",
             "n": len(Study.open(study).responses.query("constrained and verdict != 'undecided'")),

@@ -17,7 +17,6 @@ import pytest
 
 from if_circuits.activations.capture import capture
 from if_circuits.activations.captured import CapturedActivations
-from if_circuits.activations.store import ActivationStore
 from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.causal_ablation import behaviour as ablation_behaviour
 from if_circuits.analyses.causal_ablation import start_layer
@@ -47,13 +46,12 @@ class Planted:
     model: LoadedModel
     mechanism: Mechanism
     source: CapturedActivations
-    store: ActivationStore
     run_settings: RunSettings
 
     def only(self, *tasks: str) -> CapturedActivations:
         """The study of some of the tasks."""
         responses = self.source.responses
-        return CapturedActivations(responses[responses["task"].isin(tasks)], self.store)
+        return CapturedActivations(responses[responses["task"].isin(tasks)], self.source.store)
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class Calls:
 
 
 @pytest.fixture(scope="session")
-def planted(tmp_path_factory: pytest.TempPathFactory) -> Planted:
+def planted() -> Planted:
     model = load_model(PLANTED)
     run_settings = RunSettings.of(model.preset, layers=LAYERS)
     prompts = build_prompts(
@@ -79,12 +77,11 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Planted:
     prompts = prompts[prompts["constrained"]].reset_index(drop=True)
     config = GenerationConfig.of(run_settings, temperature=1.0)
     responses = responses_under(model, prompts, {"intact": []}, config=config, judges=run_settings.judges)
-    directory = tmp_path_factory.mktemp("planted") / "store"
-    store = capture(model, responses, directory=directory, layers=LAYERS, batch_size=256)
+    captured = capture(model, responses, layers=LAYERS, batch_size=256)
     floored = responses["task"] == FLOORED
     responses.loc[floored, ["parameters", "verdict"]] = (json.dumps({"word": "zyzzyva"}), "violated")
     mechanism = load_mechanism(Path(locate(PLANTED)[0]))
-    return Planted(model, mechanism, CapturedActivations(responses, store), store, run_settings)
+    return Planted(model, mechanism, CapturedActivations(responses, captured.store), run_settings)
 
 
 @pytest.fixture(scope="session")

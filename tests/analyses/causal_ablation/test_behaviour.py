@@ -121,7 +121,7 @@ def test_random_directions_leave_compliance_as_it_was(measured: Measured):
 def test_what_was_removed_is_recorded_from_the_start_on(measured: Measured):
     behaviour, _ = measured
     removed = behaviour.removed
-    assert set(removed["method"]) == {"mean difference"}
+    assert set(removed["method"]) == {"difference in means"}
     assert (removed["rank"] == 1).all()
     for half in behaviour.halves:
         rows = removed[removed["half"] == half.directions.half]

@@ -92,7 +92,7 @@ class Leading:
 def test_a_named_method_fits_what_is_removed_and_not_what_is_added():
     source = simulate(TRUTH)
     fit, usual = (fit_response_directions(source, method=method, seed=0)[0] for method in (Leading(), None))
-    assert (fit.method, usual.method) == ("leading", "mean difference")
+    assert (fit.method, usual.method) == ("leading", "difference in means")
     for task in fit.subspaces:
         ranks = fit.ranks(task, start=0)
         assert len(set(ranks)) == 1
