@@ -14,6 +14,7 @@ from if_circuits.analyses.validation.calibration import (
 )
 from if_circuits.analyses.validation.calibration.plan import CLAIMS, SMALL, Claim, PlannedRun, plan
 from if_circuits.analyses.validation.calibration.run import calibrate, costs, rates, summarise
+from if_circuits.cli import calibrate as command
 from if_circuits.cli import main as cli
 from if_circuits.errors import InputError
 
@@ -122,7 +123,7 @@ def test_other_code_plans_other_runs(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_every_null_gets_the_runs_and_power_reaches_below_one_response_per_dimension():
-    planned = plan(runs=RUNS, power_runs=POWER_RUNS)
+    planned = plan(runs=command.RUNS, power_runs=command.POWER_RUNS)
     for name, claim in CLAIMS.items():
         own = [run for run in planned if run.analysis == name]
         for planted in claim.nulls:
