@@ -29,7 +29,7 @@ from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.causal_ablation.drop_matrix import DropMatrix, HalfScores, average
 from if_circuits.analyses.shared.discriminant import fit_discriminant
 from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, query_halves
-from if_circuits.analyses.shared.task_subspaces import POSITION, HalfFit, control_bases
+from if_circuits.analyses.shared.task_subspaces import CONTROLS, POSITION, HalfFit, control_bases
 from if_circuits.statistics.auroc import auroc_influence
 
 Probe = Literal["refitted", "fixed"]
@@ -65,7 +65,9 @@ def _measure(
     for a, task in enumerate(tasks):
         if (subspace := fit.subspaces.get(task.name)) is not None:
             controls = control_bases(fit, subspace, n=n_draws, seed=settings.seed)
-            removals[a] = np.concatenate([subspace.basis[None], controls.reshape(-1, *subspace.basis.shape)])
+            # A number, not -1: a method may find nothing, and a size of 0 leaves -1 open.
+            drawn = controls.reshape(len(CONTROLS) * n_draws, *subspace.basis.shape)
+            removals[a] = np.concatenate([subspace.basis[None], drawn])
 
     scores: dict[Probe, HalfScores] = {
         probe: HalfScores.empty(n_tasks=len(tasks), n_queries=len(fitted), n_draws=n_draws)

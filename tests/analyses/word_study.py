@@ -27,6 +27,7 @@ def word_study(model: LoadedModel, directory: Path) -> CapturedActivations:
             "response_id": [f"{i}/0" for i in range(n)],
             "prompt_id": [str(i) for i in range(n)],
             "task": "topic",
+            "family": "semantic",
             "base_query": [f"q{i // PER_QUERY:02d}" for i in range(n)],
             "constrained": True,
             "verdict": np.where(said, "satisfied", "violated"),

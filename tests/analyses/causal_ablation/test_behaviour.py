@@ -36,9 +36,8 @@ def test_rows_are_removed_tasks_and_columns_those_that_break(measured: Measured,
     excess, p = (each[np.ix_(GATED, GATED)] for each in (behaviour.drops.excess, behaviour.p_mcnemar))
     # Answers of eight words come about behind a closed gate as well, others hardly ever.
     count, json_format, register = (GATED.index(TASKS.index(task)) for task in GATED_TASKS)
-    assert (excess[truth] > 0.1).all()
     assert min(excess[json_format, json_format], excess[count, json_format], excess[register, register]) > 0.4
-    assert np.abs(excess[~truth]).max() < 0.05
+    assert np.abs(excess[~truth]).max() < 0.05 < excess[truth].min()
     assert max(p[json_format, json_format], p[count, json_format], p[register, register]) < 0.01
     assert (p[~truth] > 0.5).all()
     edges = find_edges(behaviour.drops, alpha=0.05, n_bootstrap=100, seed=0)
