@@ -23,8 +23,8 @@ def families_of(table: pd.DataFrame, *, task: str = "task", family: str = "famil
     """
     if missing := {task, family} - set(table.columns):
         raise InputError(
-            f"the responses lack the column(s) {', '.join(sorted(missing))}, which say what each row's task is "
-            "and of which family; prompts that this library makes have both"
+            f"the responses lack the column(s) {', '.join(sorted(missing))}, which say what each row's task "
+            "is and of which family; prompts that this library makes have both"
         )
     pairs = table[[task, family]].drop_duplicates(task)
     found = dict(zip(map(str, pairs[task]), map(str, pairs[family]), strict=True))
