@@ -29,24 +29,13 @@ def page(*names: str) -> str:
 
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
-    """A study of two analyses. Six of eight responses that were asked are satisfied, one of eight others."""
+    """A study of two analyses, with a task that is satisfied in six of eight responses, and unasked in one."""
     config = StudyConfig(model="if-tiny", n_base_queries=8, analyses=tuple(RESULTS))
     directory = StudyDirectory.create(tmp_path / "study", {"config": config.to_json()})
     for each in RESULTS.values():
         directory.write_result(each)
-    rows = [
-        {
-            "task": "topic",
-            "base_query": f"q{i}",
-            "temperature": 1.0,
-            "constrained": asked,
-            "truncated": False,
-            "verdict": "satisfied" if i < satisfied else "violated",
-        }
-        for asked, satisfied in ((True, 6), (False, 1))
-        for i in range(8)
-    ]
-    pd.DataFrame(rows).to_parquet(directory.responses)
+    compliance = {"task": ["topic"], "constrained": [0.75], "unconstrained": [0.125], "n": [8]}
+    pd.DataFrame(compliance).to_parquet(directory.compliance)
     return directory.root
 
 
