@@ -27,6 +27,7 @@ from typing import Any, cast
 import numpy as np
 
 _PACKAGE = __name__.partition(".")[0]
+_PLACES = frozenset({"site-packages", "dist-packages"})
 _STDLIB = sys.stdlib_module_names
 _BENEATH = frozenset(
     {"jaxtyping", "matplotlib", "numpy", "pandas", "pyarrow", "safetensors", "scipy", "sklearn"}
@@ -214,8 +215,9 @@ def _origin(name: str) -> str | None:
 
 
 def _is_installed(path: Path) -> bool:
+    """Whether a file lies where packages are installed: this environment's place or another's on the path."""
     places = {sysconfig.get_path(kind) for kind in ("purelib", "platlib")}
-    return any(path.is_relative_to(place) for place in places)
+    return any(path.is_relative_to(place) for place in places) or bool(_PLACES & set(path.parts))
 
 
 def _installed(name: str) -> bool:
@@ -251,7 +253,7 @@ def _is_module(name: str) -> bool:
         return True
     try:
         return find_spec(name) is not None
-    except (ImportError, ValueError, AttributeError):
+    except Exception:  # to look for a submodule imports its parent, which may raise what it likes
         return False
 
 
