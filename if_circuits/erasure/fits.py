@@ -88,7 +88,11 @@ class Fit(Generic[Found]):
                 f"{self._method.name} needs groups: the base query, or other unit, of each row; rows of one "
                 "group are never split"
             )
-        array, labels, units = as_array(given, "X", shape="n d_model"), as_labels(y), as_groups(groups)
+        array, labels, units = (
+            as_array(given, "X", shape="n d_model"),
+            as_labels(y, f"y of {self._method.name}"),
+            as_groups(groups),
+        )
         if len(labels) != len(array) or len(units) != len(array):
             raise InputError(
                 f"{self._method.name} needs a label and a group for each of {len(array)} rows of X, got "

@@ -169,7 +169,7 @@ class Erase:
         >>> y = np.arange(40) % 2 == 0
         >>> X = np.random.default_rng(0).standard_normal((40, 8)) + y[:, None]
         >>> ifc.Erase(ifc.Leace.fit(X, y, groups=np.arange(40)))
-        Erase(LEACE, alpha=1)
+        Erase(LEACE)
     """
 
     erasure: AffineErasure
@@ -201,7 +201,8 @@ class Erase:
         return erase
 
     def __repr__(self) -> str:
-        return f"Erase({self.erasure.name}, alpha={self.alpha:g})"
+        alpha = "" if self.alpha == 1 else f", alpha={self.alpha:g}"
+        return f"Erase({self.erasure.name}{alpha})"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
