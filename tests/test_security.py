@@ -56,8 +56,10 @@ def test_remote_code_is_run_only_where_the_caller_says_so(modules: dict[Path, as
 
 
 def test_no_module_speaks_to_the_network_itself(modules: dict[Path, ast.AST]):
+    """Loaders of others fetch models; one module of ours asks the hub whether a name is there at all."""
     for path, tree in modules.items():
-        assert not imported(tree) & NETWORK, path
+        asked = {"huggingface_hub"} if path == ROOT / "if_circuits/models/hub.py" else set[str]()
+        assert imported(tree) & NETWORK == asked, path
 
 
 def test_no_shell_is_started(modules: dict[Path, ast.AST]):

@@ -29,7 +29,7 @@ def page(*names: str) -> str:
 
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
-    """A study of two analyses, with a task that is satisfied in six of eight responses, and unasked in one."""
+    """A study of two analyses, with a task that six of eight responses satisfy, and one unasked."""
     config = StudyConfig(model="if-tiny", n_base_queries=8, analyses=tuple(RESULTS))
     directory = StudyDirectory.create(tmp_path / "study", {"config": config.to_json()})
     for each in RESULTS.values():
