@@ -18,11 +18,7 @@ X, Y = planted(40, 3)
         (X, np.ones(40, dtype=bool), "both classes"),
         (np.where(np.arange(40)[:, None] == 3, np.nan, X), Y, "finite"),
         (X, Y.astype(int) + 1, "holds 2; give one label a row"),
-<<<<<<< HEAD
-        (X, Y[:-1], "a label and a group for each of 40 rows"),
-=======
         (X, Y[:-1], "a label and a group for each"),
->>>>>>> main
     ],
     ids=["one class", "NaN", "labels of another type", "rows that do not match"],
 )
