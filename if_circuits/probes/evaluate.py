@@ -17,7 +17,7 @@ from if_circuits.statistics.auroc import auroc
 from if_circuits.threads import one_thread
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class OutOfFold:
     """Held-out scores of one probe method on one data set, and what they amount to."""
 
@@ -39,6 +39,10 @@ class OutOfFold:
     """The same over the number of features; a fold trains on all but its own rows."""
     reasons: tuple[str, ...]
     """What could not be fitted or did not converge, fold by fold."""
+
+    def __repr__(self) -> str:
+        scores = f"AUROC {self.auroc:.3f}, balanced accuracy {self.balanced_accuracy:.3f}"
+        return f"OutOfFold({scores}, n = {self.n})"
 
 
 @one_thread

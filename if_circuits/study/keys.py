@@ -15,6 +15,7 @@ import pandas as pd
 
 from if_circuits.activations.capture import capture
 from if_circuits.activations.plan import plan_capture
+from if_circuits.activations.store import ActivationStore
 from if_circuits.analyses.base import get_analysis
 from if_circuits.analyses.compliance.analysis import compliance_table
 from if_circuits.analyses.compliance.figure import compliance_figure
@@ -159,6 +160,7 @@ class StageKeys:
         own = {
             "the settings of the analyses": value_sha256(settings),
             f"the code of {name}": analysis_code(name),
+            "the code that reads activations": _code(ActivationStore),
             "the code of the outlook": _code(outlook, skip=lambda module: module != outlook.__name__),
         }
         if not get_analysis(name).uses_model:

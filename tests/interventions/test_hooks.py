@@ -252,6 +252,11 @@ def test_the_models_own_tensors_are_not_written_into(llama: LoadedModel) -> None
     assert torch.equal(tensor, copy)
 
 
+def test_no_layer_at_all_is_refused() -> None:
+    with pytest.raises(InputError, match=r"layers is \(\); give a layer or a list of layers"):
+        Intervention(Zero(subspace()), ())
+
+
 @pytest.mark.parametrize("layers", [(3,), (-2,), (1, 1)])
 def test_layers_that_the_model_lacks_are_refused(llama: LoadedModel, layers: tuple[int, ...]) -> None:
     misplaced = Intervention(Zero(subspace()), layers)
