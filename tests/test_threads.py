@@ -12,7 +12,8 @@ from if_circuits.generation.responses import GenerationConfig, generate
 from if_circuits.models.loading import LoadedModel
 from if_circuits.probes.evaluate import out_of_fold
 from if_circuits.probes.linear import fit_linear_probe
-from if_circuits.similarity.measures import pwcca
+from if_circuits.similarity.compare import compare_all
+from if_circuits.similarity.halves import pair_halves
 from if_circuits.statistics.bootstrap import cluster_bootstrap
 from if_circuits.threads import LARGE_D_MODEL, one_thread_each, threads_for
 from tests.activations.sequences import make_sequences
@@ -62,6 +63,7 @@ RNG = np.random.default_rng(0)
 GROUPS = np.repeat(np.arange(30), 4)
 Y = RNG.random(120) < 0.5
 X = RNG.normal(size=(120, 6)) + Y[:, None]
+HALVES = pair_halves({"topic": X, "register": -X}, {"topic": GROUPS, "register": GROUPS}, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,10 @@ X = RNG.normal(size=(120, 6)) + Y[:, None]
         (lambda: out_of_fold(X, Y, GROUPS, n_folds=3, seed=0), "if_circuits.probes.evaluate.grouped_folds"),
         (lambda: fit_linear_probe(X, Y, C=1.0), "if_circuits.probes.linear.fit_logistic"),
         (lambda: Inlp().fit(X, Y, groups=GROUPS, seed=0), "if_circuits.erasure.inlp.grouped_folds"),
-        (lambda: pwcca(X, X[::-1].copy(), k=2), "if_circuits.similarity.measures.reduce"),
+        (
+            lambda: compare_all(HALVES, measure="cka", n_permutations=9, seed=0),
+            "if_circuits.similarity.compare.reduce",
+        ),
     ],
 )
 def test_fits_have_one_thread_whoever_calls_them(work, inside: str, monkeypatch: pytest.MonkeyPatch):

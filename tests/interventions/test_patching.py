@@ -183,7 +183,7 @@ def test_what_cannot_be_recorded_or_patched_is_refused(llama: LoadedModel) -> No
         (tokens.drop(columns="response_tokens"), [0], "prompt_tokens and response_tokens"),
         (tokens.iloc[:0], [0], "at least one row"),
         (tokens, [3], "layers from -1"),
-        (tokens, [], "layers from -1"),
+        (tokens, [], r"layers is \[\]"),
         (tokens.assign(prompt_tokens=[[]]), [0], "at least one token"),
     ):
         with pytest.raises(InputError, match=complaint):
