@@ -1,5 +1,5 @@
-"""Fixtures shared by the tests: random checkpoints of six architectures, and the models loaded from
-them."""
+"""Fixtures shared by the tests: random checkpoints of six architectures, the models loaded from them, and
+registries that forget what a test registers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from if_circuits.erasure.base import erasure_methods
 from if_circuits.models.loading import LoadedModel, load_model
+from if_circuits.models.presets import presets
+from if_circuits.probes.base import probes
+from if_circuits.tasks.judges.registry import judges
+from if_circuits.tasks.registry import tasks
 from tests.checkpoints import PAPER, save_checkpoint
 from tests.kernels import FOLDERS, MODEL_FIXTURES
 
@@ -26,6 +31,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         fixtures = set(getattr(item, "fixturenames", ()))
         if any(item.path.is_relative_to(folder) for folder in folders) and not fixtures & MODEL_FIXTURES:
             item.add_marker(pytest.mark.kernels)
+
+
+@pytest.fixture(autouse=True)
+def own_members_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers is gone after it, so that no test meets another's tasks, judges or methods."""
+    for registry in (tasks, judges, probes, erasure_methods, presets):
+        registry.built_in()  # our own members come with the import of their modules, which happens once
+        monkeypatch.setattr(registry, "_registered", dict(registry._registered))
 
 
 @pytest.fixture(scope="session")
