@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from if_circuits.similarity.halves import pair_halves
     from if_circuits.statistics.auroc import auroc
     from if_circuits.statistics.bootstrap import cluster_bootstrap
+    from if_circuits.study.comparison import compare
     from if_circuits.study.config import StudyConfig
     from if_circuits.study.study import Study
     from if_circuits.tasks.judges.registry import judge
@@ -72,6 +73,7 @@ __all__ = [
     "auroc",
     "capture",
     "cluster_bootstrap",
+    "compare",
     "compare_all",
     "erasure_method",
     "intervene",
@@ -118,6 +120,7 @@ _HOMES = {
     "similarity.compare": ("compare_all",),
     "similarity.halves": ("pair_halves",),
     "statistics.bootstrap": ("cluster_bootstrap",),
+    "study.comparison": ("compare",),
     "study.config": ("StudyConfig",),
     "study.study": ("Study",),
     "tasks.judges.registry": ("judge",),

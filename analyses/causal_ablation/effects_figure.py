@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import LogLocator, NullFormatter
 
+from if_circuits.analyses.shared.layer_axis import layer_axis, marker_step
 from if_circuits.models.layers import layer_label
-from if_circuits.plotting.style import CONTROL, EFFECT, task_label
+from if_circuits.plotting.style import CONTROL, EFFECT, legend_below, log_axis, task_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +44,7 @@ def draw_own(axes: Axes, cells: pd.DataFrame, *, alpha: float = 0.05) -> None:
             )
     axes.set_yticks(y, [task_label(task) for task in tasks])
     axes.set(xlim=(-0.05, 1.1), xlabel="compliance")
-    _legend_below(axes)
+    legend_below(axes)
     axes.set_title(f"Own removals in behaviour (n = {int(own['n'].max())} prompts a task)", fontsize=9)
 
 
@@ -59,11 +59,9 @@ def draw_damage(axes: Axes, damage: pd.DataFrame) -> None:
         rows = damage[damage["condition"] == kind].set_index("ablated").loc[tasks]
         axes.plot(rows["kl"], y, mark, color=colour, label=f"random, {kind.replace('_', '-')}")
     axes.set_yticks(y, [task_label(task) for task in tasks])
-    axes.set(xscale="log", xlabel="divergence from the intact model (nats a token)")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    _legend_below(axes)
+    log_axis(axes)
+    axes.set_xlabel("divergence from the intact model (nats a token)")
+    legend_below(axes)
     n = int(removed["n_texts"].max()) if len(removed) else 0
     axes.set_title(f"Damage on neutral text (n = {n} texts)", fontsize=9)
 
@@ -75,7 +73,7 @@ def draw_rebuilt(axes: Axes, rebuilt: pd.DataFrame, looks: Mapping[str, Mapping[
     for i, task in enumerate(tasks):
         rows = rebuilt[rebuilt["task"] == task]
         x = rows["layer_probed"] + 0.05 * (i - (len(tasks) - 1) / 2)
-        style = looks[task]
+        style, every = looks[task], marker_step(len(rows))
         bars = [rows["auroc_ablated"] - rows["low"], rows["high"] - rows["auroc_ablated"]]
         axes.errorbar(
             x,
@@ -87,12 +85,14 @@ def draw_rebuilt(axes: Axes, rebuilt: pd.DataFrame, looks: Mapping[str, Mapping[
             color=style["color"],
             marker=style["marker"],
             linestyle=style["linestyle"],
+            markevery=every,
+            errorevery=every,
         )
-        axes.plot(x, rows["auroc_intact"], marker="_", linestyle="", color=style["color"], alpha=0.6)
+        look: dict[str, Any] = {"marker": "_", "linestyle": "", "color": style["color"], "alpha": 0.6}
+        axes.plot(x, rows["auroc_intact"], markevery=every, **look)
     if tasks:
-        layers = sorted(rebuilt["layer_probed"].unique())
-        axes.set_xticks(layers, [layer_label(int(layer)) for layer in layers])
-        _legend_below(axes)
+        layer_axis(axes, rebuilt["layer_probed"])
+        legend_below(axes)
         at, n = layer_label(int(rebuilt["layer_ablated"].iloc[0])), int(rebuilt["n"].min())
         axes.set_title(f"Probes above a removal at layer {at} (dash: intact; n ≥ {n} responses)", fontsize=9)
     axes.set(xlabel="layer probed", ylabel="AUROC")
@@ -117,14 +117,9 @@ def draw_both_ways(axes: Axes, both: pd.DataFrame, looks: Mapping[str, Mapping[s
             label=task_label(row["task"]),
         )
     if len(known):
-        _legend_below(axes)
+        legend_below(axes)
     axes.set(
         xlabel="drop by removal, beyond random directions", ylabel="gain by addition,\nbeyond random steps"
     )
     n = int(known["n"].sum()) if len(known) else 0
     axes.set_title(f"Both ways (gain: n = {n} failing responses)", fontsize=9)
-
-
-def _legend_below(axes: Axes) -> None:
-    """Under the axes: up to nine tasks leave no corner free, and beside them they would narrow the column."""
-    axes.legend(fontsize=7, ncol=3, loc="upper center", bbox_to_anchor=(0.5, -0.16))

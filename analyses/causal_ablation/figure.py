@@ -51,7 +51,7 @@ def draw(result: AnalysisResult, *, matrices: tuple[str, str], edges_of: str) ->
     if on_model:
         layout += [["own", "damage"], ["rebuilt", "both ways"]]
         heights += [0.8, 0.8]
-    drawing, axes = new_mosaic(layout, width=10.5, height=0.6 + 4.6 * sum(heights), height_ratios=heights)
+    drawing, axes = new_mosaic(layout, width=11.5, height=0.6 + 4.6 * sum(heights), height_ratios=heights)
     for name in matrices:
         _matrix(axes[name], result.table[result.table["matrix"] == name], name)
     if n_edges:
@@ -107,7 +107,7 @@ def _matrix(axes: Axes, table: pd.DataFrame, name: str) -> None:
     axes.set_xlabel("measured task B")
     where = "behaviour" if name == "behaviour" else f"representation, {name}"
     axes.set_title(
-        f"In {where}\nframed: edge, FDR 5 %; dotted: own removal works; hatched: not measured", fontsize=8
+        f"In {where}\nframed: edge, FDR 5 %; dotted: own removal\nworks; hatched: not measured", fontsize=8
     )
 
 
@@ -140,11 +140,10 @@ def _graph(axes: Axes, table: pd.DataFrame) -> None:
         axes.plot(x, y, "o", markersize=9, color=colours[task], fillstyle="full" if known else "none")
         side = "center" if abs(x) < 0.3 else "left" if x > 0 else "right"
         axes.text(1.17 * x, 1.14 * y, task_label(task), ha=side, va="center", fontsize=8)
-    axes.set(xlim=(-1.9, 1.9), ylim=(-1.3, 1.3), aspect="equal", anchor="C")
+    axes.set(xlim=(-1.75, 1.75), ylim=(-1.3, 1.3), aspect="equal", anchor="C")
     axes.axis("off")
-    axes.set_title(
-        f"{len(drawn)} edges among {len(measurable)} measurable tasks (hollow: not measurable)", fontsize=9
-    )
+    counted = f"{len(drawn)} edges among {len(measurable)} measurable tasks"
+    axes.set_title(f"{counted}\n(hollow: not measurable)", fontsize=9)
 
 
 def _intervals(axes: Axes, table: pd.DataFrame) -> None:
@@ -156,7 +155,7 @@ def _intervals(axes: Axes, table: pd.DataFrame) -> None:
         bars = [[row["excess"] - row["low"]], [row["high"] - row["excess"]]]
         axes.errorbar(row["excess"], place, xerr=bars, fmt="o", capsize=2, color=colours[row["ablated"]])
     arrows = zip(edges["ablated"].tolist(), edges["measured"].tolist(), strict=True)
-    labels = [f"{task_label(a)} \u2192 {task_label(b)}" for a, b in arrows]
-    axes.set_yticks(places, labels)
+    labels = [f"{task_label(a)} \u2192\n{task_label(b)}" for a, b in arrows]
+    axes.set_yticks(places, labels, fontsize=7.5)
     axes.set_xlabel("drop beyond control")
-    axes.set_title("Strongest edges A \u2192 B, with intervals over base queries", fontsize=9)
+    axes.set_title("Strongest edges A \u2192 B, with intervals\nover base queries", fontsize=9)

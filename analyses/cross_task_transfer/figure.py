@@ -13,7 +13,7 @@ from if_circuits.analyses.shared.both_labels import COUNTERFACTUAL, NATURAL, of_
 from if_circuits.analyses.shared.families import families_of
 from if_circuits.plotting.clustering import draw_tree, leaf_order, linkage_of
 from if_circuits.plotting.families import family_colours
-from if_circuits.plotting.style import CONTRAST, DIVERGING, EFFECT, draw_matrix, new_mosaic
+from if_circuits.plotting.style import CONTRAST, DIVERGING, EFFECT, draw_matrix, legend_below, new_mosaic
 from if_circuits.statistics.bootstrap import cluster_bootstrap, weighted_mean
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _kinds(axes: Axes, scored: pd.DataFrame, families: pd.DataFrame) -> None:
     axes.set_xlim(-0.5, len(_KINDS) - 0.5)
     axes.set_ylabel("AUROC of a cell")
     axes.set_title("Diamonds: mean and 95 % interval over the tasks trained on", fontsize=9)
-    axes.legend(loc="upper right", fontsize=8)
+    legend_below(axes, columns=2, size=8)
 
 
 def _mean_with_interval(

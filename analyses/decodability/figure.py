@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from if_circuits.analyses.shared.families import families_of
-from if_circuits.models.layers import layer_label
+from if_circuits.analyses.shared.layer_axis import layer_axis, marker_step
 from if_circuits.plotting.families import task_looks
 from if_circuits.plotting.style import CONTROL, new_figure, position_label, task_label
 
@@ -16,31 +20,41 @@ def draw(table: pd.DataFrame) -> Figure:
     scored = table[table["reason"] == ""]
     looks = task_looks(families_of(scored))
     positions = list(dict.fromkeys(scored["position"]))
-    drawn, panels = new_figure(
-        1,
-        max(1, len(positions)),
-        width=min(12.0, 1.2 + 2.9 * max(1, len(positions))),
-        height=3.2,
-        sharey=True,
-    )
+    rows, columns = _grid(len(positions))
+    drawn, panels = new_figure(rows, columns, width=1.2 + 2.7 * columns, height=0.9 + 2.5 * rows, sharey=True)
     for axes, position in zip(panels, positions, strict=False):
         here = scored[scored["position"] == position]
-        layers = sorted(here["layer"].dropna().unique())
-        for task, rows in here.groupby("task", sort=False):
+        for task, own in here.groupby("task", sort=False):
             style = looks[str(task)]
-            probed = rows.dropna(subset=["layer"]).sort_values("layer")
+            probed = own.dropna(subset=["layer"]).sort_values("layer")
             axes.fill_between(
                 probed["layer"], probed["low"], probed["high"], color=style["color"], alpha=0.15, linewidth=0
             )
-            axes.plot(probed["layer"], probed["auroc"], label=task_label(str(task)), **style)
-            for text in rows["auroc"][rows["probe"] == "text"]:
+            every = marker_step(len(probed))
+            axes.plot(probed["layer"], probed["auroc"], label=task_label(str(task)), markevery=every, **style)
+            for text in own["auroc"][own["probe"] == "text"]:
                 label = "text alone" if task == here["task"].iloc[0] else None
                 axes.axhline(text, color=style["color"], linestyle=(0, (1, 3)), linewidth=1.2, label=label)
         axes.axhline(0.5, color=CONTROL, linewidth=0.8)
-        axes.set_xticks(layers, [layer_label(int(layer)) for layer in layers])
+        layer_axis(axes, here["layer"].dropna())
         axes.set_xlabel("layer")
-        axes.set_title(position_label(position))
-    panels[0].set_ylabel("AUROC")
+        axes.set_title(position_label(position), fontsize=9)
+    for axes in panels[::columns]:
+        axes.set_ylabel("AUROC")
+    for axes in panels[len(positions) :]:
+        axes.set_axis_off()
     if positions:
-        panels[-1].legend(fontsize=7, loc="lower right")
+        named = {label: line for axes in panels for line, label in _lines(axes)}
+        drawn.legend(list(named.values()), list(named), loc="outside lower center", ncols=5, fontsize=7)
     return drawn
+
+
+def _lines(axes: Axes) -> Iterable[tuple[Artist, str]]:
+    lines, names = axes.get_legend_handles_labels()
+    return zip(lines, names, strict=True)
+
+
+def _grid(n_panels: int) -> tuple[int, int]:
+    """Rows and columns of panels, at most four abreast; one panel stands even for nothing."""
+    rows = -(-n_panels // 4) or 1
+    return rows, -(-n_panels // rows) or 1

@@ -11,9 +11,9 @@ import pandas as pd
 from if_circuits.analyses.base import AnalysisResult
 from if_circuits.analyses.shared.both_labels import COUNTERFACTUAL, NATURAL, of_labels, why_none
 from if_circuits.analyses.shared.families import families_of
-from if_circuits.models.layers import layer_label
+from if_circuits.analyses.shared.layer_axis import layer_axis, marker_step
 from if_circuits.plotting.families import task_looks
-from if_circuits.plotting.style import new_mosaic, say_why, task_label
+from if_circuits.plotting.style import legend_below, new_mosaic, say_why, task_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,21 +64,18 @@ def _curves(axes: Axes, scores: pd.DataFrame, looks: Mapping[str, Mapping[str, A
         found = scores[scores["task"] == name].sort_values("layer")
         if found.empty:
             continue
-        line: dict[str, Any] = {**look, "label": task_label(name)}
+        line: dict[str, Any] = {**look, "label": task_label(name), "markevery": marker_step(len(found))}
         axes.plot(found["layer"], found["auroc"], **line)
         axes.fill_between(
             found["layer"].astype(float), found["low"], found["high"], color=look["color"], alpha=0.13
         )
     axes.axhline(0.5, color="black", linewidth=0.6)
-    layers = sorted(scores["layer"].dropna().unique())
-    if not layers:
-        axes.set_xticks([])
+    layers = scores["layer"].dropna()
+    layer_axis(axes, layers, fontsize=7)
+    if layers.empty:
         return
-    # More than about eight names do not fit a small panel.
-    kept = layers[:: -(-len(layers) // 8)]
-    axes.set_xticks(kept, [layer_label(int(layer)) for layer in kept], fontsize=7)
     axes.set_xlabel(f"layer; n = {int(scores.drop_duplicates('task')['n'].sum())}")
-    axes.legend(fontsize=7, loc="best")
+    legend_below(axes, columns=1)
 
 
 def _emergence(axes: Axes, table: pd.DataFrame, rows_of: Mapping[str, tuple[str, str]]) -> None:

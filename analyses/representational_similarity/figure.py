@@ -21,6 +21,7 @@ from if_circuits.plotting.style import (
     EFFECT,
     OKABE_ITO,
     draw_matrix,
+    legend_below,
     new_mosaic,
 )
 
@@ -72,7 +73,7 @@ def draw(result: AnalysisResult) -> Figure:
         axes[column].set_facecolor("0.93")
         how = "grey: not comparable" if marked is None else "* above chance, FDR 5 %"
         place = axes["tree"] if column == "similarity" else axes[column]
-        place.set_title(f"{title} ({how})", fontsize=9)
+        place.set_title(f"{title}\n({how})", fontsize=9)
     _pairs(axes["pairs"], result)
     verdict = result.verdict
     low, high = verdict.interval
@@ -125,11 +126,11 @@ def _pairs(axes: Axes, result: AnalysisResult) -> None:
     verdict = result.verdict
     if np.isfinite(verdict.interval).all():
         bars = [[verdict.effect - verdict.interval[0]], [verdict.interval[1] - verdict.effect]]
-        label = "mean of directions, 95 % interval (verdict)"
+        label = "mean of directions (verdict)"
         look: dict[str, Any] = {"color": "black", "capsize": 3, "markersize": 5}
         axes.errorbar(-0.36, verdict.effect, yerr=bars, fmt="D", label=label, **look)
-    axes.plot([-0.5, 0.5], [0.5, 0.5], color=OKABE_ITO["black"], linestyle="--", linewidth=1)
-    axes.text(0.52, 0.5, "threshold of the verdict", fontsize=7, va="center")
+    threshold: dict[str, Any] = {"color": OKABE_ITO["black"], "linestyle": "--", "linewidth": 1}
+    axes.plot([-0.5, 0.5], [0.5, 0.5], label="threshold of the verdict", **threshold)
     axes.axhline(0.0, color=CONTROL, linewidth=0.6)
     axes.plot([], [], "o", color=EFFECT, label="between families")
     axes.plot([], [], "o", color=CONTRAST, label="within a family")
@@ -141,4 +142,4 @@ def _pairs(axes: Axes, result: AnalysisResult) -> None:
     beyond = f"; {outside} beyond the axis" if outside else ""
     axes.set_ylabel("similarity")
     axes.set_title(f"Every pair of tasks (bars: means{beyond})", fontsize=9)
-    axes.legend(loc="upper right", fontsize=8)
+    legend_below(axes, columns=2, size=7.5, lines=2)

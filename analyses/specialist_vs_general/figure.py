@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from if_circuits.analyses.base import AnalysisResult
 from if_circuits.analyses.shared.both_labels import COUNTERFACTUAL, NATURAL, of_labels
 from if_circuits.analyses.shared.families import families_of
-from if_circuits.models.layers import layer_label
+from if_circuits.analyses.shared.layer_axis import layer_axis, marker_step
 from if_circuits.plotting.style import (
     CONTRAST,
     CONTROL,
     EFFECT,
     OKABE_ITO,
+    legend_below,
     new_mosaic,
     task_label,
 )
@@ -35,8 +36,9 @@ _TITLES = {NATURAL: "Natural labels, last token", COUNTERFACTUAL: "Counterfactua
 
 def draw(result: AnalysisResult) -> Figure:
     """Layer curves at `last` on both kinds of labels, and both probes task by task."""
-    layout = ((NATURAL, COUNTERFACTUAL), ("tasks", "tasks"))
-    drawing, axes = new_mosaic(layout, width=9.5, height=8.6, height_ratios=(1, 1.05))
+    layout = ((NATURAL, COUNTERFACTUAL), ("legend", "legend"), ("tasks", "tasks"))
+    drawing, axes = new_mosaic(layout, width=9.5, height=9.2, height_ratios=(1, 0.07, 1.05))
+    axes["legend"].set_axis_off()
     natural, counterfactual, tasks = axes[NATURAL], axes[COUNTERFACTUAL], axes["tasks"]
     if "means" not in result.tables:
         return drawing
@@ -45,7 +47,8 @@ def draw(result: AnalysisResult) -> Figure:
         _curves(axes[labels], result, labels)
     natural.set_ylabel("AUROC, mean over tasks (95 % band)")
     _task_by_task(tasks, result)
-    counterfactual.legend(*natural.get_legend_handles_labels(), loc="upper left", fontsize=7.5)
+    lines, names = natural.get_legend_handles_labels()
+    axes["legend"].legend(lines, names, loc="center", ncols=len(names), fontsize=7.5)
     verdict = result.verdict
     low, high = verdict.interval
     reported = of_labels(result.tables["cross_fitted"], NATURAL)
@@ -68,10 +71,10 @@ def _curves(axes: Axes, result: AnalysisResult, labels: str) -> None:
         if probe == "text":
             axes.axhline(found["auroc"].iloc[0], color=colour, linestyle=line, label=label)
             continue
-        axes.plot(found["layer"], found["auroc"], color=colour, linestyle=line, marker=marker, label=label)
+        look: dict[str, Any] = {"color": colour, "linestyle": line, "marker": marker, "label": label}
+        axes.plot(found["layer"], found["auroc"], markevery=marker_step(len(found)), **look)
         axes.fill_between(found["layer"].astype(float), found["low"], found["high"], color=colour, alpha=0.15)
-    layers = sorted(last["layer"].dropna().unique())
-    axes.set_xticks(layers, [layer_label(int(layer)) for layer in layers])
+    layer_axis(axes, last["layer"].dropna())
     axes.axhline(0.5, color="black", linewidth=0.6)
     # The words are on no layer; the tasks and responses are those of any line.
     n_tasks, n = last[["n_tasks", "n"]].max() if len(last) else (0, 0)
@@ -119,4 +122,4 @@ def _task_by_task(axes: Axes, result: AnalysisResult) -> None:
     axes.set_title(
         "Task by task (probes differ, Holm 5 %: * on natural, \u2020 on counterfactual labels)", fontsize=9
     )
-    axes.legend(loc="best", fontsize=7.5)
+    legend_below(axes, columns=4, size=7.5)

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
-from matplotlib.ticker import FixedLocator, NullLocator
 
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import Analysis, AnalysisResult, AnalysisSettings, make_verdict, no_verdict
@@ -42,6 +41,8 @@ from if_circuits.plotting.families import family_colours
 from if_circuits.plotting.style import (
     CONTROL,
     OKABE_ITO,
+    legend_below,
+    log_axis,
     new_figure,
     task_label,
 )
@@ -121,7 +122,7 @@ def run(source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult:
 def figure(result: AnalysisResult) -> Figure:
     """Shares of variance of both kinds of response per task, and the ratio beyond its control."""
     table = result.table[result.table["reason"] == ""].iloc[::-1].reset_index(drop=True)
-    height = 1.6 + 0.28 * max(len(table), 3)
+    height = 1.9 + 0.28 * max(len(table), 3)
     drawing, (shares, effects) = new_figure(1, 2, width=8.2, height=height, sharey=True)
     places = np.arange(len(table))
     colours = family_colours(result.table["family"])
@@ -145,15 +146,12 @@ def figure(result: AnalysisResult) -> Figure:
     )
     shares.set_xlabel("share of variance in the task's row space")
     shares.set_title("Inside the row space", fontsize=9)
-    shares.legend(loc="best")
+    legend_below(shares, columns=2, size=8)
     effects.axvline(1.0, color=CONTROL, linestyle="--", linewidth=1)
     verdict = result.verdict
     if np.isfinite(verdict.interval).all():
         effects.axvspan(*verdict.interval, color=CONTROL, alpha=0.2, linewidth=0)
-    effects.set_xscale("log")
-    effects.xaxis.set_major_locator(FixedLocator([0.1, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 3, 5, 10]))
-    effects.xaxis.set_major_formatter("{x:g}")
-    effects.xaxis.set_minor_locator(NullLocator())
+    log_axis(effects)
     effects.set_xlabel("ratio of shares, over that of random subspaces")
     effects.set_title(
         f"Specificity of {len(table)} of {len(result.table)} tasks\n"

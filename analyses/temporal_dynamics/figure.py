@@ -16,6 +16,7 @@ from if_circuits.plotting.style import (
     CONTRAST,
     CONTROL,
     EFFECT,
+    legend_below,
     new_mosaic,
     position_label,
     say_why,
@@ -76,7 +77,7 @@ def _panels(families: Sequence[str]) -> tuple[Figure, dict[str, Axes]]:
         ["advantage"] * half + ["survivors"] * half,
         *([f"{labels} {family}" for family in families for _ in range(4)] for labels in _COLOURS),
     ]
-    return new_mosaic(layout, width=10.5, height=11.5, height_ratios=(1.15, 0.85, 1, 1))
+    return new_mosaic(layout, width=10.5, height=14.0, height_ratios=(1.15, 0.85, 1, 1))
 
 
 def _relative(axes: Axes, result: AnalysisResult, positions: list[str]) -> None:
@@ -87,7 +88,7 @@ def _relative(axes: Axes, result: AnalysisResult, positions: list[str]) -> None:
     axes.axhline(0.5, color="black", linewidth=0.6)
     axes.set_ylabel("AUROC, mean over tasks (95 % band)")
     axes.set_title("Activations against words, relative position", fontsize=9)
-    axes.legend(fontsize=7)
+    legend_below(axes, columns=2, lines=2)
 
 
 def _absolute(axes: Axes, result: AnalysisResult, positions: list[str]) -> None:
@@ -117,7 +118,7 @@ def _advantage(axes: Axes, result: AnalysisResult, positions: list[str]) -> None
     _position_ticks(axes, positions)
     axes.set_ylabel("AUROC difference (95 % band)")
     axes.set_title("The probe's advantage: probe minus words", fontsize=9)
-    axes.legend(fontsize=7)
+    legend_below(axes, columns=2, lines=2)
 
 
 def _survivors(axes: Axes, table: pd.DataFrame, positions: list[str]) -> None:
@@ -138,7 +139,7 @@ def _survivors(axes: Axes, table: pd.DataFrame, positions: list[str]) -> None:
     axes.set_ylim(0, 1.2 * table.groupby(["labels", "position"])["survivors"].sum().max())
     axes.set_ylabel("responses")
     axes.set_title("Responses that have the position, all tasks", fontsize=9)
-    axes.legend(fontsize=7, loc="lower left")
+    legend_below(axes, columns=2, lines=2)
 
 
 def _tasks(
@@ -154,7 +155,7 @@ def _tasks(
     if not probed.empty:
         n = probed.groupby("task")["n"].max().sum()
         axes.set_xlabel(f"position; n = {n:.0f}")
-        axes.legend(fontsize=7)
+        legend_below(axes, columns=1, lines=2)
 
 
 def _lines() -> list[tuple[str, str, dict[str, Any]]]:

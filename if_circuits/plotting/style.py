@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 OKABE_ITO = {
     "black": "#000000",
@@ -130,6 +131,25 @@ def draw_matrix(
                 )
     if label:
         axes.figure.colorbar(image, ax=axes, label=label)
+
+
+def legend_below(axes: Axes, *, columns: int = 3, size: float = 7, lines: int = 1) -> None:
+    """A legend under the label of the horizontal axis, whose ticks have so many lines: it covers no data."""
+    # The distance is in units of the text, so that it is the same under panels of any height.
+    pad = (26 + 10 * lines) / size
+    axes.legend(fontsize=size, ncol=columns, loc="upper center", bbox_to_anchor=(0.5, 0.0), borderaxespad=pad)
+
+
+def log_axis(axes: Axes) -> None:
+    """A logarithmic horizontal axis with a few plain numbers; call it when everything is drawn."""
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    decades = np.log10(high / low)
+    subs = (1.0,) if decades > 3 else (1.0, 3.0) if decades > 1.5 else (1.0, 2.0, 5.0)
+    # Within a factor of four, evenly spaced numbers are the plain ones.
+    axes.xaxis.set_major_locator(MaxNLocator(5) if decades < 0.6 else LogLocator(subs=subs))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def say_why(axes: Axes, reason: str) -> None:
