@@ -2,7 +2,7 @@
 
 Each question is a folder of this package, and its `analysis.py` ends in one `Analysis` object:
 
-    run(source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult
+    run(source: ActivationSource, settings: AnalysisSettings, *, progress) -> AnalysisResult
     figure(result: AnalysisResult) -> matplotlib.figure.Figure
 
 It reads activations only through the `ActivationSource` protocol, so that a study and planted data
@@ -142,8 +142,8 @@ class Analysis:
     claim: str
     """What the verdict is about, as one sentence."""
     run: Callable[..., AnalysisResult]
-    """Called with (source, settings); with `uses_model` also with the keywords `model`, the model whose
-    activations the source holds, `run_settings`, how the study ran it, and `progress`, told (done, total)."""
+    """Called with (source, settings) and the keyword `progress`, told (done, total); with `uses_model` also
+    with `model`, the model whose activations the source holds, and `run_settings`, how the study ran it."""
     figure: Callable[[AnalysisResult], Figure]
     uses_model: bool = False
     """Whether it generates or reads with the model, and so cannot be done from the files of a study alone."""

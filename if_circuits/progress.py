@@ -16,6 +16,26 @@ Progress: TypeAlias = bool | Report | None
 in all)."""
 
 
+def part_of(report: Report | None, number: int, parts: int) -> Report | None:
+    """What tells the progress of one of several parts, each as long as the others."""
+    if report is None:
+        return None
+    return lambda done, total: report(number * total + done, parts * total)
+
+
+class Steps:
+    """Counts work that is done in steps as long as one another, and tells each."""
+
+    def __init__(self, report: Report | None, total: int) -> None:
+        self._report, self._total, self._done = report, total, 0
+
+    def done(self) -> None:
+        """One more step is done."""
+        self._done += 1
+        if self._report is not None:
+            self._report(self._done, self._total)
+
+
 @contextmanager
 def reporting(progress: Progress, what: str) -> Generator[Report | None]:
     """What long work is to tell of its progress; the bar, if there is one, goes away at the end."""

@@ -37,6 +37,7 @@ from if_circuits.analyses.causal_ablation.start_layer import best_start, try_sta
 from if_circuits.analyses.shared.families import families_of
 from if_circuits.analyses.shared.task_subspaces import CONTROLS
 from if_circuits.interventions.hooks import Intervention
+from if_circuits.progress import part_of
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
@@ -115,7 +116,7 @@ def measure_behaviour(
             start=best_start(table),
             settings=settings,
             run_settings=run_settings,
-            progress=_share_of(progress, number, len(fits)),
+            progress=part_of(progress, number, len(fits)),
         )
         for number, (fit, table) in enumerate(zip(fits, tried, strict=True))
     )
@@ -134,15 +135,6 @@ def measure_behaviour(
         starts=pd.concat(tried, ignore_index=True),
         halves=halves,
     )
-
-
-def _share_of(
-    progress: Callable[[int, int], None] | None, number: int, parts: int
-) -> Callable[[int, int], None] | None:
-    """What tells the progress of one of several parts, each as long as the others."""
-    if progress is None:
-        return None
-    return lambda done, total: progress(number * total + done, parts * total)
 
 
 def _answer(

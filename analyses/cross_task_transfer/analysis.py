@@ -34,6 +34,7 @@ from if_circuits.analyses.shared.layer_choice import LayerChoice, choose_layers,
 from if_circuits.analyses.shared.probing import ProbingRows, left_out_rows, probing_rows
 from if_circuits.analyses.shared.score_table import Score, ScoreTable, bootstrap_p, score, score_table, task_p
 from if_circuits.plotting.clustering import leaf_order, linkage_of
+from if_circuits.progress import Report
 from if_circuits.statistics.correction import benjamini_hochberg
 from if_circuits.statistics.permutation import permutation_p
 from if_circuits.statistics.verdicts import decide
@@ -46,12 +47,14 @@ WEAK = 0.5
 """Transfer is weak when it carries less than this share of what a task's own probe reads."""
 
 
-def run(source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult:
+def run(
+    source: ActivationSource, settings: AnalysisSettings, *, progress: Report | None = None
+) -> AnalysisResult:
     """Test the probe of every task on every task."""
-    return on_both_labels(_analyse, source, settings)
+    return on_both_labels(_analyse, source, settings, progress=progress)
 
 
-def _analyse(source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult:
+def _analyse(source: ActivationSource, settings: AnalysisSettings, progress: Report | None) -> AnalysisResult:
     rows = probing_rows(source, settings, "last")
     left_out = left_out_rows([rows])
     if len(rows.tasks) < 2:
@@ -59,7 +62,7 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings) -> AnalysisRe
         return AnalysisResult(
             ANALYSIS.name, left_out, no_verdict(ANALYSIS.claim, "needs two tasks", (why, *rows.notes()))
         )
-    choice = choose_layers(source, rows, source.layers)
+    choice = choose_layers(source, rows, source.layers, progress=progress)
     cells = score_table(_transfer(source, rows, choice), settings)
     diagonal = (cells.frame["train_task"] == cells.frame["task"]).to_numpy()
     cells.frame["p"] = [bootstrap_p(draws, threshold=0.5) for draws in cells.draws.T]

@@ -40,6 +40,7 @@ from if_circuits.analyses.shared.decodability import layer_p_values
 from if_circuits.analyses.shared.probing import ProbingRows, fit_specialists, left_out_rows, probing_rows
 from if_circuits.analyses.shared.score_table import Score, ScoreTable, score_fitted, score_table
 from if_circuits.models.layers import depth, layer_label
+from if_circuits.progress import Report, Steps
 from if_circuits.statistics.trend import kendall_tau, trend_test
 from if_circuits.statistics.verdicts import decide
 
@@ -55,19 +56,21 @@ MIN_FAMILIES_FOR_A_TREND = 3
 three families, 1 of 10 for five tasks of two)."""
 
 
-def run(source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult:
+def run(
+    source: ActivationSource, settings: AnalysisSettings, *, progress: Report | None = None
+) -> AnalysisResult:
     """Probe every task at every layer and place its emergence."""
-    return on_both_labels(_analyse, source, settings)
+    return on_both_labels(_analyse, source, settings, progress=progress)
 
 
-def _analyse(source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult:
+def _analyse(source: ActivationSource, settings: AnalysisSettings, progress: Report | None) -> AnalysisResult:
     rows = probing_rows(source, settings, "last")
     left_out = left_out_rows([rows])
     if not rows.tasks:
         return AnalysisResult(
             ANALYSIS.name, left_out, no_verdict(ANALYSIS.claim, "needs a task at `last`", rows.notes())
         )
-    table, readable = _layer_curves(source, rows, settings)
+    table, readable = _layer_curves(source, rows, settings, progress)
     names = [task.name for task in rows.tasks]
     depths = np.array([depth(layer, source.n_layers) for layer in source.layers])
     curves = table.aurocs.estimate.reshape(len(names), len(depths))
@@ -101,13 +104,15 @@ def depths_of_emergence(
 
 
 def _layer_curves(
-    source: ActivationSource, rows: ProbingRows, settings: AnalysisSettings
+    source: ActivationSource, rows: ProbingRows, settings: AnalysisSettings, progress: Report | None
 ) -> tuple[ScoreTable, Bool[np.ndarray, "tasks layers"]]:
     """Scores task by task, layer within task, and where they are more than chance."""
     scores: list[list[Score]] = [[] for _ in rows.tasks]
     features = [rows.features(source, layer) for layer in source.layers]
+    steps = Steps(progress, len(source.layers))
     for layer, X in zip(source.layers, features, strict=True):
         found = fit_specialists(X, rows)
+        steps.done()
         for task, own in enumerate(scores):
             own.append(score_fitted(rows, task, found, column=task, layer=layer, probe="specialist"))
     p = np.stack(

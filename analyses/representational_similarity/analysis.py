@@ -48,6 +48,7 @@ from if_circuits.erasure.inlp import Inlp
 from if_circuits.interventions.subspace import Subspace
 from if_circuits.models.layers import layer_label
 from if_circuits.probes.folds import grouped_folds
+from if_circuits.progress import Report, Steps
 from if_circuits.similarity.angles import principal_angles, subspace_overlap
 from if_circuits.similarity.compare import compare_all
 from if_circuits.similarity.halves import PairedHalves, pair_halves
@@ -72,7 +73,9 @@ MAX_PERMUTATIONS = 200
 """The null of a paired similarity is narrow; more shuffles would not move its mean."""
 
 
-def run(source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult:
+def run(
+    source: ActivationSource, settings: AnalysisSettings, *, progress: Report | None = None
+) -> AnalysisResult:
     """Compare every pair of tasks.
 
     The table has one row per pair: `similarity` (of directions, the verdict's measure) with its interval,
@@ -87,8 +90,10 @@ def run(source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult:
         why = f"{len(tasks)} tasks in the study, and a comparison needs two"
         verdict = no_verdict(ANALYSIS.claim, "needs two tasks", (why,))
         return AnalysisResult(ANALYSIS.name, table.iloc[:0], verdict, {"tasks": table})
+    steps = Steps(progress, 4 + len(MEASURES))
     layer = best_layer(source, [task.where(folds[task.queries] == 0) for task in tasks])
     features = source.features(layer, POSITION)
+    steps.done()
     reporting = [(folds > 0) & (folds % 2 == half) for half in (0, 1)]
     halves = [[task.where(chosen[task.queries]) for task in tasks] for chosen in reporting]
     reasons = {a.name: a.shortage() or b.shortage() for a, b in zip(*halves, strict=True)}
@@ -98,19 +103,21 @@ def run(source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult:
         products = direction_products(
             features, usable, n_queries=len(names), n_bootstrap=settings.n_bootstrap, seed=settings.seed
         )
+    steps.done()
     agreement = _agreement(tasks, products, reasons, alpha=settings.alpha)
     trained = np.sum([[len(task.rows) for task in half] for half in halves], axis=0) / 2
     agreement.insert(5, "n_over_d", trained / features.shape[1])
     table = _pairs(tasks, products, set(agreement.loc[agreement["reason"] == "", "task"]), settings=settings)
-    fitted = [
-        fit_task_subspaces(source, half, Inlp(), layers=[layer], seed=settings.seed).at(layer)
-        for half in usable
-    ]
+    fitted: list[Mapping[str, Subspace]] = []
+    for half in usable:
+        fitted.append(fit_task_subspaces(source, half, Inlp(), layers=[layer], seed=settings.seed).at(layer))
+        steps.done()
     subspaces = [{task: space for task, space in half.items() if decodes(space)} for half in fitted]
     table = table.merge(_overlaps(tasks, subspaces), on=["task_a", "task_b"])
     paired = _paired_activations(source, features, folds > 0, seed=settings.seed)
     for measure in MEASURES:
         table = table.merge(_paired(paired, measure, settings=settings), on=["task_a", "task_b"], how="left")
+        steps.done()
     table = table.assign(
         layer=layer,
         components=np.nan if paired is None else default_components(len(paired.groups)),

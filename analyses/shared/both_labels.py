@@ -19,6 +19,7 @@ import pandas as pd
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, Verdict
 from if_circuits.analyses.shared.families import families_of
+from if_circuits.progress import Report, part_of
 
 NATURAL, COUNTERFACTUAL = "natural", "counterfactual"
 
@@ -28,15 +29,22 @@ _NO_PARAMETERS = (
 )
 _NO_PAIR = "no compliant response has a counterfactual"
 
-Analysis = Callable[[ActivationSource, AnalysisSettings], AnalysisResult]
-"""An analysis of one kind of labels."""
+Analysis = Callable[[ActivationSource, AnalysisSettings, Report | None], AnalysisResult]
+"""An analysis of one kind of labels; it tells its progress."""
 
 
-def on_both_labels(analyse: Analysis, source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult:
+def on_both_labels(
+    analyse: Analysis,
+    source: ActivationSource,
+    settings: AnalysisSettings,
+    *,
+    progress: Report | None = None,
+) -> AnalysisResult:
     """The result on natural labels with the tables of both kinds, one under the other."""
-    natural = analyse(source, settings)
     pairs = source.counterfactual
-    found = None if pairs is None else analyse(pairs, settings)
+    kinds = 1 if pairs is None else 2
+    natural = analyse(source, settings, part_of(progress, 0, kinds))
+    found = None if pairs is None else analyse(pairs, settings, part_of(progress, 1, kinds))
     parts = [_marked(natural.table, NATURAL)]
     tables = {name: [_marked(table, NATURAL)] for name, table in natural.tables.items()}
     outcomes = [_outcome(natural, NATURAL)]

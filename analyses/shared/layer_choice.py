@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float, Int
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.shared.probing import ProbingRows, fit_specialists
 from if_circuits.probes.logistic import fit_logistic
+from if_circuits.progress import Report, Steps
 from if_circuits.statistics.auroc import column_aurocs
 
 CHOICE_C = 0.01
@@ -63,9 +64,16 @@ class LayerChoice:
         )
 
 
-def choose_layers(source: ActivationSource, rows: ProbingRows, layers: Sequence[int]) -> LayerChoice:
+def choose_layers(
+    source: ActivationSource,
+    rows: ProbingRows,
+    layers: Sequence[int],
+    *,
+    progress: Report | None = None,
+) -> LayerChoice:
     """A layer for each fold at the position of `rows`, by how well specialists do on average in the
     other folds."""
+    steps = Steps(progress, len(layers))
     inner: list[Float[np.ndarray, " folds"]] = []
     for layer in layers:
         X = rows.features(source, layer)
@@ -74,6 +82,7 @@ def choose_layers(source: ActivationSource, rows: ProbingRows, layers: Sequence[
             for own in rows.of_task
         ]
         inner.append(np.mean(found, axis=0))
+        steps.done()
     return LayerChoice(tuple(layers), np.stack(inner))
 
 

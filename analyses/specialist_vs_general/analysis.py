@@ -64,6 +64,7 @@ from if_circuits.analyses.specialist_vs_general.controls import (
 from if_circuits.analyses.specialist_vs_general.figure import draw
 from if_circuits.probes.across_folds import AcrossFolds, fit_across_folds
 from if_circuits.probes.evaluate import subsample
+from if_circuits.progress import Report, Steps, part_of
 from if_circuits.statistics.correction import holm
 from if_circuits.statistics.verdicts import decide
 
@@ -78,12 +79,14 @@ _LARGE_C = 0.01
 """Penalty of probes trained on all tasks: with so many rows it hardly matters, and choosing it is costly."""
 
 
-def run(source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult:
+def run(
+    source: ActivationSource, settings: AnalysisSettings, *, progress: Report | None = None
+) -> AnalysisResult:
     """Probe every task with every kind of probe."""
-    return on_both_labels(_analyse, source, settings)
+    return on_both_labels(_analyse, source, settings, progress=progress)
 
 
-def _analyse(source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult:
+def _analyse(source: ActivationSource, settings: AnalysisSettings, progress: Report | None) -> AnalysisResult:
     rows = {position: probing_rows(source, settings, position) for position in source.positions}
     last, left_out = rows["last"], left_out_rows(rows.values())
     if len(last.tasks) < 2:
@@ -92,14 +95,18 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings) -> AnalysisRe
             ANALYSIS.name, left_out, no_verdict(ANALYSIS.claim, "needs two tasks", (why, *last.notes()))
         )
 
-    choice = choose_layers(source, last, source.layers)
+    choice = choose_layers(source, last, source.layers, progress=part_of(progress, 0, 2))
     scores: list[Score] = []
     at_last: list[_Fitted] = []
+    probed = {
+        at: source.layers if at in ANCHORS else (choice.usual,) for at in rows if len(rows[at].tasks) > 1
+    }
+    steps = Steps(part_of(progress, 1, 2), sum(map(len, probed.values())))
     for position, here in rows.items():
-        if len(here.tasks) < 2:
+        if position not in probed:
             continue
         equal, everyone = _training_sets(here, settings)
-        for layer in source.layers if position in ANCHORS else (choice.usual,):
+        for layer in probed[position]:
             X = here.features(source, layer)
             found = _Fitted(
                 fit_across_folds(X, here.labels, fold_of_row=here.fold_of_row, train=equal, Cs=STUDY_CS),
@@ -110,6 +117,7 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings) -> AnalysisRe
                 scores += method_scores(X, here, settings, layer=layer)
             if position == "last":
                 at_last.append(found)
+            steps.done()
         if position in ANCHORS:
             scores += baseline_scores(source, here)
     usual = last.features(source, choice.usual)

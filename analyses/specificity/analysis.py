@@ -46,6 +46,7 @@ from if_circuits.plotting.style import (
     new_figure,
     task_label,
 )
+from if_circuits.progress import Report, Steps
 from if_circuits.statistics.bootstrap import Interval, bootstrap_draws, interval_of
 from if_circuits.statistics.permutation import permutation_p
 from if_circuits.statistics.verdicts import decide
@@ -72,17 +73,23 @@ _COLUMNS = [
 _COLUMNS += ["effect", "low", "high", "n", "n_twins", "n_over_d", "reason"]
 
 
-def run(source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult:
+def run(
+    source: ActivationSource, settings: AnalysisSettings, *, progress: Report | None = None
+) -> AnalysisResult:
     """Measure every task's effect; supported when the interval of their geometric mean lies above 1.
 
     The table has one row per task: shares, ratios, effect and interval, or the reason why it has none.
     Shares and ratios are geometric means over the two halves.
     """
+    families = families_of(source.responses)
+    steps = Steps(progress, 1 + len(families))
     fits = fit_halves(source, Inlp(), seed=settings.seed)
+    steps.done()
     halves = query_halves(source, seed=settings.seed)
     rows: list[dict[str, object]] = []
     draws: list[Float[np.ndarray, " resamples"]] = []
-    for name, family in families_of(source.responses).items():
+    for name, family in families.items():
+        steps.done()
         parts = [_measure(source, fit, name, halves == fit.half, settings=settings) for fit in fits]
         measured = [part for part in parts if isinstance(part, _Part)]
         row: dict[str, object] = {"task": name, "family": family}

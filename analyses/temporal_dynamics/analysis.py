@@ -48,6 +48,7 @@ from if_circuits.analyses.shared.score_table import Score, ScoreTable, score, sc
 from if_circuits.analyses.shared.text_baselines import text_score
 from if_circuits.analyses.temporal_dynamics.figure import draw
 from if_circuits.probes.baselines import TEXT_CS
+from if_circuits.progress import Report, Steps, part_of
 from if_circuits.statistics.correction import holm
 from if_circuits.statistics.verdicts import decide
 
@@ -61,12 +62,14 @@ _MIDDLE_C = 0.1
 cross-validation."""
 
 
-def run(source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult:
+def run(
+    source: ActivationSource, settings: AnalysisSettings, *, progress: Report | None = None
+) -> AnalysisResult:
     """Probe every task along the response, and read the words beside it."""
-    return on_both_labels(_analyse, source, settings)
+    return on_both_labels(_analyse, source, settings, progress=progress)
 
 
-def _analyse(source: ActivationSource, settings: AnalysisSettings) -> AnalysisResult:
+def _analyse(source: ActivationSource, settings: AnalysisSettings, progress: Report | None) -> AnalysisResult:
     rows = {position: probing_rows(source, settings, position) for position in source.positions}
     left_out = left_out_rows(rows.values())
     survivors = _survivors(source)
@@ -79,9 +82,14 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings) -> AnalysisRe
             no_verdict(ANALYSIS.claim, "needs a task", notes),
             {"survivors": survivors},
         )
-    choices = {position: choose_layers(source, rows[position], source.layers) for position in (START, END)}
+    choices = {
+        position: choose_layers(source, rows[position], source.layers, progress=part_of(progress, part, 3))
+        for part, position in enumerate((START, END))
+    }
+    steps = Steps(part_of(progress, 2, 3), len(rows))
     scores: list[Score] = []
     for position, here in rows.items():
+        steps.done()
         if not here.tasks:
             continue
         scores += _probe_scores(source, here, choices[START if position == START else END])

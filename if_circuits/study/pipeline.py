@@ -224,18 +224,18 @@ def run_analyses(
         with stage(f"analyses.{name}", directory, progress=progress, model=needed) as work:
             if work is None:
                 continue
-            on_model: dict[str, object] = {}
+            given: dict[str, object] = {"progress": work.report}
             if needed is not None:
-                on_model = {"model": needed, "run_settings": run_settings, "progress": work.report}
-            work.wrote(*directory.write_result(analysed(directory, name, short.get(name), **on_model)))
+                given |= {"model": needed, "run_settings": run_settings}
+            work.wrote(*directory.write_result(analysed(directory, name, short.get(name), **given)))
 
 
 def analysed(
-    directory: StudyDirectory, name: str, shortage: Shortage | None, **on_model: object
+    directory: StudyDirectory, name: str, shortage: Shortage | None, **given: object
 ) -> AnalysisResult:
     """What an analysis finds; where its verdict cannot be had, its tables describe, and a note says why."""
     analysis = get_analysis(name)
-    result = analysis.run(open_activations(directory), directory.config.settings, **on_model)
+    result = analysis.run(open_activations(directory), directory.config.settings, **given)
     if shortage is None:
         return result
     rule = result.verdict.rule

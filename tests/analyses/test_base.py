@@ -8,6 +8,7 @@ from if_circuits.analyses.base import ANALYSES, get_analysis, make_verdict, no_v
 from if_circuits.errors import InputError
 from if_circuits.statistics.bootstrap import Interval
 from if_circuits.statistics.verdicts import decide
+from tests.analyses.planted import SETTINGS, small_study
 
 
 def test_the_list_of_analyses_can_be_read_without_heavy_imports() -> None:
@@ -29,9 +30,19 @@ def test_only_causal_ablation_takes_a_model() -> None:
         analysis = get_analysis(name)
         parameters = set(signature(analysis.run).parameters)
         assert analysis.uses_model == (name == "causal_ablation")
-        assert parameters == {"source", "settings"} | (
-            {"model", "run_settings", "progress"} if analysis.uses_model else set()
+        assert parameters == {"source", "settings", "progress"} | (
+            {"model", "run_settings"} if analysis.uses_model else set()
         )
+
+
+@pytest.mark.parametrize("name", [name for name in ANALYSES if name != "causal_ablation"])
+def test_every_analysis_tells_how_far_it_is(name: str) -> None:
+    told: list[float] = []
+    source = small_study("separate", n_base_queries=20, samples=2, pairs=True)
+    get_analysis(name).run(source, SETTINGS, progress=lambda done, total: told.append(done / total))
+    assert told == sorted(told)
+    assert len(set(told)) >= 4
+    assert told[-1] == 1.0
 
 
 def test_an_unknown_analysis_is_refused_with_the_known_ones() -> None:
