@@ -91,7 +91,7 @@ def test_every_path_in_the_repository_that_is_named_exists(page: Path):
 @each_page
 def test_python_code_compiles(page: Path):
     for block in code(page, "python"):
-        compile(block, str(page), "exec")
+        assert compile(block, str(page), "exec").co_code
 
 
 @pytest.mark.parametrize(

@@ -62,14 +62,21 @@ class FunctionMethod:
     function: Callable[..., Any]
     arguments: Arguments
 
-    def fit(
+    @property
+    def fit(self) -> Callable[..., Any]:
+        """Fits to X and y, or to what `acts.at` gives, as our own methods do (`fits`)."""
+        from if_circuits.erasure.fits import Fit as FitOf  # which loads torch
+
+        return FitOf(FunctionMethod._fit, self)
+
+    def _fit(
         self,
         X: Float[np.ndarray, "n d"],
         y: Bool[np.ndarray, " n"],
         *,
         groups: Shaped[np.ndarray, " n"],
         seed: int,
-    ) -> Erasure:
+    ) -> Any:
         """The function's erasure, or the span of its directions, centred on the mean of X."""
         from if_circuits.interventions.subspace import Subspace
 
@@ -121,6 +128,9 @@ def erasure_method(name: str) -> Callable[[Fit], Fit]:
     frozen dataclass of settings, has a `name` and a method `fit(X, y, *, groups, seed)` that returns an
     erasure; it is made without arguments.
 
+    Either is then fitted as our own methods are: `its_name.fit(acts.at(layer=3, position="last"))` gives what
+    `.ablate()`, `.steer(by=2)` and the like make interventions of.
+
     Raises:
         InputError: The name is taken, or what is decorated is neither.
 
@@ -130,7 +140,22 @@ def erasure_method(name: str) -> Callable[[Fit], Fit]:
         ... def first_coordinate(X, y):
         ...     return np.eye(X.shape[1])[0]
         >>> X, y = np.array([[0.0, 5.0], [2.0, 7.0]]), np.array([False, True])
-        >>> erasure_methods.get("first-coordinate")().fit(X, y, groups=y, seed=0).remove(X).tolist()
+        >>> found = first_coordinate.fit(X, y, groups=y)
+        >>> found.remove(X).tolist()
         [[1.0, 5.0], [1.0, 7.0]]
+        >>> found.ablate(layers=3)
+        ProjectOut(first-coordinate, rank 1, alpha=1) at 3; generated
     """
-    return erasure_methods.register(name, origin=calling_module())
+    register = erasure_methods.register(name, origin=calling_module())
+
+    def add(source: Fit) -> Fit:
+        from if_circuits.erasure.fits import make_fittable
+
+        register(source)
+        if isinstance(source, type):
+            make_fittable(source)
+        else:
+            setattr(source, "fit", cast(Any, erasure_methods.get(name)()).fit)  # noqa: B010
+        return source
+
+    return add

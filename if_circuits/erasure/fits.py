@@ -4,7 +4,7 @@ with arrays."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import update_wrapper
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -15,6 +15,7 @@ from if_circuits.errors import InputError
 from if_circuits.inputs import as_array, as_groups, as_labels
 from if_circuits.interventions.fitted import Fitted, FittedErasure, FittedSubspace, ReadAt
 from if_circuits.interventions.operations import Add
+from if_circuits.interventions.subspace import AffineErasure, Subspace
 
 Found = TypeVar("Found", bound="FittedSubspace | FittedErasure")
 
@@ -98,11 +99,21 @@ class Fit(Generic[Found]):
                 f"{self._method.name} needs a label and a group for each of {len(array)} rows of X, got "
                 f"{len(labels)} labels and {len(units)} groups"
             )
-        found = self._fit(self._method, array, labels, groups=units, seed=seed)
+        found = _fitted(self._fit(self._method, array, labels, groups=units, seed=seed))
+        if not isinstance(found, FittedSubspace | FittedErasure):
+            return found  # an erasure of another kind: it removes from arrays, and has no place in a model
         n_groups = len(np.unique(units.astype(str)))
         return replace(
             found, read_at=ReadAt(layer, position, len(array), n_groups, _step(found, array, labels))
         )
+
+
+def _fitted(found: Any) -> Any:
+    """A plain erasure as one that knows where it was read."""
+    for plain, fitted in ((Subspace, FittedSubspace), (AffineErasure, FittedErasure)):
+        if isinstance(found, plain) and not isinstance(found, Fitted):
+            return fitted(**{item.name: getattr(found, item.name) for item in fields(plain)})
+    return found
 
 
 def _step(
@@ -122,3 +133,9 @@ def fits(fit: Callable[..., Found]) -> Fit[Found]:
     with what `acts.at` gives; what it finds then knows where it was read."""
     # The descriptor gives a `Fit` wherever it is asked for, which is all that callers see.
     return cast("Fit[Found]", _Fits(fit))
+
+
+def make_fittable(kind: type[Any]) -> None:
+    """Lets the `fit` of a class be called as `fits` says, whether or not it was written so."""
+    if not isinstance(vars(kind).get("fit"), _Fits):
+        kind.fit = _Fits(kind.fit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from if_circuits.plotting.style import png_bytes
 
@@ -25,7 +25,8 @@ def page_html(heading: str, *parts: str, notes: Sequence[str] = ()) -> str:
 
 def table_html(table: pd.DataFrame, *, index: bool = True) -> str:
     """A table, whose texts are shown as they are."""
-    text = table.to_html(border=0, index=index, escape=True, float_format="{:.3g}".format, na_rep="")
+    look: dict[str, Any] = {"border": 0, "justify": "left", "float_format": "{:.3g}".format, "na_rep": ""}
+    text = table.to_html(index=index, escape=True, **look)
     return f'<div style="overflow-x: auto">{text}</div>'
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -234,7 +233,7 @@ def _differences(studies: dict[str, StudyDirectory]) -> pd.DataFrame:
     rows: list[tuple[str, str, str, bool]] = []
     for name, other in others:
         asked = one.config.differences(other.config)
-        rows += [(name, first, each, each.startswith(_RULES)) for each in asked]
+        rows += [(name, first, each, _is_rule(each)) for each in asked]
         rows += [(name, first, each, True) for each in _rules(one, other)]
     return pd.DataFrame(rows, columns=["study", "against", "difference", "of_rules"])
 
@@ -245,15 +244,25 @@ def _rules(one: StudyDirectory, other: StudyDirectory) -> Iterator[str]:
     version = [record["versions"]["if_circuits"] for record in (mine, theirs)]
     if version[0] != version[1]:
         yield f"if_circuits {version[0]} against {version[1]}"
-    for name in one.config.analyses:
-        stage, part = f"analyses.{name}", f"the code of {name}"
-        if stage in theirs["stages"]:
-            digests = [record["stages"][stage]["key"].get(part) for record in (mine, theirs)]
-            if any(before != now for before, now in pairwise(digests)):
-                yield f"{part} is not the same"
+    shared = [name for name in one.config.analyses if name in other.config.analyses]
+    code = [{name: _code(record, name) for name in shared} for record in (mine, theirs)]
+    if changed := [name for name in shared if code[0][name] != code[1][name]]:
+        yield f"the code of {', '.join(changed)} is not the same"
+
+
+def _code(record: dict[str, Any], analysis: str) -> str | None:
+    """Digest of the code that gave an analysis's numbers (`keys`)."""
+    return record["stages"][f"analyses.{analysis}"]["key"].get(f"the code of {analysis}")
+
+
+def _is_rule(difference: str) -> bool:
+    """Another seed of the resampling is another draw, not another rule."""
+    return difference.startswith(_RULES) and not difference.startswith(f"{_RULES}seed ")
 
 
 def _told(row: dict[str, Any]) -> str:
+    if pd.isna(row["effect"]):
+        return f"{row['verdict']} (no effect measured)"
     low, high = format_number(row["low"]), format_number(row["high"])
     numbers = f"{format_number(row['effect'])} [{low}, {high}], p {format_p(row['p'])}, n = {row['n']}"
     return f"{row['verdict']}: {numbers}"

@@ -46,6 +46,8 @@ def _claim(axes: Axes, rows: pd.DataFrame, studies: list[str]) -> None:
             told: dict[str, Any] = {"fontsize": 7, "va": "center", "color": colour}
             axes.text(0.01, place, "no effect to measure", transform=axes.get_yaxis_transform(), **told)
     axes.autoscale_view(scaley=False)
+    if rows["effect"].isna().all():
+        axes.set_xticks([])
     for threshold in set(filter(None, map(_threshold, rows["rule"]))):
         axes.axvline(float(threshold), color=CONTROL, linestyle=":", linewidth=1.4)
     axes.set_yticks(range(len(studies)), studies)

@@ -12,6 +12,7 @@ from if_circuits.analyses.causal_ablation.both_ways import agreement_note, measu
 from if_circuits.analyses.causal_ablation.edges import find_edges
 from if_circuits.analyses.shared.labelled_tasks import query_halves
 from tests.analyses.causal_ablation.conftest import SETTINGS, Calls, Planted
+from tests.precision import rounding
 
 HELPED = "register"
 
@@ -55,7 +56,10 @@ def test_the_note_counts_what_the_table_says(found: tuple[pd.DataFrame, Calls]):
 def test_a_gain_that_random_steps_have_too_is_none(found: tuple[pd.DataFrame, Calls]):
     """The random steps in the direction's place: the same answers, the same gains, nothing beyond."""
     table = found[0]
-    np.testing.assert_allclose(table["added"], table["gain"] - table["gain_random"])
+    # Shares up to 1, whose difference is rounded in an order of its own.
+    np.testing.assert_allclose(
+        table["added"], table["gain"] - table["gain_random"], rtol=0, atol=rounding(30)
+    )
     assert (table["gain_random"] > 0).any()
     assert (table.loc[table["gain"] == 0, "added"] <= 0).all()
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from if_circuits.analyses.causal_ablation.drop_matrix import HalfScores, average
+from tests.precision import rounding
 
 ROWS, QUERIES = 12, 6
 
@@ -53,9 +54,13 @@ def test_halves_are_averaged_and_keep_their_own_queries():
     found = average(("a", "b"), parts, floor=0.0)
     alone = [average(("a", "b"), [part], floor=0.0) for part in parts]
     assert found.excess[0, 0] == pytest.approx(np.mean([a.excess[0, 0] for a in alone]))
-    np.testing.assert_allclose(found.influence[:3, 0, 0], alone[0].influence[:3, 0, 0] / 2)
-    np.testing.assert_allclose(found.influence[3:, 0, 0], alone[1].influence[3:, 0, 0] / 2)
-    np.testing.assert_allclose(found.refits.mean(axis=0)[0], found.excess[0] / found.score)
+    np.testing.assert_allclose(
+        found.influence[:3, 0, 0], alone[0].influence[:3, 0, 0] / 2, rtol=0, atol=rounding(12)
+    )
+    np.testing.assert_allclose(
+        found.influence[3:, 0, 0], alone[1].influence[3:, 0, 0] / 2, rtol=0, atol=rounding(12)
+    )
+    np.testing.assert_allclose(found.refits.mean(axis=0)[0], found.excess[0] / found.score, rtol=rounding(12))
 
 
 def test_a_half_whose_score_is_at_its_floor_does_not_blow_its_share_up():
