@@ -6,14 +6,14 @@ offers it as an entry point of the group `if_circuits.erasure_methods`; then `--
 
 import numpy as np
 
+import if_circuits as ifc
 from if_circuits.analyses.validation.simulation.studies import PlantedTruth, simulate
-from if_circuits.erasure.base import erasure_method, erasure_methods
+from if_circuits.erasure.base import erasure_methods
 from if_circuits.probes.lda import fit_lda
-from if_circuits.statistics.auroc import auroc
 from if_circuits.tasks.labels import is_satisfied
 
 
-@erasure_method("coordinate")
+@ifc.erasure_method("coordinate")
 def coordinate(X, y):
     difference = np.abs(X[y].mean(axis=0) - X[~y].mean(axis=0))
     return np.eye(X.shape[1])[difference.argmax()]
@@ -25,8 +25,8 @@ X, y = study.features(2, "last")[rows], is_satisfied(study.responses)[rows]
 queries = study.responses["base_query"].to_numpy()[rows]
 train = np.isin(queries, np.unique(queries)[::2])
 print(f"LDA on {len(np.unique(queries[~train]))} unseen base queries ({(~train).sum()} responses), AUROC")
-print(f"nothing erased    {auroc(y[~train], fit_lda(X[train], y[train]).scores(X[~train])):.2f}")
+print(f"nothing erased    {ifc.auroc(y[~train], fit_lda(X[train], y[train]).scores(X[~train])):.2f}")
 for name in erasure_methods.names():
     erasure = erasure_methods.get(name)().fit(X[train], y[train], groups=queries[train], seed=0)
     probe = fit_lda(erasure.remove(X[train]), y[train])
-    print(f"{name:17} {auroc(y[~train], probe.scores(erasure.remove(X[~train]))):.2f}")
+    print(f"{name:17} {ifc.auroc(y[~train], probe.scores(erasure.remove(X[~train]))):.2f}")

@@ -6,13 +6,13 @@ offers its probes as entry points of the group `if_circuits.probes`.
 
 import numpy as np
 
+import if_circuits as ifc
 from if_circuits.analyses.validation.simulation.studies import PlantedTruth, simulate
-from if_circuits.probes.base import probe_method, probes
-from if_circuits.probes.evaluate import out_of_fold_by
+from if_circuits.probes.base import probes
 from if_circuits.tasks.labels import is_satisfied
 
 
-@probe_method("coordinate")
+@ifc.probe_method("coordinate")
 def coordinate(X, y):
     difference = (X[y].mean(axis=0) - X[~y].mean(axis=0)) / X.std(axis=0)
     return difference * (np.abs(difference) == np.abs(difference).max())

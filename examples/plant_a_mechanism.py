@@ -12,12 +12,12 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import if_circuits as ifc
 from if_circuits.analyses.validation.known_answers.answers import compare
 from if_circuits.analyses.validation.known_answers.directions import planted_cosines
 from if_circuits.models.presets import IF_TINY, register_preset
 from if_circuits.planting.mechanism import load_mechanism
 from if_circuits.planting.train import PlantingRecipe, train_planted
-from if_circuits.study import Study, StudyConfig
 
 base, steps, n = (sys.argv[1:] + ["if-tiny", PlantingRecipe.steps, "60"][len(sys.argv) - 1 :])[:3]
 with tempfile.TemporaryDirectory() as folder:
@@ -25,8 +25,8 @@ with tempfile.TemporaryDirectory() as folder:
     train_planted(PlantingRecipe("universal", base=base, steps=int(steps)), planted)
     register_preset(replace(IF_TINY, name="planted", source=str(planted), bundled=False))
     analyses = ("cross_task_transfer", "representational_similarity", "specificity")
-    config = StudyConfig(model="planted", n_base_queries=int(n), greedy=False, analyses=analyses)
-    study, mechanism = Study.run(config, Path(folder) / "study"), load_mechanism(planted)
+    config = ifc.StudyConfig(model="planted", n_base_queries=int(n), greedy=False, analyses=analyses)
+    study, mechanism = ifc.Study.run(config, Path(folder) / "study"), load_mechanism(planted)
     cosines = planted_cosines(study.activations, mechanism, seed=0)
     answers = compare(study.results, cosines, mechanism, alpha=0.05)
     print(study.compliance[["task", "constrained", "unconstrained", "n"]].round(2).to_string(index=False))

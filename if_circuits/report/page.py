@@ -23,6 +23,8 @@ from if_circuits.report.facts import StudyFacts
 from if_circuits.report.wording import wording
 
 TOP_ROWS = 12
+_KEYS = ("labels", "task", "position", "probe")
+"""What tells the rows of one layer apart."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class TableView:
     n_rows: int
     path: str
     """Where the whole table lies, relative to the report."""
+    n_layers: int = 1
+    """Layers of which each row shown is the one with the highest AUROC."""
 
 
 def render_report(content: ReportContent) -> str:
@@ -106,11 +110,18 @@ def shipped_calibration() -> Mapping[str, Any] | None:
 
 
 def view_table(name: str, table: pd.DataFrame, *, path: str) -> TableView:
-    """The first rows of a table as the report prints them."""
-    top = table.head(TOP_ROWS)
+    """The first rows of a table as the report prints them; a long one by layers is folded first."""
+    keys = [key for key in _KEYS if key in table]
+    n_layers = 1
+    shown = table
+    if len(table) > TOP_ROWS and keys and {"layer", "auroc"} <= set(table):
+        n_layers = int(table["layer"].nunique())
+        best_first = table.sort_values("auroc", ascending=False, kind="stable", na_position="last")
+        shown = best_first.drop_duplicates(keys).sort_index()
+    top = shown.head(TOP_ROWS)
     columns = tuple(str(name) for name in top.columns)
     cells = [_column(column, top[column]) for column in columns]
-    return TableView(name, columns, tuple(zip(*cells, strict=True)), len(table), path)
+    return TableView(name, columns, tuple(zip(*cells, strict=True)), len(table), path, n_layers)
 
 
 def _percent(value: float | None) -> str:

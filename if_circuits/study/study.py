@@ -153,7 +153,9 @@ class Study:
     def _repr_html_(self) -> str:
         from if_circuits.plotting.html import page_html, table_html
 
-        tables = (table_html(table, index=False) for table in (self.compliance, self.verdicts()))
+        columns = ["task", "constrained", "unconstrained", "low", "high", "greedy", "n", "undecided", "note"]
+        shown = self.compliance[columns].rename(columns={"low": "difference from", "high": "to"})
+        tables = (table_html(table, index=False) for table in (shown, self.verdicts()))
         return page_html(repr(self), *tables, notes=[f"the report is {self.directory.report}"])
 
     @property

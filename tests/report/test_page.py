@@ -118,6 +118,21 @@ def test_long_tables_are_cut_and_say_where_the_rest_lies():
     assert "12 of 30 rows" in render_report(content())
 
 
+def test_a_deep_table_shows_each_task_at_its_best_layer():
+    cells = [(task, layer) for task in ("topic", "register") for layer in range(-1, 80)]
+    table = pd.DataFrame(cells, columns=["task", "layer"])
+    table["auroc"] = [0.5 + layer / 200 if task == "topic" else 0.9 - layer / 200 for task, layer in cells]
+    view = view_table("x", table, path="results/x.parquet")
+    assert view.rows == (("topic", "79", "0.895"), ("register", "embed", "0.905"))
+    assert (view.n_rows, view.n_layers) == (162, 81)
+    full = content()
+    deep = {"cross_task_transfer": replace(full.results["cross_task_transfer"], table=table, tables={})}
+    page = render_report(replace(full, results=deep))
+    assert "Each row is the best of 81 layers by AUROC" in page
+    assert "2 of 162 rows" in page
+    assert "best of" not in render_report(full)
+
+
 def test_cells_show_layers_by_name_and_whole_numbers_as_such():
     table = pd.DataFrame(
         {"layer": [-1, 3, None], "n": [4.0, None, -6.0], "p": [0.5, 1, None],
