@@ -68,11 +68,8 @@ def test_the_curve_grows_and_stands_beside_absolute_places_and_survivors() -> No
     panels = {axes.get_title(): axes for axes in drawing.axes}
     assert {"The same by absolute position", "Responses that have the position, all tasks"} <= set(panels)
     read = survivors.groupby("position", sort=False)["mean_tokens_read"].mean()
-    np.testing.assert_allclose(
-        np.asarray(panels["The same by absolute position"].lines[0].get_xdata()),
-        read.reindex(POSITIONS),
-        rtol=0,
-    )
+    line = panels["The same by absolute position"].lines[0]
+    np.testing.assert_allclose(np.asarray(line.get_xdata()), read.reindex(POSITIONS), rtol=0)
     by_task = [axes for title, axes in panels.items() if title.endswith(", natural")]
     assert sum(len(axes.collections) for axes in by_task) == len(TASKS)  # a band each
 
