@@ -9,6 +9,7 @@ from if_circuits.analyses.shared.both_labels import NATURAL, of_labels
 from if_circuits.analyses.specialist_vs_general.analysis import figure, run
 from if_circuits.analyses.validation.simulation.studies import TASKS
 from tests.analyses.planted import SETTINGS, judge_again, small_study
+from tests.precision import rounding
 
 
 @cache
@@ -51,7 +52,7 @@ def test_specialists_and_general_train_on_equally_many_rows_with_every_class_cou
     table = run(source, SETTINGS).table
     probes = table[table["probe"].isin(["specialist", "general"])]
     counts = probes.pivot_table(index=["task", "layer", "position"], columns="probe", values="n_train")
-    np.testing.assert_allclose(counts["specialist"], counts["general"], rtol=0)  # counts: equal
+    np.testing.assert_allclose(counts["specialist"], counts["general"], rtol=rounding(10))  # means over folds
     topic = table[table["task"] == "topic"].iloc[0]
     assert topic["n_undecided"] == 20
     assert topic["n"] == topic["n_satisfied"] + topic["n_violated"] == 100
