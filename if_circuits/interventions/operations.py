@@ -67,7 +67,7 @@ class ProjectOut:
     """Only that many leading directions of the subspace; all by default."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "subspace", as_subspace(self.subspace))
+        object.__setattr__(self, "subspace", Subspace.of(self.subspace))
         object.__setattr__(self, "alpha", as_number(self.alpha, "alpha"))
         if self.leading is not None:
             self.subspace.leading(self.leading)
@@ -102,7 +102,7 @@ class Zero:
     subspace: Subspace
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "subspace", as_subspace(self.subspace))
+        object.__setattr__(self, "subspace", Subspace.of(self.subspace))
 
     @property
     def d_model(self) -> int:
@@ -137,7 +137,7 @@ class MeanReplace:
     """Any point of the residual stream; only its component in the subspace counts."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "subspace", as_subspace(self.subspace))
+        object.__setattr__(self, "subspace", Subspace.of(self.subspace))
         object.__setattr__(self, "mean", as_vector(self.mean, "mean"))
         if self.mean.shape != self.subspace.mean.shape:
             raise InputError(
@@ -293,23 +293,6 @@ def _move_coordinates(
         return (x - alpha * (coordinates @ rows)).to(x.dtype)
 
     return move
-
-
-def as_subspace(value: object) -> Subspace:
-    """A subspace; of one vector or several, [d_model] or [k, d_model], their span, centred on the origin."""
-    if isinstance(value, Subspace):
-        return value
-    if isinstance(value, AffineErasure):
-        raise InputError(
-            f"{value.name!r} is an oblique projection; remove it with Erase, or with its `.ablate`"
-        )
-    if getattr(value, "ndim", 1) == 2:
-        found = Subspace.orthonormalise(as_array(value, "directions", shape="k d_model"), name="directions")
-    else:
-        found = Subspace.orthonormalise(as_vector(value, "direction")[None], name="direction")
-    if found.rank == 0:
-        raise InputError("a direction of length 0 spans nothing; give one that is not zero")
-    return found
 
 
 def _describe(subspace: Subspace) -> str:

@@ -14,6 +14,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from if_circuits.errors import InputError
+from if_circuits.inputs import as_array, as_vector
 
 ORTHONORMAL_TOLERANCE = 1e-8
 
@@ -64,6 +65,26 @@ class Subspace:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name}: rank {self.rank}, d {len(self.mean)})"
+
+    @classmethod
+    def of(cls, value: object) -> Self:
+        """A subspace as it is; of one vector or several, [d] or [k, d], their span, centred on the origin.
+
+        Raises InputError for an oblique projection, and for vectors that span nothing.
+        """
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, AffineErasure):
+            raise InputError(
+                f"{value.name!r} is an oblique projection; remove it with Erase, or with its `.ablate`"
+            )
+        if getattr(value, "ndim", 1) == 2:
+            found = cls.orthonormalise(as_array(value, "directions", shape="k d_model"), name="directions")
+        else:
+            found = cls.orthonormalise(as_vector(value, "direction")[None], name="direction")
+        if found.rank == 0:
+            raise InputError("a direction of length 0 spans nothing; give one that is not zero")
+        return found
 
     @classmethod
     def orthonormalise(

@@ -1,4 +1,9 @@
-"""The whole study in miniature on every architecture: the same configuration, unchanged."""
+"""The whole study in miniature on every architecture: the same configuration, unchanged.
+
+A random model follows no constraint, so two tasks here are coins: whether the last letter of the answer is a
+vowel, and whether its letters are even in number. Both labels come, so every analysis has what a verdict
+needs, and what there is to find is known: the last token tells its own last letter.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,33 +12,59 @@ import pytest
 
 from if_circuits.analyses.base import ANALYSES, AnalysisSettings
 from if_circuits.study import Study, StudyConfig
+from if_circuits.tasks.registry import task
 from tests.checkpoints import ARCHITECTURES
 
-TASKS = ("character_count", "term_exclusion", "register")
-SETTINGS = AnalysisSettings(n_folds=3, n_bootstrap=10, n_permutations=10, n_random_subspaces=2)
+SETTINGS = AnalysisSettings(n_folds=3, n_bootstrap=20, n_permutations=20, n_random_subspaces=2)
+
+
+def _letters(response: str) -> str:
+    return "".join(filter(str.isalpha, response.lower()))
+
+
+@pytest.fixture
+def coins() -> tuple[str, ...]:
+    @task("vowel", family="lexical", draw={}, paraphrases=("End with a vowel.",))
+    def vowel(response: str) -> bool:
+        return _letters(response)[-1:] in tuple("aeiou")
+
+    @task("even", family="structural", draw={}, paraphrases=("Use an even number of letters.",))
+    def even(response: str) -> bool:
+        return len(_letters(response)) % 2 == 0
+
+    @task("early", family="semantic", draw={}, paraphrases=("Begin early in the alphabet.",))
+    def early(response: str) -> bool:
+        return _letters(response)[:1] < "n"
+
+    return "vowel", "even", "early"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_the_whole_study_runs_on(
-    architecture: str, checkpoint: Callable[[str], Path], tmp_path: Path
+def test_the_whole_study_finds_in_any_model_what_its_tokens_tell(
+    architecture: str, coins: tuple[str, ...], checkpoint: Callable[[str], Path], tmp_path: Path
 ) -> None:
     config = StudyConfig(
         model=str(checkpoint(architecture)),
-        tasks=TASKS,
-        n_base_queries=9,
+        tasks=coins,
+        n_base_queries=24,
         prompts_per_query=1,
-        samples_per_prompt=2,
-        max_new_tokens=10,
+        samples_per_prompt=5,
+        max_new_tokens=6,
         layers=(-1, 2),
         settings=SETTINGS,
     )
     study = Study.run(config, tmp_path / "study")
 
     assert list(study.results) == list(ANALYSES)
-    assert all(len(result.table) for result in study.results.values())
-    assert study.compliance["task"].tolist() == list(TASKS)
-    assert study.activations.layers == (-1, 2)
-    n_sampled = len(TASKS) * 9 * 2 * 2
+    n_sampled = len(coins) * 24 * 5 * 2
     assert study.activations.features(2, "prompt_end").shape == (n_sampled, 32)
-    assert study.directory.report.stat().st_size > 0
+    for name in ("specialist_vs_general", "cross_task_transfer", "temporal_dynamics"):
+        verdict = study.results[name].verdict
+        assert verdict.n == 24
+        assert verdict.interval[0] <= verdict.effect <= verdict.interval[1]
+    table = study.results["specialist_vs_general"].table
+    read = table[(table["task"] == "vowel") & (table["probe"] == "specialist") & (table["layer"] == -1)]
+    auroc = read.set_index("position")["auroc"]
+    assert auroc["prompt_end"] == 0.5  # one token, the same for every prompt
+    assert auroc["last"] > 0.6
