@@ -32,6 +32,8 @@ BAD_ARGUMENTS: dict[str, tuple[list[str], str]] = {
     "temperature zero": (["run", "MODEL", "--out", "OUT", "--temperature", "0"], "'0'"),
     "temperature nan": (["run", "MODEL", "--out", "OUT", "--temperature", "nan"], "nan"),
     "temperature infinite": (["run", "MODEL", "--out", "OUT", "--temperature", "inf"], "inf"),
+    "top-p zero": (["run", "MODEL", "--out", "OUT", "--top-p", "0"], "'0'"),
+    "top-p above one": (["generate", "MODEL", "--prompt", "x", "--top-p", "1.1"], "at most 1"),
     "temperature in words": (["run", "MODEL", "--out", "OUT", "--temperature", "warm"], "warm"),
     "one fold": (["run", "MODEL", "--out", "OUT", "--folds", "1"], "n_folds"),
     "more folds than base queries": (["run", "MODEL", "--out", "OUT", "--base-queries", "3"], "folds"),

@@ -1,9 +1,9 @@
 """Both ways: removing a task's direction should lower its compliance, adding it should raise it.
 
 Removal is the own cell of the behavioural matrix. Addition starts from responses that fail: prompts with
-violated responses in the study are answered again at temperature 1, and where the intact model fails, the
-same sampling noise is used with the task's difference in means added, once, at the start layer and every
-layer above. A failing response is an extreme one, so whatever changes it makes it better on average: the
+violated responses in the study are answered again, sampled as in the study, and where the intact model
+fails, the same sampling noise is used with the task's difference in means added, once, at the start layer
+and every layer above. A failing response is an extreme one, so whatever changes it makes it better on average: the
 control is the same step in random directions of the same lengths.
 """
 
@@ -141,7 +141,7 @@ def _add(
             asked[columns],
             conditions,
             run_settings=run_settings,
-            temperature=1.0,
+            temperature=run_settings.temperature,
             samples_per_prompt=SAMPLES,
             seed=settings.seed,
         )

@@ -13,8 +13,15 @@ MODEL_HELP = "a preset (see `if-circuits models`), a local directory, or a name 
 
 
 def add_generation_options(parser: argparse.ArgumentParser) -> None:
-    """Length of a response, device and precision."""
+    """Length and sampling of a response, device and precision."""
     parser.add_argument("--max-new-tokens", metavar="N", type=count, help="default: the preset's")
+    parser.add_argument(
+        "--top-p",
+        metavar="P",
+        type=top_p,
+        help="sample from the likeliest tokens that together have this probability (default: the preset's, "
+        "or what the checkpoint says, else 1)",
+    )
     add_device_options(parser)
 
 
@@ -46,6 +53,11 @@ def seed(text: str) -> int:
 def temperature(text: str) -> float:
     """A finite number above 0."""
     return _number(text, float, lambda value: value > 0 and math.isfinite(value), "a number above 0")
+
+
+def top_p(text: str) -> float:
+    """A probability above 0."""
+    return _number(text, float, lambda value: 0 < value <= 1, "a number above 0 and at most 1")
 
 
 def _number(text: str, kind: type[_N], accepts: Callable[[_N], bool], expected: str) -> _N:

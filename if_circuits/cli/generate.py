@@ -26,7 +26,7 @@ def add_parser(commands: Any) -> None:
     decoding = generate.add_mutually_exclusive_group()
     decoding.add_argument("--greedy", action="store_true", help="take the most likely token each time")
     decoding.add_argument(
-        "--temperature", metavar="T", type=temperature, help="default: 1; greedy with --ablate"
+        "--temperature", metavar="T", type=temperature, help="default: the preset's; greedy with --ablate"
     )
     generate.add_argument("--seed", metavar="N", type=seed, default=0, help="default: 0")
     add_generation_options(generate)
@@ -77,8 +77,13 @@ def _generate(arguments: argparse.Namespace) -> int:
         device_map=arguments.device_map,
     )
     config = GenerationConfig.of(
-        RunSettings.of(model.preset, max_new_tokens=arguments.max_new_tokens),
-        temperature=0.0 if arguments.greedy else arguments.temperature or 1.0,
+        RunSettings.of(
+            model.preset,
+            max_new_tokens=arguments.max_new_tokens,
+            temperature=arguments.temperature,
+            top_p=arguments.top_p,
+        ),
+        temperature=0.0 if arguments.greedy else None,
         seed=arguments.seed,
     )
     prompts = pd.DataFrame({"prompt_id": ["prompt"], "prompt": [arguments.prompt]})
@@ -111,6 +116,8 @@ def _ablate(arguments: argparse.Namespace) -> int:
     run_settings = study.run_settings
     if arguments.max_new_tokens is not None:
         run_settings = replace(run_settings, max_new_tokens=arguments.max_new_tokens)
+    if arguments.top_p is not None:
+        run_settings = replace(run_settings, top_p=arguments.top_p)
     model = load_as_in(study, arguments)
     fitted = fit_targets(study, model, targets)
     baseline, ablated = answer_both_ways(

@@ -72,7 +72,10 @@ def add_parser(commands: Any) -> None:
         help=f"sampled responses to each prompt (default: {DEFAULTS.samples_per_prompt})",
     )
     run.add_argument(
-        "--temperature", metavar="T", type=temperature, help=f"default: {DEFAULTS.temperature:g}"
+        "--temperature",
+        metavar="T",
+        type=temperature,
+        help="of the sampled responses (default: the preset's, or what the checkpoint says, else 1)",
     )
     run.add_argument(
         "--no-greedy", dest="greedy", action="store_const", const=False, help="leave the greedy responses out"

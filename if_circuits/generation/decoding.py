@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from if_circuits.errors import InputError
+from if_circuits.generation.nucleus import nucleus
 from if_circuits.models.padding import pad
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def decode(
     *,
     max_new_tokens: int,
     temperature: float = 0.0,
+    top_p: float = 1.0,
     noise: Float[Tensor, "rows max_new_tokens"] | None = None,
     stems: Sequence[int] | None = None,
     on_batch: OnBatch | None = None,
@@ -44,8 +46,8 @@ def decode(
     """Continue `prompts[i]` for each i of `rows`; gives the new tokens of each, with the EOS where it came.
 
     At temperature 0 the likeliest token is taken; otherwise the one at the quantile `noise`, uniform in
-    [0, 1), of the distribution at that temperature. So a row follows from its prompt and its noise, and
-    not from its neighbours.
+    [0, 1), of the distribution at that temperature, or of its likeliest tokens with `top_p` below 1
+    (`nucleus`). So a row follows from its prompt and its noise, and not from its neighbours.
 
     Prompts with the same number in `stems` are the same text and are read in the same way up to their last
     token: that much of them is read once for all. Such prompts need two tokens.
@@ -77,7 +79,8 @@ def decode(
         for step in range(max_new_tokens):
             if step > 0:
                 logits = batch.read(tokens[row, step - 1])
-            tokens[row, step] = _pick(logits, temperature, None if noise is None else noise[row, step])
+            quantile = None if noise is None else noise[row, step]
+            tokens[row, step] = _pick(logits, temperature, top_p, quantile)
             ended = ended | torch.isin(tokens[row, step], eos)
             active = int(ended.numel() - ended.sum())
             if active == 0:
@@ -174,7 +177,10 @@ class Batch:
 
 
 def _pick(
-    logits: Float[Tensor, "batch vocabulary"], temperature: float, quantile: Float[Tensor, " batch"] | None
+    logits: Float[Tensor, "batch vocabulary"],
+    temperature: float,
+    top_p: float,
+    quantile: Float[Tensor, " batch"] | None,
 ) -> Int[Tensor, " batch"]:
     best, token = logits.max(-1)
     if not bool(torch.isfinite(best).all()):
@@ -184,7 +190,8 @@ def _pick(
         )
     if temperature == 0 or quantile is None:
         return token
-    shares = torch.softmax(logits.float() / temperature, dim=-1).cumsum(-1, dtype=torch.float64)
+    probabilities = nucleus(torch.softmax(logits.float() / temperature, dim=-1), top_p)
+    shares = probabilities.cumsum(-1, dtype=torch.float64)
     # Above the total of shares, not above 1, from which it differs by rounding.
     wanted = (quantile * shares[:, -1])[:, None]
     return torch.searchsorted(shares, wanted, right=True).squeeze(1).clamp(max=logits.shape[1] - 1)

@@ -12,6 +12,7 @@ from if_circuits.errors import InputError
 from if_circuits.generation.responses import GenerationConfig, Prompts, generate, generate_conditions
 from if_circuits.inputs import as_count, as_number
 from if_circuits.interventions.hooks import Intervention, as_interventions
+from if_circuits.models.settings import RunSettings
 from if_circuits.progress import Progress, reporting
 from if_circuits.tasks.queries import subjects
 from if_circuits.tasks.verification import verify
@@ -26,7 +27,8 @@ def respond(
     *,
     conditions: Mapping[str, Intervention | Sequence[Intervention]] | None = None,
     max_new_tokens: int | None = None,
-    temperature: float = 1.0,
+    temperature: float | None = None,
+    top_p: float | None = None,
     samples: int = 1,
     seed: int = 0,
     batch_size: int | None = None,
@@ -46,7 +48,9 @@ def respond(
         conditions: Names with an intervention or several, `[]` for the intact model; each prompt is then
             answered under each. By default the model is left as it is.
         max_new_tokens: Where a response without end is cut; by default the preset's number.
-        temperature: 0 is greedy decoding.
+        temperature: 0 is greedy decoding; by default the preset's, or the checkpoint's own.
+        top_p: Tokens are sampled from the likeliest that together have this probability; by default as for
+            `temperature`.
         samples: Responses to each prompt.
         seed: Of the sampling.
         batch_size: Responses side by side, by default the preset's number; changes time and memory only.
@@ -69,10 +73,11 @@ def respond(
         >>> rows[["task", "verdict"]].values.tolist()
         [['json_format', 'satisfied'], ['json_format', 'satisfied']]
     """
-    preset = model.preset
+    preset, usual = model.preset, RunSettings.of(model.preset)
     config = GenerationConfig(
         max_new_tokens=_count_or(max_new_tokens, "max_new_tokens", preset.max_new_tokens),
-        temperature=as_number(temperature, "temperature"),
+        temperature=_number_or(temperature, "temperature", usual.temperature),
+        top_p=_number_or(top_p, "top_p", usual.top_p),
         samples_per_prompt=as_count(samples, "samples"),
         seed=as_count(seed, "seed", least=0),
         batch_size=_count_or(batch_size, "batch_size", preset.batch_size),
@@ -103,6 +108,10 @@ def _several(conditions: object) -> dict[str, Sequence[Intervention]]:
 
 def _count_or(value: int | None, name: str, usual: int) -> int:
     return usual if value is None else as_count(value, name)
+
+
+def _number_or(value: float | None, name: str, usual: float) -> float:
+    return usual if value is None else as_number(value, name)
 
 
 def _warn_of_training_prompts(model: LoadedModel, prompts: pd.DataFrame) -> None:

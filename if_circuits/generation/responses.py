@@ -43,6 +43,8 @@ class GenerationConfig:
     """A response that has no EOS among so many tokens is truncated."""
     temperature: float = 1.0
     """0 is greedy decoding."""
+    top_p: float = 1.0
+    """Sampled tokens are among the likeliest that together have this probability; 1 leaves all."""
     samples_per_prompt: int = 1
     seed: int = 0
     batch_size: int = 64
@@ -50,12 +52,18 @@ class GenerationConfig:
 
     @classmethod
     def of(
-        cls, run_settings: RunSettings, *, temperature: float, samples_per_prompt: int = 1, seed: int = 0
+        cls,
+        run_settings: RunSettings,
+        *,
+        temperature: float | None = None,
+        samples_per_prompt: int = 1,
+        seed: int = 0,
     ) -> GenerationConfig:
-        """Length and batches as the model is run."""
+        """Length, sampling and batches as the model is run; `temperature` takes its place, 0 for greedy."""
         return cls(
             max_new_tokens=run_settings.max_new_tokens,
-            temperature=temperature,
+            temperature=run_settings.temperature if temperature is None else temperature,
+            top_p=run_settings.top_p,
             samples_per_prompt=samples_per_prompt,
             seed=seed,
             batch_size=run_settings.batch_size,
@@ -69,6 +77,8 @@ class GenerationConfig:
             )
         if not 0 <= self.temperature < float("inf"):
             raise InputError(f"temperature must be 0 (greedy) or positive, got {self.temperature}")
+        if not 0 < self.top_p <= 1:
+            raise InputError(f"top_p must be above 0 and at most 1 (all tokens), got {self.top_p}")
         if self.temperature == 0 and self.samples_per_prompt > 1:
             raise InputError(
                 f"greedy decoding gives {self.samples_per_prompt} times the same response; "
@@ -157,6 +167,7 @@ def _generate(
                 [context for context, _ in batch],
                 max_new_tokens=config.max_new_tokens,
                 temperature=config.temperature,
+                top_p=config.top_p,
                 noise=torch.from_numpy(noise).to(model.device),
                 stems=[context % n for context in range(len(contexts))] if shared else None,
                 on_batch=assign,

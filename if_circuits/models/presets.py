@@ -16,6 +16,7 @@ from if_circuits.errors import InputError
 from if_circuits.registry import Arguments, Registry, calling_module
 
 DType = Literal["float32", "bfloat16", "float16"]
+Suite = Literal["open", "controlled"]
 Locate = TypeVar("Locate", bound=Callable[..., object])
 
 
@@ -33,6 +34,14 @@ class ModelPreset:
     """Length of a response at which generation stops and records a truncation."""
     batch_size: int = 64
     """Responses that are generated side by side."""
+    temperature: float | None = None
+    """Of sampled responses; None means what the checkpoint's generation_config says, and 1 where it says
+    nothing.
+    """
+    top_p: float | None = None
+    """Tokens are sampled from the likeliest that together have this probability; None as for
+    `temperature`.
+    """
     dtype: DType = "float32"
     """Precision of weights and activations, unless the user asks for another."""
     layers: tuple[int, ...] | None = None
@@ -41,6 +50,10 @@ class ModelPreset:
     """
     system_role: bool = True
     """Whether the chat template has a system role; without one, system text goes in front of the user's."""
+    suite: Suite = "open"
+    """The prompts that a study asks: `controlled` for models that this project trained on its own English,
+    `open`, with varied short requests and graded constraints, for all others.
+    """
     held_out_only: bool = False
     """The model was trained on this library's prompts: a study uses only those held out from it."""
     bundled: bool = False
@@ -126,6 +139,9 @@ IF_TINY = register_preset(
         source="if-tiny",
         description="embedded Llama of about 1M parameters, trained from scratch on controlled English",
         batch_size=256,
+        temperature=1.0,
+        top_p=1.0,
+        suite="controlled",
         held_out_only=True,
         bundled=True,
         # It learnt from these what is positive and what is an insult; others would judge another task.

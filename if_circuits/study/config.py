@@ -35,7 +35,10 @@ class StudyConfig:
     prompts_per_query: int = 3
     """Constrained prompts of each task and base query; each has an unconstrained twin."""
     samples_per_prompt: int = 2
-    temperature: float = 1.0
+    temperature: float | None = None
+    """Of the sampled responses; None means the preset's, or the checkpoint's own."""
+    top_p: float | None = None
+    """Their tokens are among the likeliest that together have this probability; None as for `temperature`."""
     greedy: bool = True
     """Whether every constrained prompt is answered greedily as well, for the compliance table."""
     max_new_tokens: int | None = None
@@ -69,6 +72,7 @@ class StudyConfig:
             self._set(name, as_count)
         self._set("seed", lambda value, name: as_count(value, name, least=0))
         self._set("temperature", as_number)
+        self._set("top_p", as_number)
         self._set("layers", as_layers)
         self._set("tasks", as_names)
         self._set("analyses", as_names)
@@ -82,10 +86,14 @@ class StudyConfig:
                 f"n_folds is {self.settings.n_folds}, more than the {self.n_base_queries} base queries, "
                 "which are the groups of the folds: give fewer --folds or more --base-queries"
             )
-        if not 0 < self.temperature < float("inf"):
+        if self.temperature is not None and not 0 < self.temperature < float("inf"):
             raise InputError(
                 f"temperature is {self.temperature}; it must be above 0, since samples need both labels "
                 "(the greedy pass is an option of its own)"
+            )
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise InputError(
+                f"top_p is {self.top_p}; it must be above 0 and at most 1, which leaves all tokens"
             )
         if self.prompts is not None and self.prompts_sha256 is None:
             from if_circuits.tasks.ifeval import prompts_digest  # heavy, and help must come at once

@@ -102,14 +102,15 @@ class StageKeys:
 
     def _responses(self) -> Key:
         config = self._config
-        settings = (config.temperature, config.samples_per_prompt, config.seed, *self._generation())
+        settings = (config.samples_per_prompt, config.seed, *self._generation())
         return {
             "the settings of generation": value_sha256(settings),
             "the code that generates": _code(generation.generate),
         }
 
     def _generation(self) -> tuple[object, ...]:
-        return (self._directory.run_settings.max_new_tokens, self._record["model"]["dtype"])
+        usual = self._directory.run_settings
+        return (usual.max_new_tokens, usual.temperature, usual.top_p, self._record["model"]["dtype"])
 
     def _verification(self) -> Key:
         return {

@@ -117,7 +117,7 @@ def make_responses(
 def _generation(config: StudyConfig, run_settings: RunSettings, *, greedy: bool) -> GenerationConfig:
     return GenerationConfig.of(
         run_settings,
-        temperature=GREEDY if greedy else config.temperature,
+        temperature=GREEDY if greedy else run_settings.temperature,
         samples_per_prompt=1 if greedy else config.samples_per_prompt,
         seed=config.seed,
     )

@@ -208,6 +208,8 @@ def _run_settings(config: StudyConfig, model: LoadedModel) -> RunSettings:
     made = RunSettings.of(
         model.preset,
         max_new_tokens=config.max_new_tokens,
+        temperature=config.temperature,
+        top_p=config.top_p,
         batch_size=config.batch_size,
         layers=config.layers,
         judges=config.judges,

@@ -175,6 +175,9 @@ def test_unusable_prompts_are_refused(
         {"samples_per_prompt": 0},
         {"temperature": -1.0},
         {"temperature": float("nan")},
+        {"top_p": 0.0},
+        {"top_p": 1.01},
+        {"top_p": float("nan")},
         {"samples_per_prompt": 2},
     ],
 )

@@ -41,7 +41,8 @@ def content(response: str = "A river runs.", *, note: str = "nothing left out") 
     table = pd.DataFrame({"task": [f"t{i}" for i in range(30)], "auroc": 0.75})
     record = {
         "model": {"name": "if-tiny", "fingerprint": "abc"},
-        "config": {"temperature": 1.0, "seed": 3},
+        "config": {"temperature": None, "seed": 3},
+        "run_settings": {"temperature": 0.5, "top_p": 0.9},
         "versions": {"if_circuits": "0.1.0"},
         "stages": {"responses": {"seconds": 12.5, "peak_memory_mb": 900}},
     }

@@ -44,6 +44,8 @@ def test_batch_size_does_not_make_another_study():
         {"batch_size": 0},
         {"temperature": 0.0},
         {"temperature": float("nan")},
+        {"top_p": 0.0},
+        {"top_p": 1.5},
         {"temperature": float("inf")},
         {"tasks": ()},
         {"analyses": ("vibes",)},

@@ -198,7 +198,13 @@ def test_edited_code_costs_the_stages_that_it_decides(
 
 @pytest.mark.parametrize(
     "changes",
-    [{"seed": 1}, {"temperature": 0.5}, {"settings": replace(SETTINGS, n_bootstrap=11)}, {"layers": (1,)}],
+    [
+        {"seed": 1},
+        {"temperature": 0.5},
+        {"top_p": 0.5},
+        {"settings": replace(SETTINGS, n_bootstrap=11)},
+        {"layers": (1,)},
+    ],
     ids=str,
 )
 def test_other_options_are_another_study(config: StudyConfig, study: Path, changes: dict[str, Any]):
