@@ -3,8 +3,8 @@
 Removal is the own cell of the behavioural matrix. Addition starts from responses that fail: prompts with
 violated responses in the study are answered again, sampled as in the study, and where the intact model
 fails, the same sampling noise is used with the task's difference in means added, once, at the start layer
-and every layer above. A failing response is an extreme one, so whatever changes it makes it better on average: the
-control is the same step in random directions of the same lengths.
+and every layer above. A failing response is an extreme one, so whatever changes it makes it better on
+average: the control is the same step in random directions of the same lengths.
 """
 
 from __future__ import annotations
