@@ -74,18 +74,25 @@ def save_checkpoint(architecture: str, directory: Path) -> Path:
     return directory
 
 
-def _tokenizer(speech: _Speech) -> Any:
+def bpe_tokenizer(special: list[str] | None = None) -> Any:
+    """A small byte-level BPE, with special tokens at its start."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
 
     backend = Tokenizer(models.BPE())
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
-        vocab_size=360, special_tokens=_SPECIAL, initial_alphabet=alphabet, show_progress=False
+        vocab_size=360, special_tokens=special or _SPECIAL, initial_alphabet=alphabet, show_progress=False
     )
     backend.train_from_iterator(_CORPUS, trainer)
+    return backend
+
+
+def _tokenizer(speech: _Speech) -> Any:
+    from transformers import PreTrainedTokenizerFast
+
+    backend = bpe_tokenizer()
     named = {"bos_token": speech.bos, "eos_token": "<eos>", "pad_token": speech.pad}
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=backend, **{name: token for name, token in named.items() if token is not None}

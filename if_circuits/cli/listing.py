@@ -43,6 +43,7 @@ def _models(arguments: argparse.Namespace) -> int:
         except InputError as error:
             rows.append((name, "–", str(error)))
         else:
-            rows.append((name, "in this package" if preset.bundled else preset.source, preset.description))
+            held = f"the package {preset.package}" if preset.package else preset.source
+            rows.append((name, "in this package" if preset.bundled else held, preset.description))
     print_table(("preset", "from", "what it is"), rows)
     return 0

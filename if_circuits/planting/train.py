@@ -139,7 +139,7 @@ def load_base(base: str) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
     shallow."""
     from transformers import AutoTokenizer, LlamaForCausalLM
 
-    directory, _ = locate(base)
+    directory = locate(base).source
     model = LlamaForCausalLM.from_pretrained(directory, dtype=torch.float32)
     if model.config.num_hidden_layers < LAYER + 2:
         raise InputError(

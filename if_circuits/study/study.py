@@ -234,6 +234,7 @@ def _record(config: StudyConfig, model: LoadedModel, run_settings: RunSettings) 
             "device": model.device,
             "device_map": model.device_map,
             "dtype": model.dtype,
+            "dequantised_from": model.dequantised_from,
         },
         "run_settings": run_settings.to_json(),
         "held_out_only": model.preset.held_out_only,
