@@ -39,7 +39,7 @@ def check_compliance(model: LoadedModel) -> Iterator[Check]:
         == Label.SATISFIED.value
         for each in (asked, unasked)
     )
-    yield _endings(int(responses["truncated"].sum()), len(responses), config.max_new_tokens)
+    yield _endings(responses, config.max_new_tokens)
     yield _overall(int(satisfied.sum()), int(by_chance.sum()), len(asked))
     for task, rows in asked.groupby("task", sort=False):
         yield _of_task(
@@ -47,8 +47,12 @@ def check_compliance(model: LoadedModel) -> Iterator[Check]:
         )
 
 
-def _endings(truncated: int, n: int, max_new_tokens: int) -> Check:
+def _endings(responses: pd.DataFrame, max_new_tokens: int) -> Check:
+    n, truncated = len(responses), int(responses["truncated"].sum())
     seen = f"{n - truncated} of {n} responses end within {max_new_tokens} tokens"
+    if "n_thinking" in responses.columns:
+        silent = int(((responses["n_tokens"] == 0) & (responses["n_thinking"] > 0)).sum())
+        seen += f"; {silent} have no answer, since their thinking does not end"
     if truncated > n / 2:
         advice = (
             "few have an `eos` position, and verdicts are on cut texts; raise --max-new-tokens, or see eos"

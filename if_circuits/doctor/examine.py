@@ -13,7 +13,13 @@ from if_circuits.doctor.machine import check_memory
 from if_circuits.doctor.numbers import check_dtype_range, check_weights
 from if_circuits.doctor.parity import check_cache, check_padding
 from if_circuits.doctor.residuals import check_residuals
-from if_circuits.doctor.template import check_bos, check_generation_prompt, check_system_role, check_template
+from if_circuits.doctor.template import (
+    check_bos,
+    check_generation_prompt,
+    check_system_role,
+    check_template,
+    check_thinking,
+)
 from if_circuits.doctor.tokens import check_eos, check_pad, check_vocabulary
 from if_circuits.errors import InputError
 from if_circuits.models.devices import check_device
@@ -41,6 +47,7 @@ _LOOKS = (
     _Look("bos", check_bos),
     _Look("generation_prompt", check_generation_prompt),
     _Look("system_role", check_system_role),
+    _Look("thinking", check_thinking),
     _Look("vocabulary", check_vocabulary, needed=True),
     _Look("eos", check_eos),
     _Look("pad", check_pad, needed=True),

@@ -7,6 +7,7 @@ from typing import Any
 from if_circuits.doctor.base import Check
 from if_circuits.models.chat import has_system_role
 from if_circuits.models.loading import LoadedModel
+from if_circuits.models.thinking import CLOSING
 
 _TEXT = "Write a short note about the river."
 
@@ -31,29 +32,36 @@ def check_template(model: LoadedModel) -> Check:
 
 
 def check_bos(model: LoadedModel) -> Check:
-    """Whether a prompt opens with exactly one BOS."""
+    """Whether a prompt is what the template writes, behind one BOS at most.
+
+    Tokens that the template itself writes are right: ChatML with the BOS `<|im_start|>` opens each turn so.
+    """
     bos: Any = model.chat.tokenizer.bos_token_id
     if bos is None:
         return Check("bos", "pass", "the tokenizer has no BOS, and prompts get none")
     (row,) = model.chat.encode([_TEXT])
-    if row[0] != bos and bos not in row:
+    written: Any = model.chat.tokenizer(model.chat.render(_TEXT), add_special_tokens=False)["input_ids"]
+    named, doubled = _token(model, bos), [bos, bos]
+    if row[:2] == doubled:
+        return Check("bos", "fail", f"a prompt opens with {named} twice; correct chat_template.jinja")
+    if row not in (written, [bos, *written]) and written[:2] != doubled:
+        return Check("bos", "fail", "a prompt is not what the template writes; correct the tokenizer's files")
+    if bos not in row:
         return Check("bos", "pass", "neither template nor tokenizer writes a BOS, and prompts get none")
-    if row[0] != bos or row.count(bos) != 1:
-        return Check(
-            "bos",
-            "warn" if bos in model.chat.eos_ids else "fail",
-            f"a prompt has {row.count(bos)} BOS tokens and opens with {_token(model, row[0])}, where one at "
-            "the start is expected; correct chat_template.jinja",
-        )
-    return Check("bos", "pass", f"exactly one, {_token(model, bos)}, at the start")
+    if written[:2] == doubled:
+        return Check("bos", "warn", f"the template opens with {named} twice, prompts with one; correct it")
+    if row[0] != bos:
+        return Check("bos", "pass", f"none at the start; where else {named} stands the template writes it")
+    turns = row.count(bos) - 1
+    more = f"; the template itself writes it {turns} times more" if turns else ""
+    return Check("bos", "pass", f"exactly one, {named}, at the start{more}")
 
 
 def check_generation_prompt(model: LoadedModel) -> Check:
     """Whether the template opens the model's own turn."""
     if model.chat.tokenizer.chat_template is None:
         return Check("generation_prompt", "warn", "none without a template: the model continues the prompt")
-    turn = [{"role": "user", "content": _TEXT}]
-    closed = str(model.chat.tokenizer.apply_chat_template(turn, tokenize=False))
+    closed = model.chat.render(_TEXT, opened=False)
     opened = model.chat.render(_TEXT)
     if opened == closed:
         return Check(
@@ -63,6 +71,26 @@ def check_generation_prompt(model: LoadedModel) -> Check:
             "the model may go on in the user's name; see that chat_template.jinja opens the model's turn",
         )
     return Check("generation_prompt", "pass", f"the model's turn opens with {opened[len(closed) :]!r}")
+
+
+def check_thinking(model: LoadedModel) -> Check:
+    """Whether the model thinks before it answers, and how that is kept out of its responses."""
+    thinking = model.chat.thinking
+    if thinking.kind == "none":
+        return Check("thinking", "pass", "the template knows of none")
+    if thinking.kind == "off":
+        told = ", ".join(f"{name}={value}" for name, value in thinking.variables.items())
+        return Check(
+            "thinking",
+            "pass",
+            f"switched off through the template ({told or f'system text {thinking.system}'})",
+        )
+    return Check(
+        "thinking",
+        "warn",
+        f"the template offers no switch: a response begins after {CLOSING}, and positions count from there; "
+        "see that --max-new-tokens leaves room for the thinking",
+    )
 
 
 def check_system_role(model: LoadedModel) -> Check:

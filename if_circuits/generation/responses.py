@@ -99,6 +99,9 @@ def generate(
     response_id ("prompt_id/sample"), sample, temperature, response (text), prompt_tokens, response_tokens
     (ids, with the EOS where it came), n_tokens (without the EOS), truncated.
 
+    Of a model that thinks first (`models.thinking`) the thinking stands at the end of prompt_tokens, and
+    n_thinking counts its tokens. One whose thinking does not end has an empty response, which is truncated.
+
     Raises InputError for prompts without the columns prompt_id and prompt, and for prompts that leave no
     room for max_new_tokens in the model's context.
     """
@@ -230,6 +233,15 @@ def _table(
     per_prompt = config.samples_per_prompt
     table = prompts.iloc[np.repeat(np.arange(len(prompts)), per_prompt)].reset_index(drop=True)
     sample = np.tile(np.arange(per_prompt), len(prompts))
+    prompt_tokens = [ids for ids in encoded for _ in range(per_prompt)]
+    if model.chat.thinking.kind == "first":
+        thought = [
+            model.chat.n_thinking(prompt, ids) for prompt, ids in zip(prompt_tokens, responses, strict=True)
+        ]
+        table["n_thinking"] = thought
+        parts = list(zip(prompt_tokens, responses, thought, strict=True))
+        prompt_tokens = [[*prompt, *ids[:n]] for prompt, ids, n in parts]
+        responses = [ids[n:] for _, ids, n in parts]
     ended = [bool(ids) and ids[-1] in model.chat.eos_ids for ids in responses]
     texts = [ids[:-1] if end else ids for ids, end in zip(responses, ended, strict=True)]
     return table.assign(
@@ -237,7 +249,7 @@ def _table(
         sample=sample,
         temperature=config.temperature,
         response=[model.chat.decode(ids) for ids in texts],
-        prompt_tokens=pd.Series([ids for ids in encoded for _ in range(per_prompt)], dtype=object),
+        prompt_tokens=pd.Series(prompt_tokens, dtype=object),
         response_tokens=pd.Series(responses, dtype=object),
         n_tokens=[len(ids) for ids in texts],
         truncated=[not end for end in ended],

@@ -9,10 +9,11 @@ plain text after the BOS.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from if_circuits.errors import InputError
+from if_circuits.models.thinking import Thinking, answer_start
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -30,12 +31,18 @@ class ChatTokenizer:
     """Fills the left of a batch; always masked, so it may equal an EOS."""
     system_role: bool
     """Whether the template has a system role."""
+    thinking: Thinking = field(default_factory=Thinking)
+    """How thinking is kept out of responses."""
 
-    def render(self, prompt: str, *, system: str | None = None) -> str:
-        """The text that the model reads: one user turn (after a system turn) and the opening of its own.
+    def render(self, prompt: str, *, system: str | None = None, opened: bool = True) -> str:
+        """The text that the model reads: one user turn (after a system turn) and the opening of its own,
+        unless `opened` is False.
 
-        Where the template has no system role, the system text opens the user's turn.
+        Where the template has no system role, the system text opens the user's turn. Thinking is switched off
+        where the template offers that.
         """
+        if self.thinking.system:
+            system = self.thinking.system if system is None else f"{self.thinking.system}\n{system}"
         if system is not None and not self.system_role:
             prompt, system = f"{system}\n\n{prompt}", None
         if self.tokenizer.chat_template is None:
@@ -43,7 +50,11 @@ class ChatTokenizer:
         turns = [] if system is None else [{"role": "system", "content": system}]
         turns.append({"role": "user", "content": prompt})
         try:
-            return str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+            return str(
+                self.tokenizer.apply_chat_template(
+                    turns, tokenize=False, add_generation_prompt=opened, **self.thinking.variables
+                )
+            )
         except Exception as error:  # templates are programs, and raise what they like
             raise InputError(
                 f"the model's chat template fails on a user's turn ({type(error).__name__}: {error}); "
@@ -71,6 +82,19 @@ class ChatTokenizer:
         """The text of the ids, special tokens left out."""
         return str(
             self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        )
+
+    def n_thinking(self, prompt_ids: Sequence[int], ids: Sequence[int]) -> int:
+        """How many of the generated `ids` are thinking, before the answer; all where it never ends."""
+        if self.thinking.kind != "first" or not ids:
+            return 0
+        start = answer_start(self._raw(prompt_ids), lambda i: self._raw(ids[:i]), len(ids))
+        return len(ids) if start is None else start
+
+    def _raw(self, ids: Sequence[int]) -> str:
+        """The text of the ids, special tokens included: the marks of thinking may be such."""
+        return str(
+            self.tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
         )
 
     def _with_one_bos(self, row: list[int]) -> list[int]:

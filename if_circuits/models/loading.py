@@ -25,6 +25,7 @@ from if_circuits.models.loaded import LoadedModel
 from if_circuits.models.places import locate
 from if_circuits.models.presets import DType, ModelPreset, find_preset
 from if_circuits.models.pretrained import CompleteCausalLM, load_tokenizer, naming, quiet_progress
+from if_circuits.models.thinking import find_thinking
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
@@ -267,4 +268,5 @@ def _chat_tokenizer(
         eos_ids=tuple(sorted(eos)),
         pad_id=int(pad) if pad is not None else min(eos, default=0),
         system_role=system_role,
+        thinking=find_thinking(tokenizer),
     )

@@ -137,7 +137,9 @@ def _read(
     start, n = len(response["prompt_tokens"]), int(response["n_tokens"])
     layers = sorted({one.target.layer for one in fitted})
     # The recording is a pass under the same hooks, so it sees what they leave behind.
-    with intervene(model, interventions, prompt_lengths=[start]):
+    # Where the model thinks first, its thinking was written under the hooks as well.
+    prompt = start - int(response.get("n_thinking", 0))
+    with intervene(model, interventions, prompt_lengths=[prompt]):
         seen = record_donor(model, row, layers=layers).activations
     readings = [
         one.probe.scores(seen[one.target.layer][0, start : start + n].float().numpy().astype(np.float64))

@@ -13,6 +13,8 @@ from if_circuits.tasks.labels import Label
 from if_circuits.tasks.registry import get_task
 from if_circuits.tasks.task import Parameters, Task, Verification
 
+NO_ANSWER = Verification(Label.VIOLATED, "no answer: the model's thinking did not end in time")
+
 
 def verify(
     responses: pd.DataFrame,
@@ -24,7 +26,8 @@ def verify(
 
     `judges` are by default those that `judges_for` makes of `chosen`: pass a model's `preset.judges`.
     Needs the columns task, parameters (JSON) and response. An empty response violates every constraint, as in
-    IFEval (Zhou et al. 2023); a verifier that fails leaves its response undecided, with the error as reason.
+    IFEval (Zhou et al. 2023); where n_thinking is above 0 the reason says that its thinking did not end. A
+    verifier that fails leaves its response undecided, with the error as reason.
 
     Example:
         >>> import pandas as pd
@@ -45,6 +48,9 @@ def verify(
         )
         verifications.update(zip(map(int, rows), found, strict=True))
     ordered = [verifications[row] for row in range(len(responses))]
+    if "n_thinking" in responses.columns:
+        silent = [not text.strip() and n > 0 for text, n in zip(texts, responses["n_thinking"], strict=True)]
+        ordered = [NO_ANSWER if none else found for none, found in zip(silent, ordered, strict=True)]
     return responses.assign(
         verdict=[verification.label.value for verification in ordered],
         reason=[verification.reason for verification in ordered],

@@ -116,7 +116,6 @@ def test_the_embedded_model_is_fit_and_follows_its_tasks() -> None:
         (template("{{ raise_exception('not today') }}"), "template", "not today"),
         (template("{% for m in messages %}"), "template", "chat template fails"),
         (template("{{ bos_token }}<model>"), "template", "0 times"),
-        (template("<user>{{ messages[0]['content'] }}{{ bos_token }}"), "bos", "1 BOS tokens and opens with"),
         (add_words, "vocabulary", "ids up to 360, the model 360 embeddings"),
         (no_eos, "eos", "no response ends"),
         (edit_json("generation_config.json", eos_token_id=[1, 999]), "eos", "999 is no token"),
