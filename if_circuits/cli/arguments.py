@@ -9,7 +9,9 @@ from if_circuits.models.devices import DEVICE_MAPS
 
 _N = TypeVar("_N", int, float)
 
-MODEL_HELP = "a preset (see `if-circuits models`), a local directory, or a name on the Hugging Face hub"
+MODEL_HELP = (
+    "a preset (see `if-circuits models`), a local directory, a GGUF file, or a name on the Hugging Face hub"
+)
 
 
 def add_generation_options(parser: argparse.ArgumentParser) -> None:

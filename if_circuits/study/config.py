@@ -27,7 +27,7 @@ class StudyConfig:
     """
 
     model: str
-    """A preset's name, a local directory or a name on the Hugging Face hub."""
+    """A preset's name, a local directory, a GGUF file or a name on the Hugging Face hub."""
     tasks: tuple[str, ...] | None = None
     """Names of tasks; None means all."""
     n_base_queries: int = 100

