@@ -7,6 +7,8 @@ quantised weights are gone, and with them the settings that forbid to save it.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,14 +69,15 @@ def load_gguf(path: Path, *, dtype: torch.dtype, **placement: Any) -> PreTrained
     # Newer versions may keep weights in their blocks, and say so in the configuration.
     config = getattr(transformers, "GgufConfig", None)
     options = placement if config is None else {"quantization_config": config(dequantize=True), **placement}
-    loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(
-        path.parent,
-        gguf_file=path.name,
-        dtype=dtype,
-        attn_implementation="eager",
-        output_loading_info=True,
-        **options,
-    )
+    with redirect_stderr(StringIO()):  # a bar that no setting silences
+        loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(
+            path.parent,
+            gguf_file=path.name,
+            dtype=dtype,
+            attn_implementation="eager",
+            output_loading_info=True,
+            **options,
+        )
     model, report = loaded
     check_complete(str(path), report)
     # What says that it is quantised, which it is no more.

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerFast
 
 from if_circuits.errors import InputError
-from if_circuits.models import loading
+from if_circuits.models import loading, places
 from if_circuits.models.devices import only_device
 from if_circuits.models.layers import EMBED, hook_name
 from if_circuits.models.loading import LoadedModel, load_model
@@ -121,7 +121,7 @@ def test_a_hub_name_without_a_network_is_one_clear_error(monkeypatch: pytest.Mon
 def test_an_installation_without_the_bundled_model_says_so(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(loading, "files", lambda _package: tmp_path)
+    monkeypatch.setattr(places, "files", lambda _package: tmp_path)
     with pytest.raises(InputError, match="make train-if-tiny"):
         load_model("if-tiny")
 
