@@ -188,14 +188,14 @@ register_preset(
     )
 )
 
-# Sampling of the models below is their generation_config's, where it has any.
-for _name, _size, _blocks, _settings in (
-    ("smollm2-360m", "360M", 32, {"batch_size": 32, "layers": (-1, *range(1, 32, 3))}),
-    ("smollm2-1.7b", "1.7B", 24, {"batch_size": 16, "dtype": "bfloat16", "layers": (-1, *range(2, 24, 3))}),
-):
+_SMOLLM2: tuple[tuple[str, int, dict[str, Any]], ...] = (
+    ("360M", 32, {"batch_size": 32, "layers": (-1, *range(1, 32, 3))}),
+    ("1.7B", 24, {"batch_size": 16, "dtype": "bfloat16", "layers": (-1, *range(2, 24, 3))}),
+)
+for _size, _blocks, _settings in _SMOLLM2:
     register_preset(
         ModelPreset(
-            name=_name,
+            name=f"smollm2-{_size.lower()}",
             source=f"HuggingFaceTB/SmolLM2-{_size}-Instruct",
             description=f"SmolLM2 {_size} Instruct, {_blocks} blocks; open weights",
             max_new_tokens=128,
@@ -205,12 +205,14 @@ for _name, _size, _blocks, _settings in (
         )
     )
 
-for _size, _blocks, _settings in (
+# The models below are sampled as their generation_config says, where it says anything.
+_QWEN2_5: tuple[tuple[str, int, dict[str, Any]], ...] = (
     ("0.5B", 24, {"batch_size": 32}),
     ("1.5B", 28, {"batch_size": 32, "dtype": "bfloat16", "layers": (-1, *range(0, 28, 3))}),
     ("3B", 36, {"batch_size": 16, "dtype": "bfloat16", "layers": (-1, *range(3, 36, 4))}),
     ("7B", 28, {"batch_size": 16, "dtype": "bfloat16", "layers": (-1, *range(3, 28, 4))}),
-):
+)
+for _size, _blocks, _settings in _QWEN2_5:
     register_preset(
         ModelPreset(
             name=f"qwen2.5-{_size.lower()}",
