@@ -97,7 +97,7 @@ def test_figure_names_effect_interval_and_sample_size() -> None:
     drawing = figure(result)
     assert f"{result.verdict.effect:+.3f}" in drawing.get_suptitle()
     assert "30 base queries" in drawing.get_suptitle()
-    curves, _, tasks = drawing.axes
+    curves, tasks = drawing.axes[0], drawing.axes[-1]
     assert [tick.get_text() for tick in curves.get_xticklabels()] == ["embed", "0", "1"]
     assert len(tasks.get_yticklabels()) == 9
 
@@ -108,7 +108,7 @@ def test_figure_stars_the_tasks_whose_probes_differ_after_correction() -> None:
     chosen = differences["task"].isin(["topic", "word_count"])
     marked = differences.assign(p_holm=np.where(chosen, 0.01, 0.2), labels=NATURAL)
     drawing = figure(replace(result, tables={**result.tables, "differences": marked}))
-    names = [tick.get_text() for tick in drawing.axes[2].get_yticklabels()]
+    names = [tick.get_text() for tick in drawing.axes[-1].get_yticklabels()]
     assert [name for name in names if "*" in name] == ["word count *", "topic *"]
 
 
