@@ -16,6 +16,7 @@ from if_circuits.errors import InputError
 from if_circuits.registry import Arguments, Registry, calling_module
 
 DType = Literal["float32", "bfloat16", "float16"]
+Suite = Literal["open", "controlled"]
 Locate = TypeVar("Locate", bound=Callable[..., object])
 
 
@@ -41,6 +42,10 @@ class ModelPreset:
     """
     system_role: bool = True
     """Whether the chat template has a system role; without one, system text goes in front of the user's."""
+    suite: Suite = "open"
+    """The prompts that a study asks: `controlled` for models that this project trained on its own English,
+    `open`, with varied short requests and graded constraints, for all others.
+    """
     held_out_only: bool = False
     """The model was trained on this library's prompts: a study uses only those held out from it."""
     bundled: bool = False
@@ -126,6 +131,7 @@ IF_TINY = register_preset(
         source="if-tiny",
         description="embedded Llama of about 1M parameters, trained from scratch on controlled English",
         batch_size=256,
+        suite="controlled",
         held_out_only=True,
         bundled=True,
         # It learnt from these what is positive and what is an insult; others would judge another task.
