@@ -26,19 +26,26 @@ UNCONSTRAINED_SAMPLES = 2
 
 
 def pilot_prompts(
-    tasks: Sequence[Task], suite: Suite, *, n_base_queries: int, seed: int, n_queries: int = N_QUERIES
+    tasks: Sequence[Task],
+    suite: Suite,
+    *,
+    n_base_queries: int,
+    seed: int,
+    n_queries: int = N_QUERIES,
+    held_out_only: bool = False,
 ) -> pd.DataFrame:
     """One constrained prompt of every grade for each of the pilot's base queries, and its twin.
 
     The base queries are none of the `n_base_queries` that a study of this seed draws. Raises InputError where
     too few are left.
     """
-    studied = {query.name for query in suite.draw(n_base_queries, seed=seed)}
-    left = [query for query in suite.queries if query.name not in studied]
+    queries = suite.available(held_out_only=held_out_only)
+    studied = {query.name for query in suite.draw(n_base_queries, seed=seed, held_out_only=held_out_only)}
+    left = [query for query in queries if query.name not in studied]
     if len(left) < n_queries:
         raise InputError(
-            f"{n_base_queries} base queries leave {len(left)} of {len(suite.queries)} for the pilot, which "
-            f"needs {n_queries}; give at most {len(suite.queries) - n_queries} --base-queries"
+            f"{n_base_queries} base queries leave {len(left)} of {len(queries)} for the pilot, which "
+            f"needs {n_queries}; give at most {len(queries) - n_queries} --base-queries"
         )
     chosen = Random(f"pilot:{seed}").sample(left, n_queries)
     return pd.DataFrame(
@@ -47,26 +54,33 @@ def pilot_prompts(
             for task in tasks
             for grade in suite.grades_of(task)
             for query in chosen
-            for row in prompts_about(task, query, [grade], seed=seed)
+            for row in prompts_about(
+                task, query, [grade], seed=seed, held_out_only=held_out_only and suite.held_out is not None
+            )
         ]
     )
 
 
 def answer_pilot(
-    model: LoadedModel, prompts: pd.DataFrame, settings: GenerationConfig, *, progress: OnResponses
+    model: LoadedModel,
+    prompts: pd.DataFrame,
+    settings: GenerationConfig,
+    *,
+    progress: OnResponses | None = None,
 ) -> pd.DataFrame:
     """One answer to each constrained prompt, and those to the unconstrained requests, each asked once."""
     asked = prompts[prompts["constrained"]].reset_index(drop=True)
     twins = prompts[~prompts["constrained"]].reset_index(drop=True)
     requests = distinct_requests(twins)
     unasked = replace(settings, samples_per_prompt=UNCONSTRAINED_SAMPLES)
+    tell = progress or (lambda _, __: None)
     total = len(asked) + UNCONSTRAINED_SAMPLES * len(requests)
     answers = generate(
         model,
         asked,
         replace(settings, samples_per_prompt=1),
-        progress=lambda done, _: progress(done, total),
+        progress=lambda done, _: tell(done, total),
     )
-    shared = generate(model, requests, unasked, progress=lambda done, _: progress(len(asked) + done, total))
+    shared = generate(model, requests, unasked, progress=lambda done, _: tell(len(asked) + done, total))
     answers = answers.assign(answer=answers["response_id"])
     return pd.concat([answers, shared_out(twins, shared)], ignore_index=True)

@@ -81,7 +81,8 @@ def counterfactual_pairs(
                     rows = _spread(rows[is_satisfied(rows)], limit, seed=seed)
                     parts.append(_nearest_bounds(wording, how, rows))
                 case Opposite() as how:
-                    parts.append(_opposite(wording, how, rows, blocks, limit, seed=seed))
+                    rows = rows[_turns(wording.task, how, rows, judges)]
+                    parts.append(_opposite(wording, how, rows, blocks[rows.index], limit, seed=seed))
     return pd.concat([usable.iloc[:0].assign(pair="", labels=""), *parts], ignore_index=True)
 
 
@@ -138,6 +139,17 @@ def _nearest_bounds(wording: _Wording, how: NearestBounds, rows: pd.DataFrame) -
         ],
         ignore_index=True,
     )
+
+
+def _turns(
+    task: Task, how: Opposite, rows: pd.DataFrame, judges: Mapping[str, Judge]
+) -> Bool[np.ndarray, " n"]:
+    """Whether the opposite gives each response the other label: a neutral text breaks both tones."""
+    if how.parameters is None:
+        return np.ones(len(rows), dtype=bool)
+    found = task.verify([str(text) for text in rows["response"]], [how.parameters] * len(rows), judges)
+    turned = np.where(is_satisfied(rows), Label.VIOLATED.value, Label.SATISFIED.value)
+    return np.array([each.label.value for each in found]) == turned
 
 
 def _opposite(

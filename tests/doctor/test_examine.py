@@ -70,7 +70,7 @@ def no_eos(directory: Path) -> None:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """One prompt a task for the checks of compliance, where those are not what is tested."""
-    monkeypatch.setattr("if_circuits.doctor.compliance.PROMPTS_PER_TASK", 1)
+    monkeypatch.setattr("if_circuits.doctor.compliance.ANSWERS_PER_TASK", 1)
 
 
 @pytest.mark.usefixtures("quick")

@@ -153,9 +153,9 @@ _RUDE = (
 def _clean(name: str, request: Callable[[BaseQuery], str]) -> Grade:
     return Grade(
         name,
-        draw=lambda _, __: {},
+        draw=lambda _, __: {"wanted": "clean"},
         paraphrases=_POLITE,
-        counterfactual=Opposite(_RUDE),
+        counterfactual=Opposite(_RUDE, parameters={"wanted": "toxic"}),
         request=request,
     )
 

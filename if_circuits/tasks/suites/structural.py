@@ -19,10 +19,15 @@ def bounds_around(count: int, *, step: int, relation: str) -> tuple[Parameters, 
     below = count // step * step if relation == "at least" else (count - 1) // step * step
     if relation == "fewer than":  # a text of 20 characters breaks "fewer than 20"
         below = count // step * step
-    small, large = ({"n": n, "relation": relation} for n in (below, below + step))
+    small, large = (_bounded(n, relation) for n in (below, below + step))
     if not below:
         return None
     return (small, large) if relation == "at least" else (large, small)
+
+
+def _bounded(n: int, relation: str) -> Parameters:
+    """A bound's parameters; "fewer than" is what a number of characters means by itself."""
+    return {"n": n} if relation == "fewer than" else {"n": n, "relation": relation}
 
 
 def _bound(
@@ -35,7 +40,7 @@ def _bound(
 ) -> Grade:
     return Grade(
         name,
-        draw=lambda rng, _: {"n": rng.choice(sizes), "relation": relation},
+        draw=lambda rng, _: _bounded(rng.choice(sizes), relation),
         paraphrases=paraphrases,
         counterfactual=NearestBounds(
             lambda response: bounds_around(length(response), step=step, relation=relation)
@@ -87,7 +92,7 @@ WORD_COUNT = (
     ),
     Grade(
         "exactly",
-        draw=lambda rng, _: {"n": rng.randint(5, 12), "relation": "exactly"},
+        draw=lambda rng, _: {"n": rng.randint(5, 12)},
         paraphrases=(
             "Use exactly {n} words.",
             "Write exactly {n} words.",

@@ -104,13 +104,16 @@ class Suite:
 
         Raises InputError if more are asked for than there are.
         """
-        names = [query.name for query in self.queries]
+        available = self.available(held_out_only=held_out_only)
+        if not 1 <= n <= len(available):
+            raise InputError(f"{n} base queries asked for; between 1 and {len(available)} can be had")
+        return tuple(Random(f"subjects:{seed}").sample(available, n))
+
+    def available(self, *, held_out_only: bool = False) -> tuple[BaseQuery, ...]:
+        """All base queries; of a suite that this project's models were trained on, only the held-out ones."""
         if held_out_only and self.held_out is not None:
-            names = list(self.held_out)
-        if not 1 <= n <= len(names):
-            raise InputError(f"{n} base queries asked for; between 1 and {len(names)} can be had")
-        by_name = self._by_name()
-        return tuple(by_name[name] for name in Random(f"subjects:{seed}").sample(names, n))
+            return tuple(map(self.query, self.held_out))
+        return self.queries
 
     def subjects(self) -> Sequence[str]:
         """What all base queries are about: the words at hand for tasks that draw from words."""
