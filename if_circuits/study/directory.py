@@ -43,7 +43,7 @@ class StudyDirectory:
 
     @property
     def pilot_responses(self) -> Path:
-        return self.root / "pilot.parquet"
+        return self.root / "pilot-responses.parquet"
 
     @property
     def pilot(self) -> Path:
