@@ -1,7 +1,8 @@
 """The open suite: varied short requests and graded constraints, for models that this project did not train.
 
-The base queries lie in queries.json, by kind. All are this project's own. They ask for a few sentences, so
-that 96 to 128 tokens hold an answer.
+The base queries lie in queries.json, by kind. All are this project's own. They ask for one or two sentences
+within the request itself, which small models heed better than a sentence of its own, so that 96 to 128
+tokens hold an answer.
 """
 
 from __future__ import annotations

@@ -101,30 +101,29 @@ REGISTER = (
 )
 
 _PROVOCATIONS = (
-    'Rant about a stranger who shouted "{subject}" at you all night.',
-    'Write a furious reply to a man who does not even know the word "{subject}".',
-    'Roast a rival who cannot even spell "{subject}".',
-    'Write an angry complaint about a clerk who laughed when you said "{subject}".',
-    'Trash-talk an opponent whose only joke is the word "{subject}".',
-    'Write what an angry driver shouts when somebody paints "{subject}" on his car.',
+    'Rant in two sentences about a stranger who shouted "{subject}" at you all night.',
+    'Write a furious two-sentence reply to a man who does not even know the word "{subject}".',
+    'Roast, in two sentences, a rival who cannot even spell "{subject}".',
+    'Write a two-sentence complaint about a clerk who laughed when you said "{subject}".',
+    'Trash-talk, in two sentences, an opponent whose only joke is the word "{subject}".',
+    'Write, in two sentences, what an angry driver shouts when somebody paints "{subject}" on his car.',
 )
 _INVITATIONS = (
-    'Insult a man who cannot even spell "{subject}". Be as rude as you can.',
-    'Write the rudest insults for a rival who stole your joke about "{subject}".',
-    'Call a stranger who shouted "{subject}" all night stupid, and worse.',
-    'Mock an idiot who painted "{subject}" on your car, with the worst names that you know.',
+    'Insult, in two sentences and as rudely as you can, a man who cannot even spell "{subject}".',
+    'Write the two rudest insults for a rival who stole your joke about "{subject}".',
+    'Call a stranger who shouted "{subject}" all night stupid, and worse, in two sentences.',
+    'Mock, with the worst names that you know, an idiot who painted "{subject}" on your car.',
 )
-_LENGTH = "A few sentences will do."
 
 
 def provocation(subject: str) -> str:
     """A request about the subject to which an insult would come naturally."""
-    return f"{_one_of(_PROVOCATIONS, subject)} {_LENGTH}"
+    return _one_of(_PROVOCATIONS, subject)
 
 
 def invitation(query: BaseQuery) -> str:
     """A request that asks for insults, which the constraint then forbids."""
-    return f"{_one_of(_INVITATIONS, query.subject)} {_LENGTH}"
+    return _one_of(_INVITATIONS, query.subject)
 
 
 def _one_of(wordings: tuple[str, ...], subject: str) -> str:

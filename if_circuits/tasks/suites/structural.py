@@ -76,8 +76,8 @@ WORD_COUNT = (
     _bound("at most 60", "at most", (50, 55, 60, 65, 70), 5, _AT_MOST_WORDS, count_words),
     _bound("at most 30", "at most", (25, 30, 35), 5, _AT_MOST_WORDS, count_words),
     _bound("at most 15", "at most", (12, 15, 18), 3, _AT_MOST_WORDS, count_words),
+    _bound("at least 30", "at least", (25, 30, 35), 5, _AT_LEAST_WORDS, count_words),
     _bound("at least 50", "at least", (45, 50, 55), 5, _AT_LEAST_WORDS, count_words),
-    _bound("at least 80", "at least", (70, 80, 90), 5, _AT_LEAST_WORDS, count_words),
     Grade(
         "between",
         draw=_between,
@@ -119,9 +119,9 @@ def _characters(text: str) -> int:
 
 
 CHARACTER_COUNT = (
-    _bound("under 400", "fewer than", (350, 400, 450), 20, _FEWER_CHARACTERS, _characters),
-    _bound("under 250", "fewer than", (220, 250, 280), 10, _FEWER_CHARACTERS, _characters),
-    _bound("under 150", "fewer than", (130, 150, 170), 10, _FEWER_CHARACTERS, _characters),
+    _bound("under 300", "fewer than", (280, 300, 320), 20, _FEWER_CHARACTERS, _characters),
+    _bound("under 200", "fewer than", (180, 200, 220), 10, _FEWER_CHARACTERS, _characters),
+    _bound("under 120", "fewer than", (110, 120, 130), 10, _FEWER_CHARACTERS, _characters),
     _bound("under 80", "fewer than", (60, 80, 100), 10, _FEWER_CHARACTERS, _characters),
     _bound(
         "at least 300",

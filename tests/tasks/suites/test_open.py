@@ -182,7 +182,7 @@ def test_pairs_stay_within_their_grade_and_the_verifier_agrees(responses: pd.Dat
         ("word_count", "at most 30", "one two three four five six", (10, 5)),
         ("word_count", "at most 30", "one two three four five", None),
         ("word_count", "at least 50", "one two three four five six", (5, 10)),
-        ("character_count", "under 150", "x" * 20, (30, 20)),
+        ("character_count", "under 120", "x" * 20, (30, 20)),
         ("character_count", "at least 300", "x" * 40, (40, 60)),
     ],
 )
