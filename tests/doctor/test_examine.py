@@ -157,7 +157,7 @@ def test_what_is_broken_is_named_and_the_model_not_fit(
             "eos",
             r"ends the model's turn with '<eot>' \(2\)",
         ),
-        (edit_json("config.json", max_position_embeddings=100), "context_length", "--max-new-tokens 3"),
+        (edit_json("config.json", max_position_embeddings=160), "context_length", "--max-new-tokens 3"),
         (
             edit_weight("model.layers.1.mlp.down_proj.weight", lambda w: w * 1e5),
             "dtype_range",
