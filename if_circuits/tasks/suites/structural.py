@@ -151,10 +151,10 @@ _TWO_KEYS = (
 _SEVERAL = (
     "Answer as a JSON object with the keys {keys}.",
     "Return a JSON object with the keys {keys}, and no other text.",
-    "Your answer must be JSON with the keys {keys}.",
-    "Give it as JSON, with the keys {keys}.",
+    "Your answer must be a JSON object with the keys {keys}.",
+    "Give it as a JSON object, with the keys {keys}.",
     "Format the answer as a JSON object that has the keys {keys}.",
-    "Write nothing but JSON, under the keys {keys}.",
+    "Write nothing but a JSON object with the keys {keys}.",
 )
 
 
@@ -181,10 +181,10 @@ JSON_FORMAT = (
         paraphrases=(
             'Answer as a JSON object with the single key "{key}".',
             'Return a JSON object with the key "{key}", and no other text.',
-            'Your answer must be JSON with the one key "{key}".',
-            'Give it as JSON, under the key "{key}".',
+            'Your answer must be a JSON object with the one key "{key}".',
+            'Give it as a JSON object, under the key "{key}".',
             'Format the answer as a JSON object whose only key is "{key}".',
-            'Write nothing but JSON, under the key "{key}".',
+            'Write nothing but a JSON object with the key "{key}".',
         ),
     ),
     Grade("two keys", draw=_keys(_TWO_KEYS), paraphrases=_SEVERAL),
