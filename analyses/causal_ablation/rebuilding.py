@@ -143,13 +143,13 @@ def _read_ablated(
     interventions = [Intervention(ProjectOut(removed), layers=(at,))]
     found = {layer: np.empty((len(rows), len(removed.mean)), dtype=np.float32) for layer in layers}
     column = POSITIONS.index(POSITION)
-    for start in range(0, len(rows), batch_size):
+    for start in range(0, len(plan.order), batch_size):
         batch = plan.order[start : start + batch_size]
         for layer, activations in read_positions(
             model, plan, batch, layers=layers, interventions=interventions
         ):
             found[layer][batch] = activations[:, column]
-    return found
+    return {layer: values[plan.read_as] for layer, values in found.items()}
 
 
 def _test(X: Float[np.ndarray, "n d"], train: LabelledTask, test: LabelledTask) -> _Score:

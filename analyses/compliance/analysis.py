@@ -1,5 +1,7 @@
 """Compliance: how often each task's constraint is satisfied when it is asked for, and when it is not."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -12,20 +14,30 @@ FEW_OF_A_VERDICT = 20
 """A task with fewer satisfied or fewer violated responses than this is marked: its probes rest on little."""
 
 
-def compliance_table(responses: pd.DataFrame, *, n_bootstrap: int = 1000, seed: int = 0) -> pd.DataFrame:
+def compliance_table(
+    responses: pd.DataFrame,
+    *,
+    n_bootstrap: int = 1000,
+    seed: int = 0,
+    pilot: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
     """Compliance of each task, one row a task in the order of the figures.
 
     Compliance is satisfied over all responses: an undecided one counts as not satisfied. `constrained` and
     `unconstrained` are those of sampled responses to constrained prompts and to their unconstrained twins,
     under the same verifier; `greedy` is NaN when nothing was decoded greedily. `low` and `high` bound
     constrained minus unconstrained at 95 %, by bootstrap over base queries, and `<column>_low` and
-    `<column>_high` each share.
+    `<column>_high` each share. `pilot` says of tasks that take part in no verdict what a pilot found of them;
+    the note repeats it.
     """
     rows = [
         _compliance_of(task, family, responses[responses["task"] == task], n_bootstrap=n_bootstrap, seed=seed)
         for task, family in families_of(responses).items()
     ]
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    found = {task: f"{why} in the pilot: in no verdict" for task, why in (pilot or {}).items()}
+    notes = zip(table["task"], table["note"], strict=True)
+    return table.assign(note=["; ".join(filter(None, (note, found.get(task, "")))) for task, note in notes])
 
 
 def _compliance_of(

@@ -30,9 +30,18 @@ COLUMNS: Mapping[str, Column] = {
     "task": Column("The task whose constraint is meant; of a matrix, the task that is measured"),
     "family": Column("Family of the task", "structural, lexical, semantic, stylistic, or one of your own"),
     "base_query": Column("What to write about; the group of every split, bootstrap and permutation"),
+    "grade": Column("How hard the constraint is; empty for a task with one grade"),
+    "answer": Column("The response that was generated; unconstrained rows of several tasks share one"),
+    "kept": Column("Whether the study asks the grade"),
+    "why": Column("What the pilot found of the grade", "follows and fails, at the floor, ..."),
+    "moved": Column("Probability that compliance is higher when the constraint is asked for", "0 to 1"),
+    "unconstrained": Column("Share of unconstrained responses that satisfy", "0 to 1"),
+    "n_unconstrained": Column("Unconstrained responses behind the number"),
     "paraphrase": Column("Number of the constraint's wording", "from 0"),
     "parameters": Column("Arguments of the constraint", "JSON"),
-    "constrained": Column("Whether the prompt holds the constraint, or is its unconstrained counterpart"),
+    "constrained": Column(
+        "Whether the prompt holds the constraint; of a pilot, share of constrained responses that satisfy"
+    ),
     "prompt": Column("The prompt"),
     "response_id": Column("The response: prompt and sample, and the condition where there are several"),
     "sample": Column("Number of the response among those to its prompt", "from 0"),
@@ -205,7 +214,9 @@ def tables_of(study: Path) -> dict[str, list[str]]:
     """The columns of every table of a finished study, by the table's name."""
     import pyarrow.parquet as parquet
 
-    files = [study / f"{name}.parquet" for name in ("prompts", "responses", "counterfactual")]
+    files = [
+        study / f"{name}.parquet" for name in ("pilot-responses", "prompts", "responses", "counterfactual")
+    ]
     files += sorted((study / "results").glob("*.parquet"))
     return {file.stem: list(parquet.read_schema(file).names) for file in files if file.is_file()}
 

@@ -84,7 +84,8 @@ def capture(
     Args:
         model: The model; read as it is now, in evaluation mode.
         rows: Responses with the columns response_id, prompt_tokens, response_tokens, n_tokens and truncated,
-            as `generate` gives them. Labels need the columns verdict and base_query as well.
+            as `generate` gives them; rows with the same value of a column answer are read once. Labels need
+            the columns verdict and base_query as well.
         layers: "all" (or None, as in a preset), one layer, or several; -1 is `embed`.
         path: A directory to stream to; by default the activations stay in memory. Finished shards there are
             checked and kept where they are of the same capture; missing and damaged ones are made again.
@@ -158,7 +159,7 @@ class _Work:
 
     def in_memory(self) -> MemoryStore:
         """All rows, in one store in memory."""
-        check_memory(self._key, len(self._plan.order), free_memory("cpu"))
+        check_memory(self._key, len(self._plan.response_ids), free_memory("cpu"))
         writer = MemoryWriter(self._key, self._plan)
         return writer.finish(self._fill(writer, self._plan.order))
 

@@ -53,7 +53,7 @@ class MemoryWriter:
 
     def __init__(self, key: CaptureKey, plan: CapturePlan) -> None:
         self._key, self._plan = key, plan
-        shape = (len(plan.order), key.d_model)
+        shape = (len(plan.response_ids), key.d_model)
         self._arrays = {
             (layer, position): np.empty(shape, dtype=key.dtype)
             for layer in key.layers
@@ -75,8 +75,11 @@ class MemoryWriter:
     def finish(self, not_finite: list[int]) -> MemoryStore:
         """The store; `not_finite` are places in the plan's order."""
         for array in self._arrays.values():
+            if len(self._plan.order) < len(array):
+                array[:] = array[self._plan.read_as]
             array.flags.writeable = False
-        broken = tuple(self._plan.response_ids[row] for row in sorted(self._plan.order[not_finite]))
+        bad = np.isin(self._plan.read_as, self._plan.order[not_finite])
+        broken = tuple(self._plan.response_ids[row] for row in np.flatnonzero(bad))
         return MemoryStore(self._key, self._plan, broken, self._arrays)
 
 

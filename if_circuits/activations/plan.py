@@ -1,8 +1,8 @@
 """What a capture will do, decided before the model runs: which rows, in which order, at which tokens.
 
 Rows go from the longest to the shortest, so that batches hold little padding and one that does not fit into
-memory fails at once. The plan depends on the responses alone, never on the batch size or on what was done
-before.
+memory fails at once. Rows that share an answer (column `answer`) to the same prompt are read once. The plan
+depends on the responses alone, never on the batch size or on what was done before.
 """
 
 import hashlib
@@ -28,8 +28,10 @@ class CapturePlan:
     responses: Sequence[Sequence[int]]
     indices: Int[np.ndarray, "n position"]
     """Token index of each position in prompt + response; -1 where the response lacks the position."""
-    order: Int[np.ndarray, " n"]
-    """Row numbers from the longest sequence to the shortest."""
+    order: Int[np.ndarray, " distinct"]
+    """Numbers of the rows that are read, from the longest sequence to the shortest."""
+    read_as: Int[np.ndarray, " n"]
+    """For each row the one that is read in its place: the first of those that share its answer."""
 
     def tokens(self, row: int) -> list[int]:
         """Prompt and response of a row, as the model reads them."""
@@ -48,27 +50,30 @@ class CapturePlan:
         """Where each response lies: `response_id`, `shard`, `row` in it, and the token index of each
         position.
         """
-        place = np.empty(len(self.order), dtype=np.int64)
+        place = np.empty(len(self.read_as), dtype=np.int64)
         place[self.order] = np.arange(len(self.order))
+        place = place[self.read_as]
         where = {"shard": place // rows_per_shard, "row": place % rows_per_shard}
         tokens = dict(zip(POSITIONS, self.indices.T, strict=True))
         return pd.DataFrame({"response_id": list(self.response_ids), **where, **tokens})
 
     def sha256(self) -> str:
-        """Hash of ids, tokens and positions."""
+        """Hash of ids, tokens and positions, and of what is read once for several rows."""
         digest = hashlib.sha256(np.ascontiguousarray(self.indices).tobytes())
         for name, prompt, response in zip(self.response_ids, self.prompts, self.responses, strict=True):
             digest.update(f"{name!r} {len(prompt)} {len(response)} ".encode())
             digest.update(np.asarray([*prompt, *response], dtype=np.int64).tobytes())
+        if len(self.order) < len(self.read_as):
+            digest.update(self.read_as.tobytes())
         return digest.hexdigest()
 
 
 def plan_capture(sequences: pd.DataFrame) -> CapturePlan:
     """Plan the capture of responses: columns response_id, prompt_tokens, response_tokens, n_tokens,
-    truncated.
+    truncated, and answer where rows share one.
 
-    Raises InputError for missing columns, no rows, duplicate ids, an empty prompt, or a response whose
-    tokens do not agree with `n_tokens` and `truncated`.
+    Raises InputError for missing columns, no rows, duplicate ids, an empty prompt, a response whose tokens
+    do not agree with `n_tokens` and `truncated`, or rows that share an answer and differ in tokens.
     """
     missing = [column for column in _COLUMNS if column not in sequences.columns]
     if missing:
@@ -90,10 +95,30 @@ def plan_capture(sequences: pd.DataFrame) -> CapturePlan:
             raise InputError(f"response {name!r} has an empty prompt")
         indices[row] = list(token_indices(len(prompt), n_tokens, truncated=cut).values())
     lengths = np.array([len(p) + len(r) for p, r in zip(prompts, responses, strict=True)])
+    longest_first, read_as = np.argsort(-lengths, kind="stable"), _read_as(sequences, prompts, responses)
     return CapturePlan(
         response_ids=tuple(str(name) for name in names),
         prompts=prompts,
         responses=responses,
         indices=indices,
-        order=np.argsort(-lengths, kind="stable"),
+        order=longest_first[np.isin(longest_first, read_as)],
+        read_as=read_as,
     )
+
+
+def _read_as(
+    sequences: pd.DataFrame, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]]
+) -> Int[np.ndarray, " n"]:
+    """The first row with the answer of each row; every row itself where the rows name no answers."""
+    if "answer" not in sequences.columns:
+        return np.arange(len(sequences))
+    first = np.zeros(len(sequences), dtype=np.int64)
+    seen: dict[str, int] = {}
+    for row, answer in enumerate(map(str, sequences["answer"])):
+        first[row] = other = seen.setdefault(answer, row)
+        if list(prompts[row]) != list(prompts[other]) or list(responses[row]) != list(responses[other]):
+            raise InputError(
+                f"rows {other} and {row} share the answer {answer!r} and differ in their tokens; an answer "
+                "is one response to one prompt"
+            )
+    return first

@@ -9,6 +9,7 @@ from if_circuits.analyses.base import ANALYSES, AnalysisSettings
 from if_circuits.cli.arguments import MODEL_HELP, add_generation_options, count, seed, temperature
 from if_circuits.errors import InputError
 from if_circuits.study import StudyConfig
+from if_circuits.study.config import SUITES
 
 DEFAULTS = StudyConfig(model="")
 
@@ -20,7 +21,11 @@ _SETTINGS = {
 }
 
 
-_OWN_PROMPTS = {"n_base_queries": "--base-queries", "prompts_per_query": "--prompts-per-query"}
+_OWN_PROMPTS = {
+    "n_base_queries": "--base-queries",
+    "prompts_per_query": "--prompts-per-query",
+    "suite": "--suite",
+}
 
 
 def add_parser(commands: Any) -> None:
@@ -54,6 +59,12 @@ def add_parser(commands: Any) -> None:
         "--prompts",
         metavar="FILE",
         help="prompts in IFEval's format (JSON Lines) instead of ours: all that a task verifies",
+    )
+    run.add_argument(
+        "--suite",
+        choices=SUITES,
+        help="prompts: open has varied requests, graded constraints and a pilot that chooses the grades; "
+        "controlled the plain English of the embedded models (default: the preset's, open without one)",
     )
     run.add_argument(
         "--judge",
@@ -112,7 +123,7 @@ def _run(arguments: argparse.Namespace) -> int:
     chosen = {item.name: given[item.name] for item in fields(StudyConfig) if item.name in given}
     several = ("tasks", "layers", "analyses", "judges")
     chosen |= {name: tuple(chosen[name]) for name in several if name in chosen}
-    if "prompts" in chosen and (unused := {"n_base_queries", "prompts_per_query"} & set(chosen)):
+    if "prompts" in chosen and (unused := set(_OWN_PROMPTS) & set(chosen)):
         options = " and ".join(sorted(_OWN_PROMPTS[name] for name in unused))
         raise InputError(f"{options} cannot go with --prompts, which takes all prompts of its file")
     settings = {item.name: given[item.name] for item in fields(AnalysisSettings) if item.name in given}

@@ -8,9 +8,16 @@ from if_circuits.models.loading import LoadedModel
 from if_circuits.study.config import StudyConfig
 from if_circuits.tasks.prompts import build_prompts
 from if_circuits.tasks.registry import get_tasks
+from if_circuits.tasks.suites.choice import get_suite
+from if_circuits.tasks.suites.suite import Suite
 
 STUDY = StudyConfig(model="")
 """The study that a model is examined for: the one that runs unless other options are given."""
+
+
+def suite_of_model(model: LoadedModel) -> Suite:
+    """The suite that a study of this model asks."""
+    return get_suite(model.preset.suite)
 
 
 def study_prompts(
@@ -26,6 +33,7 @@ def study_prompts(
         prompts_per_query=prompts_per_query,
         seed=STUDY.seed,
         held_out_only=model.preset.held_out_only,
+        suite=suite_of_model(model),
     )
     return prompts[prompts["constrained"]].reset_index(drop=True)
 

@@ -42,6 +42,8 @@ class ReportContent:
     """PNG by name: one named after each analysis, and `compliance`."""
     calibration: Mapping[str, Any] | None = None
     """`summary.json` of a calibration (`make calibrate`), where there is one."""
+    pilot: pd.DataFrame | None = None
+    """What the pilot found of each grade (`study.pilot.pilot_table`), where there was one."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,8 @@ def render_report(content: ReportContent) -> str:
         configuration=_configuration(content.record["config"]),
         compliance=content.compliance.to_dict("records"),
         compliance_figure=figures.get("compliance"),
+        pilot=[] if content.pilot is None else content.pilot.to_dict("records"),
+        pilot_figure=figures.get("pilot"),
         sections=sections,
         checklist=checklist(
             StudyFacts(

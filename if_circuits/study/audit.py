@@ -21,7 +21,6 @@ from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.keys import StageKeys, task_names
 from if_circuits.study.ledger import changes
 from if_circuits.study.order import stage_names
-from if_circuits.study.outlook import shortages
 from if_circuits.study.versions import versions
 from if_circuits.tasks.verification import verify
 
@@ -138,11 +137,11 @@ def _activations(directory: StudyDirectory) -> Finding:
     store = ActivationStore.open(directory.activations)
     rows = sampled(pd.read_parquet(directory.responses))
     model: dict[str, Any] = directory.ledger.read()["model"]
-    key = store.manifest.key
+    key, plan = store.manifest.key, plan_capture(rows)
     expected = {
         "fingerprint": (key.fingerprint, model["fingerprint"]),
-        "rows": (store.manifest.n_rows, len(rows)),
-        "sequences": (key.sequences, plan_capture(rows).sha256()),
+        "rows": (store.manifest.n_rows, len(plan.order)),
+        "sequences": (key.sequences, plan.sha256()),
     }
     faults = [
         f"activations: {name} is {found}, expected {wanted}"
@@ -169,7 +168,7 @@ def _summary(directory: StudyDirectory) -> Finding:
 def _analyses(directory: StudyDirectory) -> Finding:
     chosen = map(get_analysis, directory.config.analyses)
     analyses = [each.name for each in chosen if not each.uses_model]
-    short = shortages(pd.read_parquet(directory.responses), analyses)
+    short = pipeline.shortages_of(directory, analyses)
     faults: list[str] = []
     for name in analyses:
         again = pipeline.analysed(directory, name, short.get(name))

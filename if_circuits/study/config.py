@@ -10,6 +10,7 @@ from if_circuits.analyses.base import ANALYSES, AnalysisSettings
 from if_circuits.errors import InputError
 from if_circuits.inputs import as_count, as_layers, as_names, as_number
 
+SUITES = ("open", "controlled")
 _COUNTS = ("n_base_queries", "prompts_per_query", "samples_per_prompt", "max_new_tokens", "batch_size")
 
 
@@ -58,6 +59,8 @@ class StudyConfig:
     """Judges that take the place of the preset's or the defaults, as ("sentiment", "vader") or
     ("sentiment", "hf:NAME").
     """
+    suite: str | None = None
+    """Prompts that are asked, "open" or "controlled" (`tasks.suites`); None means the preset's."""
     seed: int = 0
     """Seed of prompts and sampling; the analyses' resampling has its own in `settings`."""
     device: str = "cpu"
@@ -102,6 +105,8 @@ class StudyConfig:
         for name in self.analyses:
             if name not in ANALYSES:
                 raise InputError(f"unknown analysis {name!r}; expected one of {', '.join(ANALYSES)}")
+        if self.suite not in (None, *SUITES):
+            raise InputError(f"suite is {self.suite!r}; expected one of {', '.join(SUITES)}")
         if self.tasks is not None and not self.tasks:
             raise InputError("tasks is empty; name at least one task, or None for all")
 
@@ -138,6 +143,13 @@ class StudyConfig:
             for name in mine
             if name not in ("batch_size", "prompts") and mine[name] != theirs[name]
         ]
+
+
+def suite_of(config: StudyConfig) -> str:
+    """The suite of a study: the one that it names, or its preset's; the open one for models without."""
+    from if_circuits.models.presets import ModelPreset, find_preset  # may import others' packages
+
+    return config.suite or (find_preset(config.model) or ModelPreset(config.model, "", "")).suite
 
 
 def _flat(values: Mapping[str, Any]) -> dict[str, Any]:

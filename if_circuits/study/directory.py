@@ -37,6 +37,20 @@ class StudyDirectory:
         return self.root / "generated" / f"{name}-{part:04d}.parquet"
 
     @property
+    def pilot_answers(self) -> Path:
+        """The pilot's responses, before they are verified."""
+        return self.root / "generated" / "pilot.parquet"
+
+    @property
+    def pilot_responses(self) -> Path:
+        return self.root / "pilot-responses.parquet"
+
+    @property
+    def pilot(self) -> Path:
+        """What the pilot found of each grade, and which ones the study asks."""
+        return self.root / "results" / "pilot.parquet"
+
+    @property
     def responses(self) -> Path:
         return self.root / "responses.parquet"
 

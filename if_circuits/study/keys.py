@@ -19,9 +19,11 @@ from if_circuits.activations.store import ActivationStore
 from if_circuits.analyses.base import get_analysis
 from if_circuits.analyses.compliance.analysis import compliance_table
 from if_circuits.analyses.compliance.figure import compliance_figure
+from if_circuits.analyses.compliance.pilot_figure import pilot_figure
 from if_circuits.analyses.shared.task_subspaces import DEFAULT_ERASURE
 from if_circuits.erasure.base import erasure_methods
 from if_circuits.generation import responses as generation
+from if_circuits.generation import shared_answers
 from if_circuits.generation.sampling import sampled
 from if_circuits.io.code import code_digest
 from if_circuits.io.digest import value_sha256
@@ -29,18 +31,21 @@ from if_circuits.models.fingerprint import fingerprint
 from if_circuits.plotting import style
 from if_circuits.probes.folds import grouped_folds
 from if_circuits.report import page
-from if_circuits.study import outlook
+from if_circuits.study import outlook, pilot
+from if_circuits.study.config import suite_of
+from if_circuits.study.pilot_answers import answer_pilot
 from if_circuits.tasks import counterfactual, ifeval, prompts, verification
 from if_circuits.tasks.judges.base import Judge
 from if_circuits.tasks.judges.choice import judge_names
 from if_circuits.tasks.judges.hugging_face import HuggingFaceJudge
-from if_circuits.tasks.queries import subjects
 from if_circuits.tasks.registry import get_tasks
+from if_circuits.tasks.suites.choice import get_suite
 from if_circuits.tasks.verification import judged_properties, judges_for
 
 if TYPE_CHECKING:
     from if_circuits.study.config import StudyConfig
     from if_circuits.study.directory import StudyDirectory
+    from if_circuits.tasks.suites.suite import Grade
     from if_circuits.tasks.task import Task
 
 Key = Mapping[str, str]
@@ -64,6 +69,7 @@ class StageKeys:
         self._record: dict[str, Any] = directory.ledger.read()
         self._config = directory.config
         self._tasks = get_tasks(task_names(self._config))
+        self._suite = get_suite(suite_of(self._config))
         self._judged = cache(self._judges)
 
     def of(self, stage: str) -> Key:
@@ -76,7 +82,10 @@ class StageKeys:
             return self._activations(sampled(pd.read_parquet(self._directory.responses)))
         if stage == "activations.counterfactual":
             return self._activations(pd.read_parquet(self._directory.counterfactual))
+        if stage == "pilot.responses":
+            return {**self._asked(), **self._responses(), "the code that asks the pilot": _code(answer_pilot)}
         made: dict[str, Callable[[], Key]] = {
+            "pilot": self._pilot,
             "prompts": self._prompts,
             "responses": self._responses,
             "verification": self._verification,
@@ -90,15 +99,41 @@ class StageKeys:
     def _prompts(self) -> Key:
         if self._config.prompts is not None:
             return {"the code that reads IFEval's format": _code(ifeval.read_ifeval)}
-        config, held_out = self._config, self._record["held_out_only"]
-        asked = (config.n_base_queries, config.prompts_per_query, config.seed, held_out)
         return {
-            **{f"the wording of {task.name}": _wording(task) for task in self._tasks},
-            **{f"what {task.name} draws": _code(task.draw) for task in self._tasks},
-            "the lexicon of subjects": _subjects(),
-            "the settings of the prompts": value_sha256(asked),
-            "the code that builds prompts": _code(prompts.build_prompts),
+            **self._asked(),
+            "the settings of the prompts": value_sha256(self._config.prompts_per_query),
+            "the code that builds prompts": _code(prompts.build_prompts, skip=_of_suites),
         }
+
+    def _asked(self) -> Key:
+        """Base queries, and how each task is worded in each of its grades."""
+        config, held_out = self._config, self._record["held_out_only"]
+        return {
+            **self._wordings(),
+            **{
+                f"what {task.name} draws": _code(task.draw, *(grade.draw for grade in grades))
+                for task, grades in self._grades()
+            },
+            f"the base queries of the {self._suite.name} suite": value_sha256(
+                (self._suite.queries, self._suite.held_out)
+            ),
+            "the settings of the base queries": value_sha256((config.n_base_queries, config.seed, held_out)),
+        }
+
+    def _wordings(self) -> Key:
+        return {
+            f"the wording of {task.name}": value_sha256(
+                (task.name, task.family, task.request, task.paraphrases, *_worded(grades))
+            )
+            for task, grades in self._grades()
+        }
+
+    def _grades(self) -> list[tuple[Task, tuple[Grade, ...]]]:
+        """Each task with the grades that the suite has of it; none for one that is only itself."""
+        return [(task, self._suite.grades.get(task.name, ())) for task in self._tasks]
+
+    def _pilot(self) -> Key:
+        return {**self._verification(), "the rule of the pilot": _code(pilot.pilot_table)}
 
     def _responses(self) -> Key:
         config = self._config
@@ -106,6 +141,7 @@ class StageKeys:
         return {
             "the settings of generation": value_sha256(settings),
             "the code that generates": _code(generation.generate),
+            **({"the code that shares answers": _code(shared_answers)} if self._suite.answered_once else {}),
         }
 
     def _generation(self) -> tuple[object, ...]:
@@ -134,9 +170,9 @@ class StageKeys:
         settings = (config.seed, config.settings.seed, config.settings.n_folds)
         return {
             **self._verification(),
-            **{f"the wording of {task.name}": _wording(task) for task in self._tasks},
-            **{f"the definition of {task.name}": _code(task) for task in self._tasks},
-            "the lexicon of subjects": _subjects(),
+            **self._wordings(),
+            **{f"the definition of {task.name}": _code(task, grades) for task, grades in self._grades()},
+            f"the base queries of the {self._suite.name} suite": value_sha256(self._suite.queries),
             "the settings of the pairs": value_sha256(settings),
             "the code that pairs": _code(counterfactual.counterfactual_pairs, grouped_folds),
         }
@@ -176,7 +212,7 @@ class StageKeys:
         templates = files("if_circuits.report").joinpath("templates")
         shown = [item.read_text("utf-8") for item in sorted(templates.iterdir(), key=lambda item: item.name)]
         return {
-            "the code of the figures": _code(*figures, compliance_figure, style),
+            "the code of the figures": _code(*figures, compliance_figure, pilot_figure, style),
             "the code of the report": _code(page),
             "the template of the report": value_sha256(shown),
             "the calibration that is shown": _code(page.shipped_calibration()),
@@ -196,12 +232,13 @@ def _decides_nothing(module: str) -> bool:
     return module.removeprefix("if_circuits.") in _DECIDES_NOTHING
 
 
-def _wording(task: Task) -> str:
-    return value_sha256((task.name, task.family, task.request, task.paraphrases))
+def _worded(grades: tuple[Grade, ...]) -> list[object]:
+    return [(grade.name, grade.paraphrases, _code(grade.request)) for grade in grades]
 
 
-def _subjects() -> str:
-    return value_sha256([subjects(held_out_only=held_out) for held_out in (False, True)])
+def _of_suites(module: str) -> bool:
+    """Modules that hold the wordings of a suite, which count task by task."""
+    return module.startswith("if_circuits.tasks.suites.") and not module.endswith(".suite")
 
 
 def _judge(judge: Judge) -> str:

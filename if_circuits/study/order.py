@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from if_circuits.activations.manifest import MANIFEST_FILE
-from if_circuits.study.config import StudyConfig
+from if_circuits.study.config import StudyConfig, suite_of
 from if_circuits.study.directory import StudyDirectory
+from if_circuits.tasks.suites.choice import get_suite
 
 CLOSING = "closing"
 """The stage that writes figures, report and summary."""
@@ -31,6 +32,7 @@ _PASSES = (
 def stage_names(config: StudyConfig) -> list[str]:
     """The stages of a study, in their order."""
     return [
+        *(("pilot.responses", "pilot") if has_pilot(config) else ()),
         "prompts",
         *(f"responses.{each.name}" for each in passes(config)),
         "verification",
@@ -43,22 +45,35 @@ def stage_names(config: StudyConfig) -> list[str]:
     ]
 
 
+def has_pilot(config: StudyConfig) -> bool:
+    """Whether a pilot chooses the grades of a study; a file of prompts has none to choose."""
+    return config.prompts is None and get_suite(suite_of(config)).piloted
+
+
 def inputs_of(name: str, directory: StudyDirectory) -> tuple[Path, ...]:
     """The files that a stage reads, of those that are there."""
+    piloted = (directory.pilot,) if has_pilot(directory.config) else ()
+    if name == "pilot":
+        return (directory.pilot_answers,)
+    if name == "prompts":
+        return piloted
     if name.startswith("responses."):
         return (directory.prompts,)
     if name == "verification":
-        return tuple(generated(directory))
-    if name in ("compliance", "counterfactual"):
+        return (directory.prompts, *generated(directory))
+    if name == "compliance":
+        return (directory.responses, *piloted)
+    if name == "counterfactual":
         return (directory.responses,)
     if name.startswith("analyses."):
         return _analysed(directory)
     return _shown(directory) if name == CLOSING else ()
 
 
-def generated(directory: StudyDirectory) -> list[Path]:
-    """The parts of all passes, in their order."""
-    return _outputs(directory, [f"responses.{each.name}" for each in passes(directory.config)])
+def generated(directory: StudyDirectory, *, only: Pass | None = None) -> list[Path]:
+    """The parts of all passes, or of one, in their order."""
+    chosen = passes(directory.config) if only is None else [only]
+    return _outputs(directory, [f"responses.{each.name}" for each in chosen])
 
 
 def passes(config: StudyConfig) -> list[Pass]:
@@ -70,12 +85,19 @@ def _analysed(directory: StudyDirectory) -> tuple[Path, ...]:
     """What every analysis reads; the manifests stand for what was captured."""
     captured = (directory.activations, directory.counterfactual_activations)
     manifests = (path / MANIFEST_FILE for path in captured)
-    return (directory.responses, directory.counterfactual, *(path for path in manifests if path.is_file()))
+    piloted = (directory.pilot,) if has_pilot(directory.config) else ()
+    return (
+        directory.responses,
+        directory.counterfactual,
+        *piloted,
+        *(path for path in manifests if path.is_file()),
+    )
 
 
 def _shown(directory: StudyDirectory) -> tuple[Path, ...]:
     results = _outputs(directory, [f"analyses.{name}" for name in directory.config.analyses])
-    return (directory.responses, directory.compliance, *results)
+    piloted = (directory.pilot,) if has_pilot(directory.config) else ()
+    return (directory.responses, directory.compliance, *piloted, *results)
 
 
 def _outputs(directory: StudyDirectory, stages: Iterable[str]) -> list[Path]:

@@ -1,13 +1,13 @@
 """The stages of a study, in order. Each reads what those before it wrote, and is skipped when it was done.
 
-prompts, responses, verification, compliance, counterfactual pairs, activations, the analyses, and last the
-figures, the report and the summary. A stage whose key (`keys`) has changed is done again.
+The pilot, where there is one, and the prompts (both in `prompting`), responses, verification, compliance,
+counterfactual pairs, activations, the analyses, and last the figures, the report and the summary. A stage
+whose key (`keys`) has changed is done again.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 
@@ -17,25 +17,27 @@ from if_circuits.activations.store import ActivationStore, discard, discard_unre
 from if_circuits.analyses.base import AnalysisResult, get_analysis, no_verdict
 from if_circuits.analyses.compliance.analysis import compliance_table
 from if_circuits.analyses.compliance.figure import compliance_figure
+from if_circuits.analyses.compliance.pilot_figure import pilot_figure
 from if_circuits.analyses.shared.probing import study_folds
 from if_circuits.errors import InputError
 from if_circuits.generation.responses import GenerationConfig, encode_prompts, generate
 from if_circuits.generation.sampling import GREEDY, sampled
+from if_circuits.generation.shared_answers import distinct_requests, shared_out
 from if_circuits.io.files import json_text, write_bytes, write_parquet
 from if_circuits.models.loading import LoadedModel
 from if_circuits.models.settings import RunSettings
 from if_circuits.plotting.style import png_bytes
 from if_circuits.report.page import ReportContent, render_report, shipped_calibration
-from if_circuits.study.config import StudyConfig
+from if_circuits.study.config import StudyConfig, suite_of
 from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.keys import StageKeys
-from if_circuits.study.order import CLOSING, generated, inputs_of, passes, stage_names
+from if_circuits.study.order import CLOSING, Pass, generated, has_pilot, inputs_of, passes, stage_names
 from if_circuits.study.outlook import Shortage, shortages
+from if_circuits.study.pilot import described
+from if_circuits.study.prompting import prompts_of, prompts_of_pilot, unmeasured
 from if_circuits.study.stage import Progress, stage
 from if_circuits.tasks.counterfactual import counterfactual_pairs
-from if_circuits.tasks.ifeval import prompts_digest, read_ifeval
-from if_circuits.tasks.prompts import build_prompts
-from if_circuits.tasks.registry import get_tasks
+from if_circuits.tasks.suites.choice import get_suite
 from if_circuits.tasks.verification import judges_for, verify
 
 _logger = logging.getLogger(__name__)
@@ -47,39 +49,12 @@ PART_PROMPTS = 256
 """Prompts whose responses are written together: what an interruption of generation can cost."""
 
 
-def make_prompts(
-    directory: StudyDirectory, config: StudyConfig, model: LoadedModel, progress: Progress
-) -> None:
-    """Write the constrained prompts and their unconstrained twins; a file of prompts has no twins."""
-    with stage("prompts", directory, progress=progress) as work:
-        if work is None:
-            return
-        write_parquet(directory.prompts, prompts_of(config, model))
-        work.wrote(directory.prompts)
-
-
 def check_prompts(config: StudyConfig, model: LoadedModel, run_settings: RunSettings) -> None:
     """Raise InputError, before anything is written, for prompts that cannot be made or answered."""
-    prompts = prompts_of(config, model)
-    encode_prompts(model, prompts, _generation(config, run_settings, greedy=False))
-
-
-def prompts_of(config: StudyConfig, model: LoadedModel) -> pd.DataFrame:
-    """The prompts of a study: built, or read from its file."""
-    if config.prompts is not None:
-        path = Path(config.prompts)
-        if prompts_digest(path) != config.prompts_sha256:
-            raise InputError(
-                f"{path} is not the file that this study began with; give that one, or start anew"
-            )
-        return read_ifeval(path, tasks=config.tasks)
-    return build_prompts(
-        get_tasks(config.tasks),
-        n_base_queries=config.n_base_queries,
-        prompts_per_query=config.prompts_per_query,
-        seed=config.seed,
-        held_out_only=model.preset.held_out_only,
-    )
+    settings = generation_settings(config, run_settings, greedy=False)
+    encode_prompts(model, prompts_of(config, model), settings)
+    if has_pilot(config):
+        encode_prompts(model, prompts_of_pilot(config), settings)
 
 
 def make_responses(
@@ -91,15 +66,17 @@ def make_responses(
 ) -> None:
     """Write the responses of each pass: constrained and unconstrained sampled, constrained greedy.
 
-    Part by part, so that an interruption costs one part, and a damaged part nothing but itself.
+    Part by part, so that an interruption costs one part, and a damaged part nothing but itself. In a suite
+    whose tasks share their requests, each unconstrained request is answered once.
     """
     prompts = pd.read_parquet(directory.prompts)
     for each in passes(config):
         with stage(f"responses.{each.name}", directory, progress=progress, model=model) as work:
             if work is None:
                 continue
-            settings = _generation(config, run_settings, greedy=each.greedy)
+            settings = generation_settings(config, run_settings, greedy=each.greedy)
             asked = prompts[prompts["constrained"] == each.constrained]
+            asked = distinct_requests(asked) if _shares(config, each) else asked
             for number, start in enumerate(range(0, len(asked), PART_PROMPTS)):
                 path = directory.generated(each.name, number)
                 if not work.resumes or directory.ledger.fault(path):
@@ -114,7 +91,13 @@ def make_responses(
                 work.wrote(path)
 
 
-def _generation(config: StudyConfig, run_settings: RunSettings, *, greedy: bool) -> GenerationConfig:
+def _shares(config: StudyConfig, each: Pass) -> bool:
+    """Whether what the pass answered belongs to the requests, and not to the prompts one by one."""
+    own = config.prompts is None and get_suite(suite_of(config)).answered_once
+    return own and not each.constrained
+
+
+def generation_settings(config: StudyConfig, run_settings: RunSettings, *, greedy: bool) -> GenerationConfig:
     return GenerationConfig.of(
         run_settings,
         temperature=GREEDY if greedy else run_settings.temperature,
@@ -128,9 +111,22 @@ def verify_responses(directory: StudyDirectory, run_settings: RunSettings, progr
     with stage("verification", directory, progress=progress) as work:
         if work is None:
             return
-        responses = pd.concat([pd.read_parquet(path) for path in generated(directory)], ignore_index=True)
-        write_parquet(directory.responses, verify(responses, chosen=run_settings.judges))
+        responses = [_answered(directory, each) for each in passes(directory.config)]
+        verified = verify(pd.concat(responses, ignore_index=True), chosen=run_settings.judges)
+        write_parquet(directory.responses, verified)
         work.wrote(directory.responses)
+
+
+def _answered(directory: StudyDirectory, each: Pass) -> pd.DataFrame:
+    """The responses of a pass, one row for each prompt and sample."""
+    parts = [pd.read_parquet(path) for path in generated(directory, only=each)]
+    answers = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    if not get_suite(suite_of(directory.config)).answered_once or directory.config.prompts is not None:
+        return answers
+    if each.constrained:
+        return answers.assign(answer=answers["response_id"])
+    prompts = pd.read_parquet(directory.prompts)
+    return shared_out(prompts[~prompts["constrained"]], answers)
 
 
 def measure_compliance(directory: StudyDirectory, config: StudyConfig, progress: Progress) -> None:
@@ -139,7 +135,12 @@ def measure_compliance(directory: StudyDirectory, config: StudyConfig, progress:
         if work is None:
             return
         responses, settings = pd.read_parquet(directory.responses), config.settings
-        table = compliance_table(responses, n_bootstrap=settings.n_bootstrap, seed=settings.seed)
+        table = compliance_table(
+            responses,
+            n_bootstrap=settings.n_bootstrap,
+            seed=settings.seed,
+            pilot=unmeasured(directory),
+        )
         write_parquet(directory.compliance, table)
         work.wrote(directory.compliance)
 
@@ -170,6 +171,7 @@ def pair_counterfactuals(
             seed=config.seed,
             block_of=dict(zip(queries, folds, strict=True)),
             pairs_per_task=PAIRS_PER_TASK,
+            suite=get_suite(suite_of(config)),
         )
         encoded = model.chat.encode([str(prompt) for prompt in pairs["prompt"]])
         write_parquet(directory.counterfactual, pairs.assign(prompt_tokens=pd.Series(encoded, dtype=object)))
@@ -217,7 +219,7 @@ def run_analyses(
     progress: Progress,
 ) -> None:
     """Write the table and the verdict of each analysis; `model` is called only for one that uses a model."""
-    short = shortages(pd.read_parquet(directory.responses), names)
+    short = shortages_of(directory, names)
     for name in names:
         uses_model = get_analysis(name).uses_model and name not in short
         needed = model() if uses_model else None
@@ -233,9 +235,19 @@ def run_analyses(
 def analysed(
     directory: StudyDirectory, name: str, shortage: Shortage | None, **given: object
 ) -> AnalysisResult:
-    """What an analysis finds; where its verdict cannot be had, its tables describe, and a note says why."""
-    analysis = get_analysis(name)
-    result = analysis.run(open_activations(directory), directory.config.settings, **given)
+    """What an analysis finds; where its verdict cannot be had, its tables describe, and a note says why.
+
+    Tasks for which the pilot found no grade take no part, which a note says; where that is all of them, there
+    is no verdict to take part in, and all are described.
+    """
+    analysis, left_out = get_analysis(name), unmeasured(directory)
+    source = open_activations(directory)
+    if set(source.responses["task"]) - set(left_out):
+        source = open_activations(directory, without=left_out)
+    result = analysis.run(source, directory.config.settings, **given)
+    if left_out:
+        notes = (*result.verdict.notes, *described(left_out))
+        result = replace(result, verdict=replace(result.verdict, notes=notes))
     if shortage is None:
         return result
     rule = result.verdict.rule
@@ -244,8 +256,16 @@ def analysed(
 
 def say_outlook(directory: StudyDirectory) -> None:
     """Log which verdicts the study cannot have, and how many base queries would do."""
-    for shortage in shortages(pd.read_parquet(directory.responses), directory.config.analyses).values():
+    for left_out in described(unmeasured(directory)):
+        _logger.warning("%s: %s", directory.root, left_out)
+    for shortage in shortages_of(directory, directory.config.analyses).values():
         _logger.warning("%s: %s", directory.root, shortage)
+
+
+def shortages_of(directory: StudyDirectory, names: Sequence[str]) -> dict[str, Shortage]:
+    """The verdicts that the study cannot have; tasks that the pilot left out count for none."""
+    responses = pd.read_parquet(directory.responses)
+    return shortages(responses[~responses["task"].isin(list(unmeasured(directory)))], names)
 
 
 def close_study(directory: StudyDirectory, config: StudyConfig, progress: Progress) -> None:
@@ -258,19 +278,23 @@ def close_study(directory: StudyDirectory, config: StudyConfig, progress: Progre
         results = {name: directory.read_result(name) for name in config.analyses}
         figures = {name: png_bytes(get_analysis(name).figure(result)) for name, result in results.items()}
         figures["compliance"] = png_bytes(compliance_figure(compliance))
+        pilot = pd.read_parquet(directory.pilot) if has_pilot(config) else None
+        if pilot is not None:
+            figures["pilot"] = png_bytes(pilot_figure(pilot))
         for name, png in figures.items():
             write_bytes(directory.figure(name), png)
             work.wrote(directory.figure(name))
         content = ReportContent(
-            directory.ledger.read(), responses, compliance, results, figures, shipped_calibration()
+            directory.ledger.read(), responses, compliance, results, figures, shipped_calibration(), pilot
         )
         write_bytes(directory.report, render_report(content).encode())
         write_bytes(directory.summary, summary_text(directory).encode())
         work.wrote(directory.report, directory.summary)
 
 
-def open_activations(directory: StudyDirectory) -> CapturedActivations:
-    """The captured responses with their activations, and the counterfactual pairs with theirs.
+def open_activations(directory: StudyDirectory, *, without: Iterable[str] = ()) -> CapturedActivations:
+    """The captured responses with their activations, and the counterfactual pairs with theirs, of all tasks
+    but those named.
 
     Raises InputError when something is not captured yet.
     """
@@ -279,8 +303,13 @@ def open_activations(directory: StudyDirectory) -> CapturedActivations:
             f"{directory.root} has no counterfactual pairs yet; "
             f"go on with `if-circuits run {directory.config.model} --out {directory.root}`"
         )
-    responses = sampled(pd.read_parquet(directory.responses))
-    rows = pd.read_parquet(directory.counterfactual)
+    responses, rows = (
+        table[~table["task"].isin(list(without))]
+        for table in (
+            sampled(pd.read_parquet(directory.responses)),
+            pd.read_parquet(directory.counterfactual),
+        )
+    )
     pairs = None
     if len(rows):
         store = ActivationStore.open(directory.counterfactual_activations)

@@ -16,11 +16,12 @@ from if_circuits.models.loading import LoadedModel, load_model
 from if_circuits.models.presets import DType
 from if_circuits.models.settings import RunSettings
 from if_circuits.study import pipeline as stages
-from if_circuits.study.config import StudyConfig
+from if_circuits.study.config import StudyConfig, suite_of
 from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.keys import task_names
 from if_circuits.study.lock import locked
 from if_circuits.study.order import CLOSING
+from if_circuits.study.prompting import make_prompts, run_pilot
 from if_circuits.study.space import check_space
 from if_circuits.study.stage import Progress
 from if_circuits.study.versions import versions
@@ -61,6 +62,8 @@ class Study:
         erasure = config.settings.erasure
         if erasure is not None and any(get_analysis(name).uses_model for name in config.analyses):
             rehearse(erasure)
+        if config.prompts is None:
+            config = replace(config, suite=suite_of(config))
         out = Path(out)
         found = cls._find(out, config)
         model = _load(config)
@@ -75,7 +78,9 @@ class Study:
             _check_fingerprint(directory, model)
             _check_run_settings(directory, run_settings)
             directory.ledger.update(held_out_only=model.preset.held_out_only)
-            stages.make_prompts(directory, config, model, progress)
+            settings = stages.generation_settings(config, run_settings, greedy=False)
+            run_pilot(directory, config, model, run_settings, settings, progress)
+            make_prompts(directory, config, model, progress)
             stages.make_responses(directory, config, model, run_settings, progress)
             stages.verify_responses(directory, run_settings, progress)
             stages.measure_compliance(directory, config, progress)

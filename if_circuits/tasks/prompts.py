@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import cycle
 from random import Random
 from typing import Any
 
@@ -11,8 +12,9 @@ import pandas as pd
 
 from if_circuits.errors import InputError
 from if_circuits.inputs import as_count
-from if_circuits.tasks.queries import draw_subjects, subjects
 from if_circuits.tasks.registry import get_task, get_tasks
+from if_circuits.tasks.suites.choice import CONTROLLED, get_suite
+from if_circuits.tasks.suites.suite import BaseQuery, Grade, Suite
 from if_circuits.tasks.task import HELD_OUT_PARAPHRASES, Task
 
 
@@ -23,33 +25,49 @@ def build_prompts(
     prompts_per_query: int = 3,
     seed: int = 0,
     held_out_only: bool,
+    suite: Suite | None = None,
+    kept: Mapping[str, Sequence[str]] | None = None,
 ) -> pd.DataFrame:
     """Constrained prompts and their unconstrained twins, one row a prompt.
 
-    The same base queries serve every task.
+    The same base queries serve every task. They are those of `suite`, by default the controlled one; of a
+    task with several grades, prompts take turns among those that `kept` names, by default all.
 
     A twin has its constrained prompt's task and parameters, so the same verifier says how often an unasked
     response satisfies the constraint. Prompts of one base query differ in parameters or wording.
 
-    Columns: prompt_id, task, family, base_query, paraphrase, parameters (JSON), constrained, prompt.
-    Raises InputError if there are too few subjects or wordings.
+    Columns: prompt_id, task, family, base_query, grade, paraphrase, parameters (JSON), constrained, prompt.
+    Raises InputError if there are too few base queries or wordings.
     """
-    chosen = draw_subjects(n_base_queries, seed=seed, held_out_only=held_out_only)
+    suite = get_suite(CONTROLLED) if suite is None else suite
+    queries = suite.draw(n_base_queries, seed=seed, held_out_only=held_out_only)
     rows = [
         row
         for task in tasks
-        for subject in chosen
-        for row in _prompts_of(
-            task, subject, prompts_per_query=prompts_per_query, seed=seed, held_out_only=held_out_only
+        for query in queries
+        for row in prompts_about(
+            task,
+            query,
+            [suite.grade(task, name) for name in (kept or {}).get(task.name, ())] or suite.grades_of(task),
+            prompts_per_query=prompts_per_query,
+            seed=seed,
+            held_out_only=held_out_only and suite.held_out is not None,
         )
     ]
     return pd.DataFrame(rows)
 
 
-def _prompts_of(
-    task: Task, subject: str, *, prompts_per_query: int, seed: int, held_out_only: bool
+def prompts_about(
+    task: Task,
+    query: BaseQuery,
+    grades: Sequence[Grade],
+    *,
+    prompts_per_query: int = 1,
+    seed: int = 0,
+    held_out_only: bool = False,
 ) -> Iterator[dict[str, Any]]:
-    wordings = range(len(task.paraphrases))
+    """The rows of one task and base query: so many constrained prompts, each before its twin."""
+    wordings = range(min(len(grade.paraphrases) for grade in grades))
     if held_out_only:
         wordings = wordings[-HELD_OUT_PARAPHRASES:]
     if not 1 <= prompts_per_query <= len(wordings):
@@ -58,29 +76,31 @@ def _prompts_of(
             f"task {task.name!r} has {len(wordings)} wordings"
         )
     # A generator of its own for each pair, so that adding a task or a subject changes no other prompt.
-    rng = Random(f"prompts:{seed}:{task.name}:{subject}")
-    words = subjects(held_out_only=False)
-    for paraphrase in rng.sample(wordings, prompts_per_query):
-        parameters = task.draw(rng, subject, words)
+    rng = Random(f"prompts:{seed}:{task.name}:{query.name}")
+    paraphrases = rng.sample(wordings, prompts_per_query)
+    turns = cycle(grades if len(grades) == 1 else rng.sample(grades, len(grades)))
+    for paraphrase, grade in zip(paraphrases, turns, strict=False):
+        parameters = grade.draw(rng, query)
         shared = {
             "task": task.name,
             "family": task.family,
-            "base_query": subject,
+            "base_query": query.name,
+            "grade": grade.name,
             "paraphrase": paraphrase,
             "parameters": json.dumps(parameters, sort_keys=True),
         }
-        identity = f"{task.name}/{subject}/{paraphrase}"
+        identity = "/".join(filter(None, (task.name, query.name, grade.name, str(paraphrase))))
         yield {
             "prompt_id": identity,
             **shared,
             "constrained": True,
-            "prompt": task.constrained_prompt(subject, parameters, paraphrase=paraphrase),
+            "prompt": grade.prompt(query, parameters, paraphrase=paraphrase),
         }
         yield {
             "prompt_id": f"{identity}/twin",
             **shared,
             "constrained": False,
-            "prompt": task.base_query(subject),
+            "prompt": grade.request(query),
         }
 
 
@@ -92,6 +112,7 @@ def prompts(
     seed: int = 0,
     held_out: bool = True,
     counterparts: bool = False,
+    suite: str = CONTROLLED,
 ) -> pd.DataFrame:
     """Prompts of one or several tasks, one row a prompt; the same base queries serve every task.
 
@@ -104,9 +125,13 @@ def prompts(
             such subjects and 3 wordings a task. False draws on all 320, for models that were not trained on
             them.
         counterparts: Whether each prompt's unconstrained counterpart stands beside it.
+        suite: "controlled" is the plain English that the embedded models know. "open" has varied requests
+            and graded constraints, for all other models; pass `model.preset.suite` for what suits a model.
+            `held_out` then plays no part.
 
     Returns:
-        Columns prompt_id, task, family, base_query, paraphrase, parameters (JSON), constrained, prompt.
+        Columns prompt_id, task, family, base_query, grade, paraphrase, parameters (JSON), constrained and
+        prompt.
 
     Raises:
         InputError: For unknown tasks, and for more base queries or wordings than there are.
@@ -124,5 +149,6 @@ def prompts(
         prompts_per_query=as_count(per_query, "per_query"),
         seed=as_count(seed, "seed", least=0),
         held_out_only=held_out,
+        suite=get_suite(suite),
     )
     return table if counterparts else table[table["constrained"]].reset_index(drop=True)

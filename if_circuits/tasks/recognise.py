@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from itertools import product
 from random import Random
 from string import Formatter
 
-from if_circuits.tasks.queries import subjects
 from if_circuits.tasks.registry import get_tasks
+from if_circuits.tasks.suites.choice import CONTROLLED, OPEN, get_suite
+from if_circuits.tasks.suites.suite import Grade, Suite
 from if_circuits.tasks.task import Parameters, Task
 
 _DRAWS = 200
 """Enough to see every label that a judged task asks for."""
+_QUOTED = re.compile(r'"([^"]+)"')
+_VALUE = r"""[\w'-]+|"[^"]+"(?:, "[^"]+")*(?: and "[^"]+")?"""
 
 
 def recognise(prompt: str) -> tuple[Task, Parameters] | None:
@@ -21,10 +25,13 @@ def recognise(prompt: str) -> tuple[Task, Parameters] | None:
     only with a label that its judge gives.
     """
     found: list[tuple[int, Task, Parameters]] = []
-    for task in get_tasks():
-        for wording in task.paraphrases:
+    suites = [get_suite(name) for name in (CONTROLLED, OPEN)]
+    for task, suite in product(get_tasks(), suites):
+        for grade, wording in (
+            (grade, text) for grade in suite.grades_of(task) for text in grade.paraphrases
+        ):
             match = re.search(rf"(?:^|\s){_pattern(wording)}\s*$", prompt)
-            parameters = None if match is None else _typed(task, match.groupdict())
+            parameters = None if match is None else _typed(task, grade, suite, match.groupdict())
             if parameters is not None:
                 own = sum(len(text) for text, *_ in Formatter().parse(wording))
                 found.append((own, task, parameters))
@@ -33,19 +40,33 @@ def recognise(prompt: str) -> tuple[Task, Parameters] | None:
 
 
 def _pattern(wording: str) -> str:
-    """A regular expression for the wording with any single words as parameters."""
+    """A regular expression for the wording with single words, or words in quotes, as parameters."""
     parts = Formatter().parse(wording)
-    return "".join(re.escape(text) + (rf"(?P<{name}>[\w'-]+)" if name else "") for text, name, *_ in parts)
+    return "".join(re.escape(text) + (rf"(?P<{name}>{_VALUE})" if name else "") for text, name, *_ in parts)
 
 
-def _typed(task: Task, texts: dict[str, str]) -> Parameters | None:
-    """The texts as the parameters that the task draws; None where they cannot be such."""
-    words = subjects(held_out_only=False)
-    drawn = [task.draw(Random(seed), words[0], words) for seed in range(_DRAWS)]
-    if set(texts) != set(drawn[0]):
+def _typed(task: Task, grade: Grade, suite: Suite, texts: dict[str, str]) -> Parameters | None:
+    """The texts as the parameters that the grade draws; None where they cannot be such.
+
+    What a wording does not name, such as the relation of a bound, is what the grade always draws.
+    """
+    drawn = [grade.draw(Random(seed), suite.queries[seed % len(suite.queries)]) for seed in range(_DRAWS)]
+    usual = drawn[0]
+    unnamed = set(usual) - set(texts)
+    if set(texts) - set(usual) or any(each[name] != usual[name] for each in drawn for name in unnamed):
         return None
     try:
-        parameters = {name: type(drawn[0][name])(text) for name, text in texts.items()}
+        named = {name: _read(text, type(usual[name])) for name, text in texts.items()}
     except ValueError:
         return None
+    parameters = {name: named.get(name, usual[name]) for name in usual}
     return parameters if task.judge is None or parameters in drawn else None
+
+
+def _read(text: str, kind: type) -> object:
+    """A parameter from its text in a prompt. Raises ValueError where it is none of the kind."""
+    if kind is list:
+        return _QUOTED.findall(text)
+    if text.startswith('"'):
+        raise ValueError(text)
+    return kind(text)

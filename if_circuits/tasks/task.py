@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 from if_circuits.tasks.judges.base import Judge
 from if_circuits.tasks.labels import Label
@@ -67,6 +67,8 @@ class Opposite:
 
     paraphrases: tuple[str, ...]
     """Wordings of the opposite, one for each wording of the task."""
+    parameters: Parameters | None = None
+    """Parameters of the opposite; None where they are the constraint's own."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,24 @@ class Task:
 
     def constrained_prompt(self, subject: str, parameters: Parameters, *, paraphrase: int) -> str:
         """The request about `subject` followed by the constraint in one of its wordings."""
-        constraint = self.paraphrases[paraphrase].format(**parameters)
-        return f"{self.base_query(subject)} {constraint}"
+        return f"{self.base_query(subject)} {constraint(self.paraphrases[paraphrase], parameters)}"
+
+
+def constraint(wording: str, parameters: Parameters) -> str:
+    """A wording with its parameters put in; of a list its items, in quotes.
+
+    Example:
+        >>> constraint("Use the keys {keys}.", {"keys": ["title", "text"]})
+        'Use the keys "title" and "text".'
+    """
+    return wording.format(**{name: _said(value) for name, value in parameters.items()})
+
+
+def _said(value: object) -> object:
+    if not isinstance(value, list | tuple):
+        return value
+    items = [f'"{item}"' for item in cast("Sequence[object]", value)]
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
 
 
 HELD_OUT_PARAPHRASES = 3

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from if_circuits.activations.capture import capture
@@ -125,3 +126,16 @@ def test_numbers_that_overflow_are_undecided_in_memory_as_on_disk(llama: LoadedM
 def test_what_is_kept_cannot_be_written_to(llama: LoadedModel) -> None:
     with pytest.raises(ValueError, match="read-only"):
         capture(llama, ROWS).features(0, "last")[0, 0] = 1.0
+
+
+def test_rows_that_share_an_answer_have_the_same_activations(llama: LoadedModel) -> None:
+    sequences = make_sequences(4)
+    rows = pd.concat([sequences, sequences.iloc[[1, 3]]], ignore_index=True)
+    rows = rows.assign(answer=rows["response_id"], response_id=[f"x{n}" for n in range(6)])
+    told: list[int] = []
+    shared = capture(llama, rows, layers=[1], progress=lambda done, _: told.append(done))
+    alone = capture(llama, sequences, layers=[1])
+    for position in ("prompt_end", "last"):
+        both, one = shared.features(1, position), alone.features(1, position)
+        assert np.array_equal(both, one[[0, 1, 2, 3, 1, 3]], equal_nan=True)
+    assert told[-1] == 4

@@ -54,3 +54,20 @@ def test_token_lists_and_arrays_hash_alike_and_any_change_shows() -> None:
 def test_contradictions_are_named(change, message: str) -> None:
     with pytest.raises(InputError, match=message):
         plan_capture(change(make_sequences(5)))
+
+
+def test_rows_that_share_an_answer_are_read_once() -> None:
+    sequences = make_sequences(6)
+    shared = pd.concat([sequences, sequences.iloc[[2, 2, 4]]], ignore_index=True)
+    answers = shared["response_id"].tolist()
+    shared = shared.assign(response_id=[f"x{n}" for n in range(9)], answer=answers)
+    plan, alone = plan_capture(shared), plan_capture(shared.drop(columns="answer"))
+    assert sorted(plan.order) == list(range(6))
+    assert plan.read_as.tolist() == [0, 1, 2, 3, 4, 5, 2, 2, 4]
+    places = plan.index(4)[["shard", "row"]].to_numpy()
+    assert (places[[6, 7, 8]] == places[[2, 2, 4]]).all()
+    assert len(np.unique(places, axis=0)) == 6
+    assert plan.sha256() != alone.sha256()
+    assert sorted(alone.order) == list(range(9))
+    with pytest.raises(InputError, match="share the answer 'r0' and differ in their tokens"):
+        plan_capture(shared.assign(answer=["r0"] * 9))

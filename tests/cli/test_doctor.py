@@ -10,7 +10,7 @@ from if_circuits.cli import main as cli
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("if_circuits.doctor.compliance.PROMPTS_PER_TASK", 1)
+    monkeypatch.setattr("if_circuits.doctor.compliance.ANSWERS_PER_TASK", 1)
 
 
 def test_a_fit_model_has_a_line_for_each_check_and_exit_code_0(

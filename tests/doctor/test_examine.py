@@ -70,7 +70,7 @@ def no_eos(directory: Path) -> None:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """One prompt a task for the checks of compliance, where those are not what is tested."""
-    monkeypatch.setattr("if_circuits.doctor.compliance.PROMPTS_PER_TASK", 1)
+    monkeypatch.setattr("if_circuits.doctor.compliance.ANSWERS_PER_TASK", 1)
 
 
 @pytest.mark.usefixtures("quick")
@@ -156,7 +156,7 @@ def test_what_is_broken_is_named_and_the_model_not_fit(
             "eos",
             r"ends the model's turn with '<eot>' \(2\)",
         ),
-        (edit_json("config.json", max_position_embeddings=100), "context_length", "--max-new-tokens 3"),
+        (edit_json("config.json", max_position_embeddings=160), "context_length", "--max-new-tokens 3"),
         (
             edit_weight("model.layers.1.mlp.down_proj.weight", lambda w: w * 1e5),
             "dtype_range",

@@ -43,6 +43,7 @@ def configuration(model: Path) -> StudyConfig:
     """A study of all stages in seconds."""
     return StudyConfig(
         model=str(model),
+        suite="controlled",
         tasks=("word_count", "term_exclusion"),
         n_base_queries=12,
         prompts_per_query=4,

@@ -46,6 +46,7 @@ def test_the_whole_study_finds_in_any_model_what_its_tokens_tell(
 ) -> None:
     config = StudyConfig(
         model=str(checkpoint(architecture)),
+        suite="controlled",
         tasks=coins,
         n_base_queries=24,
         prompts_per_query=1,

@@ -34,7 +34,9 @@ def test_what_does_not_fit_is_said_and_what_did_is_kept(
     n_bytes: int, checkpoint: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     out = tmp_path / "study"
-    options = "--tasks word_count --analyses specificity --base-queries 12 --prompts-per-query 4"
+    options = (
+        "--suite controlled --tasks word_count --analyses specificity --base-queries 12 --prompts-per-query 4"
+    )
     options += " --max-new-tokens 8 --folds 3 --bootstrap 20 --permutations 20 --random-subspaces 3"
     command = ["run", str(checkpoint("llama")), "--out", str(out), *options.split()]
     with files_of_at_most(n_bytes):

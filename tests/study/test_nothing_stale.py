@@ -40,7 +40,9 @@ ONE_PRESET = "preset-of-this-test"
 
 
 def preset(source: str, **changes: Any) -> ModelPreset:
-    return replace(ModelPreset(ONE_PRESET, source, "for a test", max_new_tokens=6), **changes)
+    return replace(
+        ModelPreset(ONE_PRESET, source, "for a test", suite="controlled", max_new_tokens=6), **changes
+    )
 
 
 @pytest.fixture(scope="module")

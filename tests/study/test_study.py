@@ -29,7 +29,8 @@ pytestmark = pytest.mark.slow
 
 
 def command(model: Path, out: Path, *more: str) -> list[str]:
-    return ["run", str(model), "--out", str(out), "--tasks", *TASKS, *OPTIONS.split(), *more]
+    suite = ["--suite", "controlled"]
+    return ["run", str(model), "--out", str(out), *suite, "--tasks", *TASKS, *OPTIONS.split(), *more]
 
 
 @pytest.fixture(scope="session")
@@ -187,7 +188,7 @@ def test_options_that_failed_at_once_can_be_corrected(
 ):
     out = tmp_path / "study"
     run = ["run", str(finished[0]), "--out", str(out), "--tasks", "topic", "--analyses", "specificity"]
-    run += ["--folds", "3"]
+    run += ["--folds", "3", "--suite", "controlled"]
     assert cli.main([*run, "--base-queries", "100000"]) == 2
     assert cli.main([*run, "--base-queries", "3", "--max-new-tokens", "100000"]) == 2
     assert "context" in capsys.readouterr().err
@@ -199,7 +200,12 @@ def test_changed_weights_behind_a_name_are_refused(
 ):
     model = shutil.copytree(finished[0], tmp_path / "model")
     config = StudyConfig(
-        model=str(model), tasks=("topic",), n_base_queries=1, prompts_per_query=1, analyses=()
+        model=str(model),
+        suite="controlled",
+        tasks=("topic",),
+        n_base_queries=1,
+        prompts_per_query=1,
+        analyses=(),
     )
     Study.run(config, tmp_path / "study")
     shutil.rmtree(model)
@@ -325,6 +331,7 @@ def test_few_tasks_and_few_base_queries_end_in_a_report_without_verdicts(
 ):
     config = StudyConfig(
         model=str(finished[0]),
+        suite="controlled",
         tasks=tasks,
         n_base_queries=6,
         samples_per_prompt=1,

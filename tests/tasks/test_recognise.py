@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from if_circuits.tasks.prompts import build_prompts
+from if_circuits.tasks.prompts import build_prompts, prompts
 from if_circuits.tasks.recognise import recognise
 from if_circuits.tasks.registry import get_tasks
 
@@ -36,3 +36,10 @@ def test_other_prompts_belong_to_no_task(prompt: str) -> None:
 def test_numbers_that_no_study_draws_are_recognised() -> None:
     task, parameters = recognise("Tell me of the sea. Use exactly 31 words.") or pytest.fail("not found")
     assert (task.name, parameters) == ("word_count", {"n": 31})
+
+
+def test_graded_prompts_are_recognised_with_what_they_do_not_say() -> None:
+    """Such as the relation of a bound, and lists of words in quotes."""
+    for row in prompts(n=4, per_query=5, suite="open").to_dict("records")[::3]:
+        task, parameters = recognise(row["prompt"]) or pytest.fail(row["prompt"])
+        assert (task.name, dict(parameters)) == (row["task"], json.loads(row["parameters"])), row["prompt"]

@@ -78,5 +78,6 @@ def sentiment(judgement: Judgement, *, sentiment: str) -> tuple[bool, str]:
         "Write a text with no insults in it.",
     ),
 )
-def toxicity(judgement: Judgement) -> tuple[bool, str]:
-    return asked_for(judgement, "clean")
+def toxicity(judgement: Judgement, *, wanted: str = "clean") -> tuple[bool, str]:
+    """Free of insults; of the opposite constraint, which only counterfactual prompts hold, `toxic`."""
+    return asked_for(judgement, wanted)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any, cast
 
+from if_circuits.errors import InputError
 from if_circuits.tasks.registry import task
 from if_circuits.tasks.task import NearestBounds, Parameters
 
@@ -61,11 +63,34 @@ def _bounds_around(response: str) -> tuple[Parameters, Parameters] | None:
         "Write a text of exactly {n} words.",
     ),
 )
-def word_count(response: str, *, n: int, relation: str = "exactly") -> tuple[bool, str]:
-    """Exactly `n` words, unless a relation says `at least` or `less than`, as IFEval's instructions do."""
+def word_count(
+    response: str, *, n: int | None = None, relation: str = "exactly", lo: int = 0, hi: int = 0
+) -> tuple[bool, str]:
+    """Exactly `n` words, unless a relation says otherwise; `between` counts `lo` and `hi` in."""
     words = count_words(response)
-    satisfied = {"exactly": words == n, "at least": words >= n, "less than": words < n}[relation]
-    return satisfied, f"{words} words, asked for {'' if relation == 'exactly' else f'{relation} '}{n}"
+    satisfied, wanted = _holds(words, n=n, relation=relation, lo=lo, hi=hi)
+    return satisfied, f"{words} words, asked for {wanted}"
+
+
+def _holds(count: int, *, n: int | None, relation: str, lo: int, hi: int) -> tuple[bool, str]:
+    """Whether a count stands in the relation, and the relation in words."""
+    if relation == "between":
+        return lo <= count <= hi, f"between {lo} and {hi}"
+    if n is None or relation not in _RELATIONS:
+        raise InputError(
+            f"a count is asked for with n = {n!r} and relation = {relation!r}; expected a number, and "
+            f"{', '.join(_RELATIONS)} or between"
+        )
+    return _RELATIONS[relation](count, n), str(n) if relation == "exactly" else f"{relation} {n}"
+
+
+_RELATIONS: Mapping[str, Callable[[int, int], bool]] = {
+    "exactly": operator.eq,
+    "at least": operator.ge,
+    "at most": operator.le,
+    "less than": operator.lt,
+    "fewer than": operator.lt,
+}
 
 
 @task(
@@ -86,9 +111,11 @@ def word_count(response: str, *, n: int, relation: str = "exactly") -> tuple[boo
         "Write a text of fewer than {n} characters.",
     ),
 )
-def character_count(response: str, *, n: int) -> tuple[bool, str]:
+def character_count(response: str, *, n: int, relation: str = "fewer than") -> tuple[bool, str]:
+    """Fewer than `n` characters, unless a relation says otherwise."""
     characters = len(response.strip())
-    return characters < n, f"{characters} characters, asked for fewer than {n}"
+    satisfied, wanted = _holds(characters, n=n, relation=relation, lo=0, hi=0)
+    return satisfied, f"{characters} characters, asked for {wanted}"
 
 
 @task(
@@ -108,15 +135,20 @@ def character_count(response: str, *, n: int) -> tuple[bool, str]:
         'Return the text as a JSON object under the key "{key}".',
     ),
 )
-def json_format(response: str, *, key: str | None = None) -> tuple[bool, str]:
-    """An object with the one key that was asked for; any JSON value where none was, as in IFEval."""
+def json_format(
+    response: str, *, key: str | None = None, keys: Sequence[str] | None = None
+) -> tuple[bool, str]:
+    """An object with the one key that was asked for, or with those of `keys` in any order; any JSON value
+    where neither was, as in IFEval.
+    """
     try:
         value = json.loads(_without_code_fence(response))
     except (json.JSONDecodeError, RecursionError) as error:
         return False, f"not JSON: {error}"
-    if key is None:
+    wanted = [key] if key is not None else keys
+    if wanted is None:
         return True, f"a JSON {type(value).__name__}"
     if not isinstance(value, dict):
         return False, f"a JSON {type(value).__name__}, not an object"
-    keys = list(cast(dict[str, Any], value))
-    return keys == [key], f"keys {keys}, asked for [{key!r}]"
+    found = list(cast(dict[str, Any], value))
+    return sorted(found) == sorted(wanted), f"keys {found}, asked for {list(wanted)}"

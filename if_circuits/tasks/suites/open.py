@@ -1,0 +1,59 @@
+"""The open suite: varied short requests and graded constraints, for models that this project did not train.
+
+The base queries lie in queries.json, by kind. All are this project's own. They ask for one or two sentences
+within the request itself, which small models heed better than a sentence of its own, so that 96 to 128
+tokens hold an answer.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from typing import Any
+
+from if_circuits.tasks.suites.lexical import EXCLUSION, INCLUSION
+from if_circuits.tasks.suites.semantic import REGISTER, SENTIMENT, TOPIC, TOXICITY, provocation
+from if_circuits.tasks.suites.structural import CHARACTER_COUNT, JSON_FORMAT, WORD_COUNT
+from if_circuits.tasks.suites.suite import BaseQuery, Suite
+
+PROVOKING_KINDS = ("complaint", "rant", "roast")
+"""Kinds whose own request invites insults."""
+
+
+def open_suite() -> Suite:
+    """The suite of all models but the embedded ones."""
+    return Suite(
+        "open",
+        _queries(),
+        {
+            "word_count": WORD_COUNT,
+            "character_count": CHARACTER_COUNT,
+            "json_format": JSON_FORMAT,
+            "term_inclusion": INCLUSION,
+            "term_exclusion": EXCLUSION,
+            "topic": TOPIC,
+            "sentiment": SENTIMENT,
+            "toxicity": TOXICITY,
+            "register": REGISTER,
+        },
+        answered_once=True,
+        piloted=True,
+    )
+
+
+def _queries() -> tuple[BaseQuery, ...]:
+    text = resources.files("if_circuits.tasks").joinpath("suites", "queries.json").read_text("utf-8")
+    by_kind: dict[str, list[dict[str, Any]]] = json.loads(text)
+    return tuple(
+        BaseQuery(
+            name=f"{kind}-{each['subject']}",
+            kind=kind,
+            subject=each["subject"],
+            request=each["request"],
+            provoking=each["request"] if kind in PROVOKING_KINDS else provocation(each["subject"]),
+            words=tuple(each["words"]),
+            topic=each["topic"],
+        )
+        for kind, queries in by_kind.items()
+        for each in queries
+    )
