@@ -14,7 +14,7 @@ import numpy as np
 from if_circuits.tasks.judges.base import Judgement
 from if_circuits.tasks.judges.encoder import sentence_encoder
 from if_circuits.tasks.judges.features import counted, encoded
-from if_circuits.tasks.judges.heads import load_head
+from if_circuits.tasks.judges.heads import files_digest, load_head
 from if_circuits.tasks.judges.registry import judge
 
 
@@ -34,6 +34,10 @@ class _EncodedJudge:
             return []
         features = np.hstack([encoded(texts, self._encoder), counted(self.what, texts)])
         return [self._judgement(float(score)) for score in self._head.score(features)]
+
+    def files_digest(self) -> str:
+        """Digest of the encoder's weights and of the head's."""
+        return files_digest(f"{self.what}.safetensors", f"{self.what}.json")
 
     def _judgement(self, score: float) -> Judgement:
         label = {1: self.high, -1: self.low, 0: None}[self._head.zone.side(score)]

@@ -23,7 +23,7 @@ def sentences_of(text: str) -> list[str]:
 
 
 def encoded(texts: Sequence[str], encoder: SentenceEncoder) -> Float[np.ndarray, "texts features"]:
-    """All layers side by side, averaged over a text's sentences, so that long texts are read like short ones."""
+    """All layers side by side, averaged over a text's sentences: long texts are read like short ones."""
     sentences = [sentences_of(text) for text in texts]
     flat = encoder.layers([sentence for of_text in sentences for sentence in of_text])
     rows = flat.reshape(len(flat), int(np.prod(flat.shape[1:])))

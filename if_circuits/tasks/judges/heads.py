@@ -6,6 +6,7 @@ was fitted on, under which licence, by which protocol, and what was measured. `f
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from importlib import resources
@@ -13,6 +14,9 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+
+from if_circuits.io.digest import value_sha256
+from if_circuits.tasks.judges.encoder import WEIGHTS_SHA256
 
 
 @dataclass(frozen=True)
@@ -58,3 +62,8 @@ def head_record(what: str) -> dict[str, Any]:
 def asset(name: str) -> bytes:
     """The contents of a file that ships with the judges."""
     return resources.files("if_circuits").joinpath("assets", "judges", name).read_bytes()
+
+
+def files_digest(*names: str) -> str:
+    """Digest of these files and of the encoder's weights, which must be `WEIGHTS_SHA256` to be loaded."""
+    return value_sha256([WEIGHTS_SHA256, *(hashlib.sha256(asset(name)).hexdigest() for name in names)])

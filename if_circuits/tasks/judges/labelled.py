@@ -37,7 +37,8 @@ SOURCES: Mapping[str, Source] = {
         "label",
         "sentences with a human score of formality",
         "CC BY 3.0",
-        "Ellie Pavlick and Joel Tetreault, An Empirical Analysis of Formality in Online Communication, TACL 2016",
+        "Ellie Pavlick and Joel Tetreault, An Empirical Analysis of Formality in Online Communication, "
+        "TACL 2016",
     ),
     "sentiment": Source(
         "cad_sentiment/dev_paired.tsv",
@@ -46,8 +47,8 @@ SOURCES: Mapping[str, Source] = {
         "Sentiment",
         "film reviews and their rewrites of opposite sentiment",
         "Apache-2.0",
-        "Divyansh Kaushik, Eduard Hovy and Zachary Lipton, Learning the Difference that Makes a Difference with "
-        "Counterfactually-Augmented Data, ICLR 2020",
+        "Divyansh Kaushik, Eduard Hovy and Zachary Lipton, Learning the Difference that Makes a Difference "
+        "with Counterfactually-Augmented Data, ICLR 2020",
         group="batch_id",
     ),
     "toxicity": Source(
@@ -101,7 +102,9 @@ def read_labelled(what: str, data: Path) -> Labelled:
     source = SOURCES[what]
     path = data / source.file
     if not path.is_file():
-        raise InputError(f"{path} is missing; expected {source.title}, with columns {source.text}, {source.label}")
+        raise InputError(
+            f"{path} is missing; expected {source.title}, with columns {source.text}, {source.label}"
+        )
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter=source.delimiter))
     return Labelled(
