@@ -7,8 +7,8 @@ from jaxtyping import Bool, Float
 
 from if_circuits.tasks.judges.heads import Zone
 
-RIGHT = 0.9
-"""Of what a judge decides, this share is to be right."""
+RIGHT = 0.92
+"""Share right of the decided texts where the zone is chosen, so that on others nine in ten are."""
 
 _STEPS = 101
 
