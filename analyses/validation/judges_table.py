@@ -1,15 +1,17 @@
 """The judges as the table of a page: each judge on each set of labelled texts, and what chose it.
 
-    python -m if_circuits.analyses.validation.judges_table DATA docs/judges.md
+    python -m if_circuits.analyses.validation.judges_table DATA docs/judges.md measured.json
 
-puts it between the markers `<!-- judges: start -->` and `<!-- judges: end -->` of that file, and the control
-texts between those of `judges on control texts`. DATA is the folder of labelled sets. The word lists are
-measured here; what is said of the heads on an encoder is what `fitting` measured on texts held out.
+puts it between `<!-- judges: start -->` and `<!-- judges: end -->` of that page, the control texts
+between those of `judges on control texts`, and what reports show into the JSON file, which ships as
+`if_circuits/assets/judges/measured.json`. DATA is the folder of labelled sets. The word lists are measured
+here; what is said of the heads on an encoder is what `fitting` measured on texts held out.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
@@ -40,8 +42,9 @@ _CHOSE = {
 _NUMBERS = ("auroc", "pearson", "accuracy", "right", "undecided")
 
 
-def judges_markdown(data: Path) -> str:
-    """One row a judge and set."""
+def judges_markdown(data: Path) -> tuple[str, dict[str, dict[str, Any]]]:
+    """One row a judge and set; and what of it a report shows, by judge."""
+    measured: dict[str, dict[str, Any]] = {}
     lines = [
         "| property | judge | labelled texts | what chose it | n | AUROC | correlation | accuracy | "
         "right of the decided | undecided |",
@@ -50,6 +53,7 @@ def judges_markdown(data: Path) -> str:
     for what, names in WORD_LISTS.items():
         record = head_record(what)
         lines += [_row(what, _recorded(record[part]), _set(what, part), _CHOSE[part]) for part in _PARTS]
+        measured[f"{what}-encoder"] = _shown(_recorded(record["nested"]), SOURCES[what].title)
         labelled = read_labelled(what, data)
         held_out = labelled.held_out
         texts, labels, groups = (
@@ -60,16 +64,18 @@ def judges_markdown(data: Path) -> str:
             judge = choose_judges([what], [(what, name)])[what]
             score = measure_judge(judge, texts, labels, positive=POSITIVE[what], groups=groups)
             lines.append(_row(what, score, _set(what, "held_out"), _CHOSE.get(name, "nothing")))
-    topic = head_record("topic")
+            measured[name] = _shown(score, SOURCES[what].title)
+    topic, texts_of_topic = _recorded(head_record("topic")["held_out"]), "requests of four domains"
+    measured["topic-encoder"] = _shown(topic, texts_of_topic)
     lines.append(
         _row(
             "topic",
-            _recorded(topic["held_out"]),
-            "requests of four domains, each domain against the others",
+            topic,
+            f"{texts_of_topic}, each domain against the others",
             "the zone by six other domains, the rest with all ten in view",
         )
     )
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n", measured
 
 
 def control_markdown() -> str:
@@ -86,6 +92,11 @@ def control_markdown() -> str:
     judge = TopicEncoder()
     lines.append(_control_row("topic", measure_on_topics(judge, name=judge.name)))
     return "\n".join(lines) + "\n"
+
+
+def _shown(score: JudgeScore, texts: str) -> dict[str, Any]:
+    numbers = {name: getattr(score, name) for name in ("auroc", "right", "sensitivity", "specificity")}
+    return {"texts": texts, "n": score.n, **{name: round(value, 4) for name, value in numbers.items()}}
 
 
 _PARTS = ("held_out", "nested")
@@ -117,9 +128,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Measure the judges and write the tables of a page.")
     parser.add_argument("data", type=Path, help="folder of the labelled sets")
     parser.add_argument("page", type=Path)
+    parser.add_argument("measured", type=Path, help="JSON file for what reports show")
     parsed = parser.parse_args(arguments)
-    text = insert_table(parsed.page.read_text("utf-8"), judges_markdown(parsed.data), name="judges")
+    table, measured = judges_markdown(parsed.data)
+    text = insert_table(parsed.page.read_text("utf-8"), table, name="judges")
     write_text(parsed.page, insert_table(text, control_markdown(), name="judges on control texts"))
+    write_text(parsed.measured, json.dumps(measured, indent=1) + "\n")
     return 0
 
 

@@ -63,7 +63,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"if-circuits {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (run, analyse, verify, compare, generate, doctor, known_answers, calibrate, judge, listing):
+    for command in (
+        run,
+        analyse,
+        verify,
+        compare,
+        generate,
+        doctor,
+        known_answers,
+        calibrate,
+        judge,
+        listing,
+    ):
         command.add_parser(commands)
     return parser
 

@@ -52,6 +52,25 @@ def open_judges(properties: Iterable[str] = tuple(ENCODER_JUDGES)) -> tuple[tupl
     return tuple((name, DEFAULT_JUDGES[name]) for name in asked)
 
 
+def second_judges(judges: Mapping[str, str]) -> Mapping[str, str]:
+    """To each judge, by property, another that is made in another way: word lists beside an encoder.
+
+    A property is missing where there is no other judge, or where it is not installed.
+
+    Example:
+        >>> second_judges({"toxicity": "toxicity-encoder", "mood": "thermometer"})
+        {'toxicity': 'hostility-terms'}
+    """
+    installed = encoder_directory() is not None
+    found: dict[str, str] = {}
+    for name, first in judges.items():
+        if name in DEFAULT_JUDGES and first != DEFAULT_JUDGES[name]:
+            found[name] = DEFAULT_JUDGES[name]
+        elif name in ENCODER_JUDGES and installed:
+            found[name] = ENCODER_JUDGES[name]
+    return found
+
+
 def default_judges() -> Mapping[str, Judge]:
     """The offline judges, by the property that they judge."""
     return choose_judges(DEFAULT_JUDGES)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from statsmodels.stats.proportion import proportion_confint
+from scipy.stats import binomtest
 
 from if_circuits.tasks.judges.base import AskingJudge, Judge
 from if_circuits.tasks.judges.heads import asset
@@ -84,12 +84,12 @@ def _score(
     known: Sequence[str],
 ) -> ControlScore:
     decided = [(mine, true) for mine, true in zip(labels, truth, strict=True) if mine in known]
-    low, high = proportion_confint(int((difference > 0).sum()), len(difference), method="wilson")
+    interval = binomtest(int((difference > 0).sum()), len(difference)).proportion_ci(method="wilson")
     return ControlScore(
         judge=name,
         n_pairs=len(difference),
         ordered=float(np.mean((difference > 0) + 0.5 * (difference == 0))),
-        ordered_interval=(float(low), float(high)),
+        ordered_interval=(float(interval.low), float(interval.high)),
         undecided=1 - len(decided) / len(truth),
         right=float(np.mean([mine == true for mine, true in decided])) if decided else float("nan"),
     )

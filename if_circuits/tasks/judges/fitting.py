@@ -143,7 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for what in (*HIGH, "topic"):
         record = fit_topics(parsed.data) if what == "topic" else fit_head(what, parsed.data, parsed.out)
         write_text(parsed.out / f"{what}.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")
-        sys.stdout.write(f"{what}: {record['chosen']} {record['held_out']}\n")
+        sys.stdout.write(f"{what}: AUROC {record['held_out']['auroc']:.3f} on texts held out\n")
     return 0
 
 
