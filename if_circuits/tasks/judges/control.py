@@ -28,9 +28,9 @@ class ControlScore:
     judge: str
     n_pairs: int
     ordered: float
-    """Share of pairs whose first text scores higher; a tie counts half."""
+    """Share of pairs whose first text scores higher; a tie counts as wrong."""
     ordered_interval: tuple[float, float]
-    """95 %, Wilson; a tie counts as wrong."""
+    """95 %, Wilson."""
     undecided: float
     """Share of texts."""
     right: float
@@ -88,7 +88,7 @@ def _score(
     return ControlScore(
         judge=name,
         n_pairs=len(difference),
-        ordered=float(np.mean((difference > 0) + 0.5 * (difference == 0))),
+        ordered=float(np.mean(difference > 0)),
         ordered_interval=(float(interval.low), float(interval.high)),
         undecided=1 - len(decided) / len(truth),
         right=float(np.mean([mine == true for mine, true in decided])) if decided else float("nan"),

