@@ -1,10 +1,15 @@
 """`if-circuits analyse`: the analyses again, on what a study captured."""
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from if_circuits.analyses.base import ANALYSES
+
+if TYPE_CHECKING:
+    from if_circuits.study import Study
 
 
 def add_parser(commands: Any) -> None:
@@ -18,6 +23,11 @@ def add_parser(commands: Any) -> None:
     analyse.add_argument(
         "--only", metavar="NAME", nargs="+", choices=ANALYSES, help=f"of {', '.join(ANALYSES)} (default: all)"
     )
+    analyse.add_argument(
+        "--agreed",
+        action="store_true",
+        help="print the verdicts again on the responses on which two different judges agree; change nothing",
+    )
     analyse.set_defaults(command=_analyse)
 
 
@@ -26,7 +36,42 @@ def _analyse(arguments: argparse.Namespace) -> int:
     from if_circuits.study import Study
 
     study = Study.open(arguments.directory)
+    if arguments.agreed:
+        return _agreed(study, arguments.only)
     with StageDisplay() as progress:
         study.analyse(arguments.only, progress=progress)
     print_study(study)
+    return 0
+
+
+def _agreed(study: Study, only: list[str] | None) -> int:
+    from if_circuits.cli.console import StageDisplay, print_table
+    from if_circuits.plotting.numbers import format_number
+    from if_circuits.study.agreement import verdicts_on_agreed
+
+    with StageDisplay() as progress:
+        table, shares = verdicts_on_agreed(
+            study.directory,
+            only or study.config.analyses,
+            progress=lambda done, total: progress("agreed labels", done, total),
+        )
+    print_table(
+        ("judged task", "responses on whose label two judges agree"),
+        [(task, f"{100 * share:.0f} %") for task, share in shares.items()],
+    )
+    print_table(
+        ("analysis", "verdict", "effect", "n", "on agreed labels", "effect", "n"),
+        [
+            (
+                row["analysis"],
+                row["verdict"],
+                format_number(row["effect"]),
+                str(row["n"]),
+                row["verdict_agreed"],
+                format_number(row["effect_agreed"]),
+                str(row["n_agreed"]),
+            )
+            for row in table.to_dict("records")
+        ],
+    )
     return 0

@@ -7,7 +7,18 @@ from collections.abc import Callable, Sequence
 from typing import Never
 
 from if_circuits import __version__
-from if_circuits.cli import analyse, calibrate, compare, doctor, generate, known_answers, listing, run, verify
+from if_circuits.cli import (
+    analyse,
+    calibrate,
+    compare,
+    doctor,
+    generate,
+    judge,
+    known_answers,
+    listing,
+    run,
+    verify,
+)
 from if_circuits.errors import InputError
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS})
@@ -52,7 +63,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"if-circuits {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (run, analyse, verify, compare, generate, doctor, known_answers, calibrate, listing):
+    for command in (
+        run,
+        analyse,
+        verify,
+        compare,
+        generate,
+        doctor,
+        known_answers,
+        calibrate,
+        judge,
+        listing,
+    ):
         command.add_parser(commands)
     return parser
 

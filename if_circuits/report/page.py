@@ -20,6 +20,7 @@ from if_circuits.plotting.style import task_label
 from if_circuits.report.checklist import checklist
 from if_circuits.report.examples import choose_examples
 from if_circuits.report.facts import StudyFacts
+from if_circuits.report.judges import judged_tasks
 from if_circuits.report.wording import wording
 
 TOP_ROWS = 12
@@ -95,6 +96,7 @@ def render_report(content: ReportContent) -> str:
         compliance_figure=figures.get("compliance"),
         pilot=[] if content.pilot is None else content.pilot.to_dict("records"),
         pilot_figure=figures.get("pilot"),
+        judges=judged_tasks(content.responses, content.record.get("judges", {})),
         sections=sections,
         checklist=checklist(
             StudyFacts(

@@ -35,7 +35,7 @@ from if_circuits.study import outlook, pilot
 from if_circuits.study.config import suite_of
 from if_circuits.study.pilot_answers import answer_pilot
 from if_circuits.tasks import counterfactual, ifeval, prompts, verification
-from if_circuits.tasks.judges.base import Judge
+from if_circuits.tasks.judges.base import Judge, JudgeWithFiles
 from if_circuits.tasks.judges.choice import judge_names
 from if_circuits.tasks.judges.hugging_face import HuggingFaceJudge
 from if_circuits.tasks.registry import get_tasks
@@ -245,4 +245,5 @@ def _judge(judge: Judge) -> str:
     if isinstance(judge, HuggingFaceJudge):
         weights = fingerprint(judge.model, judge.tokenizer)
         return value_sha256((judge.name, judge.labels, weights, _code(HuggingFaceJudge)))
-    return _code(judge)
+    files = judge.files_digest() if isinstance(judge, JudgeWithFiles) else ""
+    return value_sha256((_code(judge), files)) if files else _code(judge)

@@ -25,7 +25,7 @@ from if_circuits.study.prompting import make_prompts, run_pilot
 from if_circuits.study.space import check_space
 from if_circuits.study.stage import Progress
 from if_circuits.study.versions import versions
-from if_circuits.tasks.judges.choice import judge_names
+from if_circuits.tasks.judges.choice import judge_names, open_judges
 from if_circuits.tasks.verification import check_judges, judged_properties
 
 
@@ -217,7 +217,7 @@ def _run_settings(config: StudyConfig, model: LoadedModel) -> RunSettings:
         top_p=config.top_p,
         batch_size=config.batch_size,
         layers=config.layers,
-        judges=config.judges,
+        judges=_judges(config, model),
     )
     unknown = [layer for layer in made.layers or () if not -1 <= layer < model.n_layers]
     if unknown:
@@ -225,6 +225,15 @@ def _run_settings(config: StudyConfig, model: LoadedModel) -> RunSettings:
             f"{config.model} has no layer {unknown[0]}; layers go from -1 (embed) to {model.n_layers - 1}"
         )
     return made
+
+
+def _judges(config: StudyConfig, model: LoadedModel) -> tuple[tuple[str, str], ...]:
+    """The user's judges, after the best installed ones where neither user nor preset names any."""
+    if model.preset.suite != "open":
+        return config.judges
+    named = {**dict(model.preset.judges), **dict(config.judges)}
+    asked = [name for name in judged_properties(task_names(config)) if name not in named]
+    return (*open_judges(asked), *config.judges)
 
 
 def _record(config: StudyConfig, model: LoadedModel, run_settings: RunSettings) -> dict[str, object]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from if_circuits.errors import InputError
-from if_circuits.tasks.judges.base import Judge
+from if_circuits.tasks.judges.base import AskingJudge, Judge
 from if_circuits.tasks.labels import Label
 from if_circuits.tasks.task import Parameters, Verification, Verifier
 
@@ -27,11 +27,17 @@ def verifier_of(check: Callable[..., Any], *, judge: str | None) -> Verifier:
                 _verification(check, check(response, **arguments), arguments)
                 for response, arguments in zip(responses, parameters, strict=True)
             ]
+        consulted = judges[judge]
+        judgements = (
+            consulted.judge_asked(responses, parameters)
+            if isinstance(consulted, AskingJudge)
+            else consulted.judge(responses)
+        )
         return [
             Verification(Label.UNDECIDED, judgement.reason)
             if judgement.label is None
             else _verification(check, check(judgement, **arguments), arguments)
-            for judgement, arguments in zip(judges[judge].judge(responses), parameters, strict=True)
+            for judgement, arguments in zip(judgements, parameters, strict=True)
         ]
 
     # So that `inspect` finds the source that decides a label.

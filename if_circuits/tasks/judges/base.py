@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,22 @@ class Judge(Protocol):
     def name(self) -> str: ...
 
     def judge(self, texts: Sequence[str]) -> list[Judgement]: ...
+
+
+@runtime_checkable
+class AskingJudge(Protocol):
+    """A judge that is told what was asked for, as one of any topic must be. Verifiers ask it in this way."""
+
+    def judge_asked(
+        self, texts: Sequence[str], parameters: Sequence[Mapping[str, Any]]
+    ) -> list[Judgement]: ...
+
+
+@runtime_checkable
+class JudgeWithFiles(Protocol):
+    """A judge whose verdicts follow from files as well as from code, such as fitted weights."""
+
+    def files_digest(self) -> str: ...
 
 
 def load_lexicon(name: str) -> Any:

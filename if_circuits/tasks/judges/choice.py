@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 
 from if_circuits.errors import InputError
 from if_circuits.tasks.judges.base import Judge
+from if_circuits.tasks.judges.encoder import encoder_directory
 from if_circuits.tasks.judges.hugging_face import PREFIX, HuggingFaceJudge
 from if_circuits.tasks.judges.registry import judges
 
@@ -15,7 +17,58 @@ DEFAULT_JUDGES: Mapping[str, str] = {
     "toxicity": "hostility-terms",
     "register": "register-lexicon",
 }
-"""The best offline judge of each property, by measurement where there are human labels."""
+"""The judge of each property that needs nothing installed beside this library."""
+
+ENCODER_JUDGES: Mapping[str, str] = {
+    "topic": "topic-encoder",
+    "sentiment": "sentiment-encoder",
+    "toxicity": "toxicity-encoder",
+    "register": "register-encoder",
+}
+"""The best offline judge of each property, by measurement on human labels; the extra `judges` brings them."""
+
+_logger = logging.getLogger(__name__)
+
+
+def open_judges(properties: Iterable[str] = tuple(ENCODER_JUDGES)) -> tuple[tuple[str, str], ...]:
+    """The judges of open text, as (property, judge): those on the encoder where it is installed.
+
+    Without it the word lists judge, and a warning says what that costs. `RunSettings.judges` takes the pairs.
+
+    Example:
+        >>> from if_circuits.tasks.judges import open_judges
+        >>> [what for what, judge in open_judges(["register", "topic"])]
+        ['register', 'topic']
+    """
+    asked = [name for name in properties if name in ENCODER_JUDGES]
+    if encoder_directory() is not None:
+        return tuple((name, ENCODER_JUDGES[name]) for name in asked)
+    if asked:
+        _logger.warning(
+            "%s judged by word lists, which leave most open text undecided or wrong (docs/judges.md): "
+            "install better judges with pip install 'if-circuits[judges]'",
+            ", ".join(asked) + (" is" if len(asked) == 1 else " are"),
+        )
+    return tuple((name, DEFAULT_JUDGES[name]) for name in asked)
+
+
+def second_judges(judges: Mapping[str, str]) -> Mapping[str, str]:
+    """To each judge, by property, another that is made in another way: word lists beside an encoder.
+
+    A property is missing where there is no other judge, or where it is not installed.
+
+    Example:
+        >>> second_judges({"toxicity": "toxicity-encoder", "mood": "thermometer"})
+        {'toxicity': 'hostility-terms'}
+    """
+    installed = encoder_directory() is not None
+    found: dict[str, str] = {}
+    for name, first in judges.items():
+        if name in DEFAULT_JUDGES and first != DEFAULT_JUDGES[name]:
+            found[name] = DEFAULT_JUDGES[name]
+        elif name in ENCODER_JUDGES and installed:
+            found[name] = ENCODER_JUDGES[name]
+    return found
 
 
 def default_judges() -> Mapping[str, Judge]:

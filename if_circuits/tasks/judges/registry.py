@@ -58,7 +58,12 @@ def _factory(name: str, source: object) -> Callable[[], Judge] | None:
 judges: Registry[Callable[[], Judge]] = Registry(
     "judge",
     group="if_circuits.judges",
-    modules=["if_circuits.tasks.judges.lexicons", "if_circuits.tasks.judges.weighted"],
+    modules=[
+        "if_circuits.tasks.judges.lexicons",
+        "if_circuits.tasks.judges.weighted",
+        "if_circuits.tasks.judges.encoded",
+        "if_circuits.tasks.judges.topics",
+    ],
     expects="a function of a text, or a class with `name` and `judge(texts)`",
     adapt=_factory,
 )
