@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from if_circuits.models.layers import EMBED, layer_label
@@ -28,13 +27,13 @@ class LayerLocator(MaxNLocator):
         super().__init__(nbins="auto", integer=True, steps=[1, 2, 5, 10], min_n_ticks=1)
         self._first, self._last = first, last
 
-    def tick_values(self, vmin: float, vmax: float) -> Float[np.ndarray, " ticks"]:
+    def tick_values(self, vmin: float, vmax: float) -> Sequence[float]:
         """The layers that get a tick, whatever margins the view has."""
         ticks = np.unique(np.round(super().tick_values(vmin, vmax)))
         step = float(np.diff(ticks).min(initial=self._last - self._first + 1))
         embed = [float(EMBED)] if self._first == EMBED else []
         lowest = EMBED + step if embed else self._first
-        return np.array([*embed, *ticks[(ticks >= lowest) & (ticks <= self._last)]])
+        return [*embed, *ticks[(ticks >= lowest) & (ticks <= self._last)].tolist()]
 
 
 def layer_axis(axes: Axes, layers: Iterable[float], *, fontsize: float | None = None) -> None:

@@ -104,7 +104,7 @@ def _factory(name: str, source: object) -> Callable[[], EraserMethod] | None:
     function = cast(Callable[..., Any], source)
     arguments = Arguments.of(function, positional=["X", "y"])
     arguments.check_required(["groups", "seed"])
-    return lambda: FunctionMethod(name, function, arguments)
+    return lambda: cast(EraserMethod, FunctionMethod(name, function, arguments))
 
 
 erasure_methods: Registry[Callable[[], EraserMethod]] = Registry(
@@ -151,11 +151,11 @@ def erasure_method(name: str) -> Callable[[Fit], Fit]:
     def add(source: Fit) -> Fit:
         from if_circuits.erasure.fits import make_fittable
 
-        register(source)
-        if isinstance(source, type):
-            make_fittable(source)
+        decorated: Any = register(source)
+        if isinstance(decorated, type):
+            make_fittable(decorated)
         else:
-            setattr(source, "fit", cast(Any, erasure_methods.get(name)()).fit)  # noqa: B010
+            decorated.fit = cast(Any, erasure_methods.get(name)()).fit
         return source
 
     return add

@@ -103,9 +103,8 @@ class Fit(Generic[Found]):
         if not isinstance(found, FittedSubspace | FittedErasure):
             return found  # an erasure of another kind: it removes from arrays, and has no place in a model
         n_groups = len(np.unique(units.astype(str)))
-        return replace(
-            found, read_at=ReadAt(layer, position, len(array), n_groups, _step(found, array, labels))
-        )
+        read_at = ReadAt(layer, position, len(array), n_groups, _step(found, array, labels))
+        return cast(Any, replace(found, read_at=read_at))
 
 
 def _fitted(found: Any) -> Any:
