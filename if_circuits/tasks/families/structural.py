@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Any, cast
 
@@ -29,6 +29,19 @@ def _without_code_fence(response: str) -> str:
         text = text[3:-3]
         text = text[4:] if text[:4].lower() == "json" else text
     return text
+
+
+def _objects_in(text: str) -> Iterator[dict[str, Any]]:
+    """The JSON objects that stand in a text, not those inside others."""
+    start = text.find("{")
+    while start >= 0:
+        end = start + 1
+        try:
+            value, end = json.JSONDecoder().raw_decode(text, start)
+            yield cast(dict[str, Any], value)
+        except (json.JSONDecodeError, RecursionError):
+            pass
+        start = text.find("{", end)
 
 
 def _draw_word_count(rng: Random, subject: str, words: Sequence[str]) -> Parameters:
@@ -136,11 +149,15 @@ def character_count(response: str, *, n: int, relation: str = "fewer than") -> t
     ),
 )
 def json_format(
-    response: str, *, key: str | None = None, keys: Sequence[str] | None = None
+    response: str, *, key: str | None = None, keys: Sequence[str] | None = None, anywhere: bool = False
 ) -> tuple[bool, str]:
     """An object with the one key that was asked for, or with those of `keys` in any order; any JSON value
-    where neither was, as in IFEval.
+    where neither was, as in IFEval. `anywhere` lets other text stand around the object.
     """
+    if anywhere:
+        asked = sorted([key] if key is not None else keys or ())
+        found_in_text = [sorted(each) for each in _objects_in(response)]
+        return asked in found_in_text, f"objects with keys {found_in_text}, asked for {asked}"
     try:
         value = json.loads(_without_code_fence(response))
     except (json.JSONDecodeError, RecursionError) as error:

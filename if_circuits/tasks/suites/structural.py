@@ -164,6 +164,18 @@ def _keys(sets: Sequence[Sequence[str]]) -> Callable[[Random, BaseQuery], Parame
 
 JSON_FORMAT = (
     Grade(
+        "one key, anywhere",
+        draw=lambda rng, _: {"key": rng.choice(JSON_KEYS), "anywhere": True},
+        paraphrases=(
+            'Somewhere in the answer there must be JSON of this form: {{"{key}": "..."}}',
+            'Include JSON such as {{"{key}": "your text"}} in the answer.',
+            'Give it as JSON that looks like this: {{"{key}": "..."}} Other words may stand around it.',
+            'Put your text in place of the dots: {{"{key}": "..."}} You may explain it.',
+            'Use this JSON format within your answer: {{"{key}": "your text here"}}',
+            'Your answer must have JSON in it that looks like this: {{"{key}": "..."}}',
+        ),
+    ),
+    Grade(
         "one key, shown",
         draw=lambda rng, _: {"key": rng.choice(JSON_KEYS)},
         paraphrases=(

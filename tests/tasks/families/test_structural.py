@@ -40,6 +40,26 @@ def test_under_sixty_characters_excludes_sixty(length: int, expected: Label) -> 
     assert verdict("character_count", "a" * length, n=60) is expected
 
 
+@pytest.mark.parametrize(
+    ("response", "satisfied"),
+    [
+        ('{"note": "rain"}', True),
+        ('Here it is:\n```json\n{"note": "rain"}\n```\nI hope that {it} helps.', True),
+        ('{"note": "rain"} and {"text": "sun"}', True),
+        ('{"text": {"note": "rain"}}', False),
+        ('{"note": "rain", "text": "sun"}', False),
+        ('{"note": "rain', False),
+        ("note: rain", False),
+        ("{" * 2000, False),
+    ],
+)
+def test_json_anywhere_is_an_object_in_any_text_and_not_inside_another(
+    response: str, satisfied: bool
+) -> None:
+    found = verdict("json_format", response, key="note", anywhere=True)
+    assert (found is Label.SATISFIED) is satisfied
+
+
 @given(st.text())
 def test_json_around_any_text_satisfies_its_own_key_only(text: str) -> None:
     response = json.dumps({"note": text})
