@@ -28,6 +28,14 @@ _OWN_PROMPTS = {
 }
 
 
+_SIZES = {
+    "n_base_queries": "--base-queries",
+    "layers": "--layers",
+    "n_random_subspaces": "--random-subspaces",
+}
+"""What a budget decides."""
+
+
 def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
     run: argparse.ArgumentParser = commands.add_parser(
@@ -94,6 +102,13 @@ def add_parser(commands: Any) -> None:
     run.add_argument(
         "--layers", metavar="L", nargs="+", type=int, help="layers to read; -1 is embed (default: all)"
     )
+    run.add_argument(
+        "--budget",
+        metavar="TIME",
+        type=_time,
+        help="such as 20m or 2h: the largest study that is expected to fit, from a few timed seconds; says "
+        "beforehand what it will do, and how wide the intervals will be",
+    )
     run.add_argument("--batch-size", metavar="N", type=count, help="default: the preset's")
     run.add_argument("--seed", metavar="N", type=seed, help=f"default: {DEFAULTS.seed}")
     add_generation_options(run)
@@ -109,6 +124,15 @@ def add_parser(commands: Any) -> None:
         "in means along the response)",
     )
     run.set_defaults(command=_run)
+
+
+def _time(text: str) -> float:
+    from if_circuits.study.budget import seconds_of
+
+    try:
+        return seconds_of(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _judge(text: str) -> tuple[str, str]:
@@ -127,12 +151,15 @@ def _run(arguments: argparse.Namespace) -> int:
         options = " and ".join(sorted(_OWN_PROMPTS[name] for name in unused))
         raise InputError(f"{options} cannot go with --prompts, which takes all prompts of its file")
     settings = {item.name: given[item.name] for item in fields(AnalysisSettings) if item.name in given}
+    if "budget" in given and (sized := set(_SIZES) & set(given)):
+        options = " and ".join(sorted(_SIZES[name] for name in sized))
+        raise InputError(f"--budget chooses {options}: give either")
     config = StudyConfig(**chosen, settings=replace(DEFAULTS.settings, **settings))
 
     from if_circuits.cli.console import StageDisplay, print_study
     from if_circuits.study import Study
 
     with StageDisplay() as progress:
-        study = Study.run(config, arguments.out, progress=progress)
+        study = Study.run(config, arguments.out, budget=arguments.budget, progress=progress)
     print_study(study)
     return 0

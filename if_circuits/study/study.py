@@ -1,5 +1,6 @@
 """A study: run it, or open one that was run, and look at what it found."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -16,6 +17,7 @@ from if_circuits.models.loading import LoadedModel, load_model
 from if_circuits.models.presets import DType
 from if_circuits.models.settings import RunSettings
 from if_circuits.study import pipeline as stages
+from if_circuits.study.budget import plan, sized_as
 from if_circuits.study.config import StudyConfig, suite_of
 from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.keys import task_names
@@ -27,6 +29,8 @@ from if_circuits.study.stage import Progress
 from if_circuits.study.versions import versions
 from if_circuits.tasks.judges.choice import judge_names, open_judges
 from if_circuits.tasks.verification import check_judges, judged_properties
+
+_logger = logging.getLogger(__name__)
 
 
 def _silent(stage: str, done: int, total: int) -> None:
@@ -50,11 +54,21 @@ class Study:
     directory: StudyDirectory
 
     @classmethod
-    def run(cls, config: StudyConfig, out: str | Path, *, progress: Progress = _silent) -> "Study":
+    def run(
+        cls,
+        config: StudyConfig,
+        out: str | Path,
+        *,
+        budget: float | None = None,
+        progress: Progress = _silent,
+    ) -> "Study":
         """Run a study in the directory `out`, or go on with it where it was stopped.
 
         What was made by other code or other data than now is made again, with a warning in the log that says
         which stage and why.
+
+        With a `budget`, in seconds, the study is as large as is expected to fit into it on this machine
+        (`study.budget`); one that goes on keeps the size that it began with.
 
         Raises InputError when the configuration cannot be run, or when `out` holds anything but this study.
         """
@@ -65,9 +79,16 @@ class Study:
         if config.prompts is None:
             config = replace(config, suite=suite_of(config))
         out = Path(out)
+        if budget is not None and (begun := StudyDirectory.find(out)) is not None:
+            config = sized_as(config, begun.config)
         found = cls._find(out, config)
         model = _load(config)
         run_settings = _run_settings(config, model)
+        if budget is not None and found is None:
+            planned = plan(config, model, run_settings, seconds=budget)
+            _logger.warning("%s: %s", out, planned)
+            config = planned.config
+            run_settings = _run_settings(config, model)
         check_space(config, model, run_settings, out)
         if found is None:
             stages.check_prompts(config, model, run_settings)

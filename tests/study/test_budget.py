@@ -1,0 +1,125 @@
+"""What a budget decides: sizes that fit, said beforehand, and kept by a study that goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from if_circuits.analyses.base import AnalysisSettings
+from if_circuits.errors import InputError
+from if_circuits.models.loading import LoadedModel, load_model
+from if_circuits.models.settings import RunSettings
+from if_circuits.study import Study, StudyConfig, budget
+from if_circuits.study.budget import Plan, Rates, plan, seconds_of, span
+
+CONFIG = StudyConfig("if-tiny", n_base_queries=20)
+
+
+@pytest.fixture(scope="module")
+def model() -> LoadedModel:
+    """The embedded model; shared, so leave it as it was."""
+    return load_model("if-tiny")
+
+
+def planned(
+    model: LoadedModel, seconds: float, monkeypatch: pytest.MonkeyPatch, *, answer: float = 0.01
+) -> Plan:
+    """A plan at rates that are given, so that no clock decides."""
+    monkeypatch.setattr(budget, "measure", lambda *_: Rates(answer, answer / 10))
+    monkeypatch.setattr(budget, "_seconds_of_probes", lambda *_: answer * 10)
+    return plan(CONFIG, model, RunSettings.of(model.preset), seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("20m", 1200), ("1.5h", 5400), ("1h30m", 5400), ("2h", 7200)]
+)
+def test_a_time_is_read_as_people_write_it(text: str, seconds: float) -> None:
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "20", "20 minutes", "m", "-5m", "1d"])
+def test_what_is_no_time_is_refused_with_what_would_be(text: str) -> None:
+    with pytest.raises(InputError, match="90m, 2h or 1h30m"):
+        seconds_of(text)
+
+
+@given(st.integers(0, 50), st.integers(1, 59))
+def test_a_span_says_the_time_that_it_was_made_of(hours: int, minutes: int) -> None:
+    assert seconds_of(span(3600 * hours + 60 * minutes).replace(" min", "m").replace(" ", "")) == (
+        3600 * hours + 60 * minutes
+    )
+
+
+def test_more_time_never_makes_a_smaller_study_and_all_of_it_fits(
+    model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans = [planned(model, seconds, monkeypatch) for seconds in (100, 200, 400, 800)]
+    assert [sum(each.seconds.values()) <= s for each, s in zip(plans, (100, 200, 400, 800), strict=True)]
+    sizes = [each.config.n_base_queries for each in plans]
+    assert sizes == sorted(sizes)
+    assert sizes[0] < sizes[-1]
+    widths = [each.half_width for each in plans]
+    assert widths == sorted(widths, reverse=True)
+    randoms = [each.config.settings.n_random_subspaces for each in plans if "causal_ablation" in each.seconds]
+    assert randoms == sorted(randoms)
+
+
+def test_ablation_is_left_out_where_half_of_the_time_is_too_little_for_it(
+    model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = planned(model, 60, monkeypatch)
+    assert "causal_ablation" not in short.config.analyses
+    assert short.seconds["ablation"] == 0
+    ample = planned(model, 2000, monkeypatch)
+    assert ample.config.analyses == CONFIG.analyses
+    assert 0 < ample.seconds["ablation"] <= 1000
+
+
+def test_too_little_time_is_refused_with_what_an_answer_takes(
+    model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match=r"an answer takes 0\.50 s here"):
+        planned(model, 60, monkeypatch, answer=0.5)
+
+
+def test_the_options_that_it_names_make_the_same_study(
+    model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from if_circuits.cli import main
+
+    found = planned(model, 200, monkeypatch)
+    seen: list[StudyConfig] = []
+
+    def run(config: StudyConfig, *_: object, **__: object) -> Study:
+        seen.append(config)
+        raise InputError("enough")
+
+    monkeypatch.setattr(Study, "run", run)
+    main.main(["run", "if-tiny", "--out", "x", *found.options.split()])
+    assert seen == [found.config]
+
+
+def test_a_study_within_a_budget_is_run_and_goes_on_with_its_size(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = replace(
+        CONFIG,
+        tasks=("json_format", "register"),
+        analyses=("specialist_vs_general",),
+        greedy=False,
+        max_new_tokens=8,
+        settings=AnalysisSettings(n_folds=3, n_bootstrap=20, n_permutations=20),
+    )
+    monkeypatch.setattr(budget, "FEWEST_QUERIES", 5)
+    monkeypatch.setattr(budget, "measure", lambda *_: Rates(0.1, 0.01))
+    study = Study.run(config, tmp_path / "study", budget=60)
+    n = study.config.n_base_queries
+    assert n != config.n_base_queries
+    assert study.prompts["base_query"].nunique() == n
+    assert f"for {n} base queries" in caplog.text
+    again = Study.run(config, tmp_path / "study", budget=3600)
+    assert again.config == study.config
