@@ -9,6 +9,7 @@ import numpy as np
 import if_circuits as ifc
 from if_circuits.analyses.validation.simulation.studies import PlantedTruth, simulate
 from if_circuits.probes.base import probes
+from if_circuits.probes.evaluate import out_of_fold_by
 from if_circuits.tasks.labels import is_satisfied
 
 
