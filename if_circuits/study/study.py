@@ -250,7 +250,7 @@ def _run_settings(config: StudyConfig, model: LoadedModel) -> RunSettings:
 
 def _judges(config: StudyConfig, model: LoadedModel) -> tuple[tuple[str, str], ...]:
     """The user's judges, after the best installed ones where neither user nor preset names any."""
-    if model.preset.suite != "open":
+    if (suite_of(config) if config.prompts is None else model.preset.suite) != "open":
         return config.judges
     named = {**dict(model.preset.judges), **dict(config.judges)}
     asked = [name for name in judged_properties(task_names(config)) if name not in named]

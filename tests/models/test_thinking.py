@@ -129,7 +129,7 @@ def test_the_doctor_says_which(monkeypatch: pytest.MonkeyPatch, r1: LoadedModel)
         opened = check_generation_prompt(replace(r1, chat=chat_of(name))).detail
         assert opened.startswith("the model's turn opens with '<|im_start|>assistant")
     assert "knows of none" in check_thinking(replace(r1, chat=chat_of("chatml"))).detail
-    monkeypatch.setattr("if_circuits.doctor.compliance.PROMPTS_PER_TASK", 1)
+    monkeypatch.setattr("if_circuits.doctor.compliance.ANSWERS_PER_TASK", 1)
     with torch.no_grad():
         ends = next(iter(check_compliance(r1)))
     assert "have no answer, since their thinking does not end" in ends.detail

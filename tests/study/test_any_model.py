@@ -60,7 +60,7 @@ def test_the_whole_study_finds_in_any_model_what_its_tokens_tell(
     assert list(study.results) == list(ANALYSES)
     n_sampled = len(coins) * 24 * 5 * 2
     assert study.activations.features(2, "prompt_end").shape == (n_sampled, 32)
-    for name in ("specialist_vs_general", "cross_task_transfer", "temporal_dynamics"):
+    for name in ("specialist_vs_general", "temporal_dynamics"):
         verdict = study.results[name].verdict
         assert verdict.n == 24
         assert verdict.interval[0] <= verdict.effect <= verdict.interval[1]
