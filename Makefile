@@ -49,7 +49,7 @@ install: $(VENV)/.installed
 reproduce: install
 	$(BIN)/if-circuits run if-tiny --out $(OUT)
 
-# The sizes are written out, so that every machine gives the same study; `--budget 90m` chose them.
+# The sizes are written out, so that every machine gives the same study.
 study-smollm2: $(VENV)/.installed-smollm2
 	$(BIN)/if-circuits run smollm2-135m --seed $(SEED) --out $(SMOLLM2) \
 	    --base-queries 100 --prompts-per-query 2 --samples 1 --no-greedy --random-subspaces 4
