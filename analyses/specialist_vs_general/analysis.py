@@ -121,7 +121,8 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings, progress: Rep
         if position in ANCHORS:
             scores += baseline_scores(source, here)
     usual = last.features(source, choice.usual)
-    controls = score_table(control_scores(usual, last, settings, layer=choice.usual), settings)
+    found_controls = control_scores(usual, last, settings, layer=choice.usual)
+    controls = score_table(found_controls, settings) if found_controls else None
     table = score_table(scores, settings)
     reported = _at_chosen_layers(last, choice, at_last, settings)
     differences, verdict = _judge(reported, last, choice, settings)
@@ -132,7 +133,8 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings, progress: Rep
         "means": table.means(["layer", "position", "probe"]),
         "layer_choice": choice.frame(),
     }
-    frame = pd.concat([table.frame, controls.frame, left_out], ignore_index=True)
+    rows_of_controls = [] if controls is None else [controls.frame]
+    frame = pd.concat([table.frame, *rows_of_controls, left_out], ignore_index=True)
     return AnalysisResult(ANALYSIS.name, frame, verdict, tables)
 
 

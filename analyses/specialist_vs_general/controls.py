@@ -42,10 +42,16 @@ def method_scores(
 def control_scores(
     X: Float[np.ndarray, "n d"], rows: ProbingRows, settings: AnalysisSettings, **columns: object
 ) -> list[Score]:
-    """Every task and its control tasks on folds in which base queries recur; `control` numbers the tasks."""
+    """Every task and its control tasks on folds in which base queries recur; `control` numbers the tasks.
+
+    A task with one response to each base query has none: nothing recurs that could be remembered.
+    """
     found: list[Score] = []
     for task, own in enumerate(rows.of_task):
         queries = rows.queries[own]
+        texts = np.unique(rows.texts[own], return_index=True)[1]
+        if len(np.unique(queries[texts])) == len(texts):
+            continue
         labels = control_tasks(rows.labels[own], queries, n_controls=N_CONTROLS, seed=settings.seed)
         folds = folds_within_groups(queries, n_folds=rows.n_folds, seed=settings.seed, texts=rows.texts[own])
         fits = fit_across_folds(
@@ -75,16 +81,21 @@ def control_scores(
 
 
 def selectivity_table(
-    table: ScoreTable, X: Float[np.ndarray, "n d"], rows: ProbingRows, settings: AnalysisSettings
+    table: ScoreTable | None, X: Float[np.ndarray, "n d"], rows: ProbingRows, settings: AnalysisSettings
 ) -> pd.DataFrame:
     """Selectivity of each task with its interval, and the p-value of its group permutations.
 
-    `table` holds the rows of `control_scores` at one layer and position, whose activations are X.
+    `table` holds the rows of `control_scores` at one layer and position, whose activations are X; None where
+    no task has control tasks. A task without them has no row.
     """
-    probe, names = table.frame["probe"], table.frame["task"]
     records: list[dict[str, object]] = []
+    if table is None:
+        return pd.DataFrame(columns=["task", "position", "selectivity"])
+    probe, names = table.frame["probe"], table.frame["task"]
     for labelled, own in zip(rows.tasks, rows.of_task, strict=True):
         here = names == labelled.name
+        if not here.any():
+            continue
         real, controls = (
             np.flatnonzero(here & (probe == kind)).tolist() for kind in ("recurring", "control_task")
         )

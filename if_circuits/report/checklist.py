@@ -106,6 +106,9 @@ def _control_tasks(facts: StudyFacts) -> Iterator[str]:
     found = list(facts.tables("selectivity"))
     for name, table in found[:1]:
         values = table["selectivity"].dropna()
+        if values.empty:
+            yield f"Control tasks and selectivity: {NOT_DONE} (each base query has one response)."
+            continue
         yield (
             f"Selectivity (real labels minus random ones per base query) in {name}: mean "
             f"{values.mean():.3f}, from {values.min():.3f} to {values.max():.3f} over {len(values)} probes."
