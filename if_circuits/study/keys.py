@@ -245,5 +245,6 @@ def _judge(judge: Judge) -> str:
     if isinstance(judge, HuggingFaceJudge):
         weights = fingerprint(judge.model, judge.tokenizer)
         return value_sha256((judge.name, judge.labels, weights, _code(HuggingFaceJudge)))
-    files = judge.files_digest() if isinstance(judge, JudgeWithFiles) else ""
-    return value_sha256((_code(judge), files)) if files else _code(judge)
+    if isinstance(judge, JudgeWithFiles):  # what it computed from them may differ in the last bits
+        return value_sha256((judge.name, _code(type(judge)), judge.files_digest()))
+    return _code(judge)
