@@ -37,12 +37,26 @@ def test_a_notebook_runs_and_shows_what_it_is_kept_with(
 
 
 def kinds(cell: Any) -> list[str]:
-    """What kind of thing each output is; the progress of long calls, on standard error, is none."""
-    return [
+    """What kind of thing each output is; the progress of long calls, on standard error, is none.
+
+    Lines printed one after another are one output: whether the kernel sends them in one message or in
+    several depends on how long the cell took between them.
+    """
+    each = [
         "text" if output.output_type == "stream" else ", ".join(sorted(output.data))
         for output in cell.outputs
         if output.get("name") != "stderr"
     ]
+    return [kind for at, kind in enumerate(each) if kind != "text" or each[at - 1 : at] != ["text"]]
+
+
+def test_lines_printed_in_several_messages_are_one_output():
+    def cell(*texts: str) -> Any:
+        outputs = [nbformat.v4.new_output("stream", name="stdout", text=text) for text in texts]
+        picture = nbformat.v4.new_output("display_data", data={"image/png": "-"})
+        return nbformat.v4.new_code_cell(outputs=[*outputs, picture, outputs[0]])
+
+    assert kinds(cell("one\n", "two\n")) == kinds(cell("one\ntwo\n")) == ["text", "image/png", "text"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
