@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 INTACT = "intact"
 """The condition under which nothing is removed."""
-_AT_A_TIME = 8
-"""Conditions in one run: each needs a step of its own at every layer, and rows to be worth it."""
+_AT_A_TIME = 32
+"""Conditions in one run, whose subspaces lie in memory together."""
 
 _PROMPT_COLUMNS = [
     "prompt_id",
@@ -53,6 +53,7 @@ def answer(
     conditions: Mapping[str, Sequence[Intervention]],
     *,
     run_settings: RunSettings,
+    only: Mapping[str, Collection[str]] | None = None,
     temperature: float = 0.0,
     samples_per_prompt: int = 1,
     seed: int = 0,
@@ -60,6 +61,7 @@ def answer(
 ) -> pd.DataFrame:
     """The verified responses under each condition, greedy by default; satisfied is 0 or 1.
 
+    A condition that `only` names is for the prompts with these ids, and for no others.
     `progress` is told (conditions done, conditions in all).
     """
     config = GenerationConfig.of(
@@ -69,7 +71,10 @@ def answer(
     parts: list[pd.DataFrame] = []
     for first in range(0, len(names), _AT_A_TIME):
         some = {name: conditions[name] for name in names[first : first + _AT_A_TIME]}
-        parts.append(responses_under(model, prompts, some, config=config, judges=run_settings.judges))
+        asked = {name: only[name] for name in some if only is not None and name in only}
+        parts.append(
+            responses_under(model, prompts, some, only=asked, config=config, judges=run_settings.judges)
+        )
         if progress is not None:
             progress(min(first + _AT_A_TIME, len(names)), len(names))
     responses = pd.concat(parts, ignore_index=True)

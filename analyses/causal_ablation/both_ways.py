@@ -121,38 +121,37 @@ def _add(
         measured & responses["constrained"].to_numpy(dtype=bool) & is_violated(responses)
     )
     prompts = responses[failed].drop_duplicates("prompt_id").sample(frac=1.0, random_state=settings.seed)
-    parts: list[pd.DataFrame] = []
-    for task in fit.differences:
-        asked = prompts[prompts["task"] == task].head(FAILING_PROMPTS).reset_index(drop=True)
-        if asked.empty:
-            continue
-        random = fit.random_additions(
-            task, start=half.start, multiple=MULTIPLE, n=RANDOM_STEPS, seed=settings.seed
-        )
-        conditions: dict[str, Sequence[Intervention]] = {
-            INTACT: (),
-            ADDED: fit.addition(task, start=half.start, multiple=MULTIPLE),
-        }
-        names = [f"random/{i}" for i in range(RANDOM_STEPS)]
-        conditions |= dict(zip(names, random, strict=True))
-        columns = ["prompt_id", "task", "base_query", "parameters", "prompt"]
-        found = answer(
-            model,
-            asked[columns],
-            conditions,
-            run_settings=run_settings,
-            temperature=run_settings.temperature,
-            samples_per_prompt=SAMPLES,
-            seed=settings.seed,
-        )
-        wide = found.pivot(
-            index=["prompt_id", "sample", "base_query"], columns="condition", values="satisfied"
-        )
-        wide = wide[wide[INTACT] == 0]
-        gains = pd.DataFrame({"gain": wide[ADDED], "gain_random": wide[names].mean(axis=1)})
-        parts.append(gains.reset_index().assign(task=task))
+    asked = prompts[prompts["task"].isin(list(fit.differences))].groupby("task", sort=False)
+    asked = asked.head(FAILING_PROMPTS).reset_index(drop=True)
     empty = pd.DataFrame(columns=["task", "base_query", "gain", "gain_random"])
-    return pd.concat(parts, ignore_index=True) if parts else empty
+    if asked.empty:
+        return empty
+    conditions: dict[str, Sequence[Intervention]] = {INTACT: ()}
+    only: dict[str, set[str]] = {}
+    for task, rows in asked.groupby("task", sort=False):
+        steps = fit.random_additions(
+            str(task), start=half.start, multiple=MULTIPLE, n=RANDOM_STEPS, seed=settings.seed
+        )
+        own = {f"{ADDED}/{task}": fit.addition(str(task), start=half.start, multiple=MULTIPLE)}
+        own |= {f"random/{task}/{i}": step for i, step in enumerate(steps)}
+        conditions |= own
+        only |= dict.fromkeys(own, set(rows["prompt_id"]))
+    found = answer(
+        model,
+        asked[["prompt_id", "task", "base_query", "parameters", "prompt"]],
+        conditions,
+        only=only,
+        run_settings=run_settings,
+        temperature=run_settings.temperature,
+        samples_per_prompt=SAMPLES,
+        seed=settings.seed,
+    )
+    found["kind"] = found["condition"].str.split("/").str[0]
+    means = found.groupby(["task", "prompt_id", "sample", "base_query", "kind"])["satisfied"].mean()
+    wide = means.unstack("kind")
+    wide = wide[wide[INTACT] == 0]
+    gains = pd.DataFrame({"gain": wide[ADDED], "gain_random": wide["random"]})
+    return gains.reset_index()[list(empty.columns)] if len(gains) else empty
 
 
 def _gain(answers: pd.DataFrame, *, settings: AnalysisSettings) -> dict[str, object]:

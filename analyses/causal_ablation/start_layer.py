@@ -7,6 +7,7 @@ that.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,24 +52,24 @@ def try_starts(
         )
     prompts = choose_prompts(source, half=fit.half, per_task=PROMPTS_FOR_START, seed=settings.seed)
     starts = sorted({fit.layers[i * len(fit.layers) // STARTS] for i in range(STARTS)})
-    random: dict[str, dict[str, list[Intervention]]] = {task: {} for task in fit.subspaces}
+    prompts = prompts[prompts["task"].isin(list(fit.subspaces))].reset_index(drop=True)
+    if prompts.empty:
+        return pd.DataFrame([_start_row(fit.half, start, np.nan, np.nan, 0) for start in starts])
+    conditions: dict[str, Sequence[Intervention]] = {INTACT: ()}
+    only: dict[str, set[str]] = {}
     for start in starts:
-        for pool in fit.pools(start=start):
+        for task in fit.subspaces:
+            conditions[f"own/{start}/{task}"] = fit.removal(task, start=start)
+            only[f"own/{start}/{task}"] = set(prompts.loc[prompts["task"] == task, "prompt_id"])
+        for number, pool in enumerate(fit.pools(start=start)):
             # Draws of their own, which the controls of the matrix do not repeat.
             draws = fit.controls(
                 "variance_matched", pool, start=start, n=CONTROLS_FOR_START, seed=settings.seed + 500
             )
-            for task in pool:
-                random[task] |= {f"random/{start}/{i}": each for i, each in enumerate(draws)}
-    found: list[pd.DataFrame] = []
-    for task in fit.subspaces:
-        own = {f"own/{start}": fit.removal(task, start=start) for start in starts}
-        asked = prompts[prompts["task"] == task].reset_index(drop=True)
-        if len(asked):
-            found.append(answer(model, asked, {INTACT: (), **own, **random[task]}, run_settings=run_settings))
-    if not found:
-        return pd.DataFrame([_start_row(fit.half, start, np.nan, np.nan, 0) for start in starts])
-    answers = pd.concat(found)
+            named = {f"random/{start}/{number}/{i}": draw for i, draw in enumerate(draws)}
+            conditions |= named
+            only |= dict.fromkeys(named, set(prompts.loc[prompts["task"].isin(pool), "prompt_id"]))
+    answers = answer(model, prompts, conditions, only=only, run_settings=run_settings)
     kinds = answers["condition"].str.split("/").str[:2].str.join("/")
     compliance = answers.groupby(kinds)["satisfied"].mean()
     n = int((answers["condition"] == INTACT).sum())

@@ -29,6 +29,11 @@ def make_cache(config: PretrainedConfig, capacity: int) -> DynamicCache:
     return cache
 
 
+def laid_out(cache: DynamicCache) -> bool:
+    """Whether all layers attend to all tokens, so that padding between tokens changes no distance."""
+    return bool(cache.layers) and all(type(layer) is _LaidOutLayer for layer in cache.layers)
+
+
 class _LaidOutLayer(DynamicLayer):
     """Keys and values of one layer: the filled part of buffers [batch, heads, capacity, d_head]."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -21,13 +21,15 @@ def responses_under(
     prompts: Prompts,
     conditions: Mapping[str, Intervention | Sequence[Intervention]],
     *,
+    only: Mapping[str, Collection[str]] | None = None,
     config: GenerationConfig | None = None,
     judges: Iterable[tuple[str, str]] | None = None,
 ) -> pd.DataFrame:
     """The response to each prompt under each condition, generated in one run: the table of
     `generate_conditions`, verified where the prompts belong to tasks.
 
-    A condition is one intervention or several; `[]` is the intact model. Prompts are texts, or a table as
+    A condition is one intervention or several; `[]` is the intact model. One that `only` names is for the
+    prompts with these ids alone. Prompts are texts, or a table as
     `build_prompts` makes it: with the columns task and parameters, the responses have a verdict and its
     reason. Decoding is greedy, and of the preset's length, unless `config` says otherwise; `judges` are
     the preset's unless others are given, as (property, judge).
@@ -38,7 +40,7 @@ def responses_under(
     several = {
         name: [given] if isinstance(given, Intervention) else given for name, given in conditions.items()
     }
-    responses = generate_conditions(model, prompts, config, several)
+    responses = generate_conditions(model, prompts, config, several, only=only)
     if not {"task", "parameters"} <= set(responses.columns):
         return responses
     return verify(responses, chosen=usual.judges if judges is None else judges)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
@@ -29,6 +30,10 @@ _ACTIVE_SHARE = 0.75
 """Ended rows are carried along until less than this share of the batch is active: to leave, the cache is
 copied.
 """
+_WORTH_SHARING = 16
+"""Tokens with which all prompts of a batch begin, such as a system prompt, that are worth a pass of their
+own.
+"""
 
 
 def decode(
@@ -41,6 +46,7 @@ def decode(
     top_p: float = 1.0,
     noise: Float[Tensor, "rows max_new_tokens"] | None = None,
     stems: Sequence[int] | None = None,
+    start_shared: bool = False,
     on_batch: OnBatch | None = None,
 ) -> list[list[int]]:
     """Continue `prompts[i]` for each i of `rows`; gives the new tokens of each, with the EOS where it came.
@@ -50,7 +56,8 @@ def decode(
     (`nucleus`). So a row follows from its prompt and its noise, and not from its neighbours.
 
     Prompts with the same number in `stems` are the same text and are read in the same way up to their last
-    token: that much of them is read once for all. Such prompts need two tokens.
+    token: that much of them is read once for all. Such prompts need two tokens. With `start_shared` all
+    prompts are read in the same way up to there, and what all of them begin with is read once as well.
     """
     device = torch.device(model.device)
     distinct = list(dict.fromkeys(rows))
@@ -63,7 +70,8 @@ def decode(
         # One prompt of each stem; without stems, each prompt.
         read = distinct if stems is None else list({stems[i]: i for i in distinct}.values())
         numbers = torch.tensor(read, device=device)
-        batch = Batch(model, [prompts[i] for i in read], numbers, max_new_tokens, on_batch)
+        texts = [prompts[i] for i in read]
+        batch = Batch(model, texts, numbers, max_new_tokens, on_batch, start_shared=start_shared)
         if stems is not None and len(read) < len(distinct):
             place = {stems[i]: number for number, i in enumerate(read)}
             copies = torch.tensor([place[stems[i]] for i in distinct], device=device)
@@ -102,24 +110,37 @@ class Batch:
         prompt_of: Int[Tensor, " batch"],
         max_new_tokens: int,
         on_batch: OnBatch | None,
+        *,
+        start_shared: bool = False,
     ) -> None:
-        from if_circuits.generation.cache import make_cache
+        from if_circuits.generation.cache import laid_out, make_cache
 
         self._model: Any = model.hf
         ids, mask = pad(prompts, model.chat.pad_id, side="left")
         self._cache = make_cache(model.hf.config, ids.shape[1] + max_new_tokens)
-        self._ids, self._mask = ids.to(prompt_of.device), mask.to(prompt_of.device)
-        self._next = self._mask.sum(1)
         self._prompt_of = prompt_of
         self._on_batch = on_batch
         accepted = inspect.signature(self._model.forward).parameters
         self._takes_positions = "position_ids" in accepted
         self._options = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
+        self._read = 0
+        alike = _common_start(prompts) if start_shared and self._takes_positions else 0
+        if alike >= _WORTH_SHARING and laid_out(self._cache):
+            # The padding comes between what all have in common and what is their own.
+            rest, own = pad([prompt[alike:] for prompt in prompts], model.chat.pad_id, side="left")
+            start = ids.new_tensor([prompts[0][:alike]]).expand(len(prompts), alike)
+            ids, mask = torch.cat([start, rest], dim=1), torch.cat([torch.ones_like(start), own], dim=1)
+        else:
+            alike = 0
+        self._ids, self._mask = ids.to(prompt_of.device), mask.to(prompt_of.device)
+        self._next = self._mask.sum(1)
+        if alike:
+            self._read_start(alike)
         self._announce()
 
     def read_prompts(self) -> Float[Tensor, "batch vocabulary"]:
         """Run the prompts; gives the logits of the first new token."""
-        return self._run(self._ids, (self._mask.cumsum(1) - 1).clamp(min=0))
+        return self._read_up_to(self._ids.shape[1])
 
     def read_prompts_from_stems(
         self, copies: Int[Tensor, " selected"], prompt_of: Int[Tensor, " selected"]
@@ -131,7 +152,7 @@ class Batch:
         last = self._ids[:, -1]
         self._mask = self._mask[:, :-1]
         self._next = self._mask.sum(1)
-        self._run(self._ids[:, :-1], (self._mask.cumsum(1) - 1).clamp(min=0))
+        self._read_up_to(self._ids.shape[1] - 1)
         self._go_on_with(copies, prompt_of)
         return self.read(last[copies])
 
@@ -161,19 +182,42 @@ class Batch:
         if self._on_batch is not None:
             self._on_batch(self._prompt_of)
 
+    def _read_start(self, n: int) -> None:
+        """Run what all prompts begin with, once for all."""
+        if self._on_batch is not None:
+            self._on_batch(self._prompt_of[:1])
+        self._run(self._ids[:1, :n], torch.arange(n, device=self._ids.device)[None], self._mask[:1, :n])
+        self._cache.batch_select_indices(torch.zeros_like(self._prompt_of))
+        self._read = n
+
+    def _read_up_to(self, end: int) -> Float[Tensor, "batch vocabulary"]:
+        """Run the prompts from where they were read to before the column `end`."""
+        positions = (self._mask.cumsum(1) - 1).clamp(min=0)
+        return self._run(self._ids[:, self._read : end], positions[:, self._read : end])
+
     def _run(
-        self, ids: Int[Tensor, "batch length"], positions: Int[Tensor, "batch length"]
+        self,
+        ids: Int[Tensor, "batch length"],
+        positions: Int[Tensor, "batch length"],
+        mask: Int[Tensor, "batch total"] | None = None,
     ) -> Float[Tensor, "batch vocabulary"]:
         options = {"position_ids": positions} if self._takes_positions else {}
         output = self._model(
             input_ids=ids,
-            attention_mask=self._mask,
+            attention_mask=self._mask if mask is None else mask,
             past_key_values=self._cache,
             use_cache=True,
             **options,
             **self._options,
         )
         return output.logits[:, -1]
+
+
+def _common_start(prompts: Sequence[Sequence[int]]) -> int:
+    """Tokens with which all prompts begin; of each at least the last two are its own."""
+    shortest = min(map(len, prompts))
+    same = (len(set(column)) == 1 for column in zip(*prompts, strict=False))
+    return max(0, min(shortest - 2, len(list(takewhile(bool, same)))))
 
 
 def _pick(

@@ -7,7 +7,7 @@ the other prompts make no difference, so parts of a study can be generated apart
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -115,6 +115,7 @@ def generate_conditions(
     config: GenerationConfig,
     conditions: Mapping[str, Sequence[Intervention]],
     *,
+    only: Mapping[str, Collection[str]] | None = None,
     progress: OnResponses | None = None,
 ) -> pd.DataFrame:
     """The responses of `generate` under the interventions of each condition, in one run; adds the column
@@ -122,15 +123,26 @@ def generate_conditions(
 
     Ordered by condition, then by prompt; response_id is "prompt_id/sample/condition". The conditions of a
     response share its sampling noise. Rows of one batch carry different conditions, so many of them over
-    few prompts fill it.
+    few prompts fill it. A condition that `only` names is for the prompts with these ids, and for no others.
     """
     if not conditions:
         raise InputError("there are no conditions; an empty sequence of interventions is the intact model")
-    tables = _generate(model, prompts, config, list(conditions.values()), progress)
-    for name, table in zip(conditions, tables, strict=True):
+    tables = _generate(model, prompts, config, list(conditions.values()), progress, _asked(conditions, only))
+    named = [(name, table) for name, table in zip(conditions, tables, strict=True) if len(table)]
+    for name, table in named:
         table.insert(list(table.columns).index("response_id"), "condition", name)
         table["response_id"] += f"/{name}"
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat([table for _, table in named], ignore_index=True)
+
+
+def _asked(
+    conditions: Mapping[str, object], only: Mapping[str, Collection[str]] | None
+) -> list[Collection[str] | None]:
+    """The prompts of each condition, by id; None for all."""
+    only = only or {}
+    if unknown := sorted(set(only) - set(conditions)):
+        raise InputError(f"there is no condition {unknown[0]!r}; expected one of {', '.join(conditions)}")
+    return [only.get(name) for name in conditions]
 
 
 def _generate(
@@ -139,31 +151,45 @@ def _generate(
     config: GenerationConfig,
     conditions: Sequence[Sequence[Intervention]],
     progress: OnResponses | None,
+    asked: Sequence[Collection[str] | None] | None = None,
 ) -> list[pd.DataFrame]:
+    """One table for each condition."""
     prompts = _as_table(prompts)
     encoded = encode_prompts(model, prompts, config)
-    n = len(encoded)
+    prompt_ids = [str(name) for name in prompts["prompt_id"]]
     # A context is one prompt under one condition; its samples share the reading of the prompt.
-    contexts = encoded * len(conditions)
-    lengths = torch.tensor([len(ids) for ids in encoded], device=model.device)
+    pairs = [
+        (c, i)
+        for c, ids in enumerate(asked or [None] * len(conditions))
+        for i in range(len(encoded))
+        if ids is None or prompt_ids[i] in ids
+    ]
+    device = model.device
+    condition_of, prompt_of = torch.tensor(pairs, dtype=torch.long, device=device).reshape(-1, 2).unbind(1)
+    contexts = [encoded[i] for _, i in pairs]
+    lengths = torch.tensor([len(ids) for ids in encoded], device=device)
     # Where no condition touches a prompt before its last token, all of them share the reading up to there.
     intact = not any(each.scope.prompt for condition in conditions for each in condition)
-    shared = intact and len(conditions) > 1 and int(lengths.min()) > 1
-    order = sorted(range(len(contexts)), key=lambda i: (len(contexts[i]), i % n))
+    several = len(conditions) > 1
+    shared = intact and several and int(lengths.min()) > 1
+    order = sorted(range(len(pairs)), key=lambda at: (len(contexts[at]), pairs[at][1]))
     jobs = [(context, sample) for context in order for sample in range(config.samples_per_prompt)]
-    prompt_ids = [str(name) for name in prompts["prompt_id"]]
 
     generated: dict[tuple[int, int], list[int]] = {}
     with reading(model), intervene_by_row(model, conditions) as reader:
 
         def assign(batch: Int[Tensor, " batch"]) -> None:
-            prompts, several = batch % n, len(conditions) > 1
+            prompts = prompt_of[batch]
             reader.assign(
-                prompts=prompts, lengths=lengths[prompts], conditions=batch // n if several else None
+                prompts=prompts,
+                lengths=lengths[prompts],
+                conditions=condition_of[batch] if several else None,
             )
 
         def respond(batch: Sequence[tuple[int, int]]) -> list[list[int]]:
-            noise = np.stack([_noise(config, prompt_ids[context % n], sample) for context, sample in batch])
+            noise = np.stack(
+                [_noise(config, prompt_ids[pairs[context][1]], sample) for context, sample in batch]
+            )
             return decode(
                 model,
                 contexts,
@@ -171,8 +197,9 @@ def _generate(
                 max_new_tokens=config.max_new_tokens,
                 temperature=config.temperature,
                 top_p=config.top_p,
-                noise=torch.from_numpy(noise).to(model.device),
-                stems=[context % n for context in range(len(contexts))] if shared else None,
+                noise=torch.from_numpy(noise).to(device),
+                stems=[i for _, i in pairs] if shared else None,
+                start_shared=intact,
                 on_batch=assign,
             )
 
@@ -181,10 +208,13 @@ def _generate(
             if progress is not None:
                 progress(len(generated), len(jobs))
     samples = range(config.samples_per_prompt)
-    return [
-        _table(model, prompts, config, encoded, [generated[c * n + i, s] for i in range(n) for s in samples])
-        for c in range(len(conditions))
-    ]
+    tables: list[pd.DataFrame] = []
+    for c in range(len(conditions)):
+        of_condition = [(at, i) for at, (of, i) in enumerate(pairs) if of == c]
+        mine = [i for _, i in of_condition]
+        written = [generated[at, sample] for at, _ in of_condition for sample in samples]
+        tables.append(_table(model, prompts.iloc[mine], config, [encoded[i] for i in mine], written))
+    return tables
 
 
 def _as_table(prompts: Prompts) -> pd.DataFrame:

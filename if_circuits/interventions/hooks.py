@@ -7,6 +7,7 @@ exception too, removes these hooks and no others.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from if_circuits.errors import InputError
 from if_circuits.inputs import as_layers
+from if_circuits.interventions.low_rank import HasUpdate, UpdatesByRow
 from if_circuits.interventions.operations import Operation, Transform
 from if_circuits.interventions.passes import PassReader
 from if_circuits.interventions.scope import Scope
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
 
 Hook: TypeAlias = Callable[..., Float[Tensor, "batch length d_model"]]
+_Change: TypeAlias = Callable[[Float[Tensor, "batch length d_model"]], Float[Tensor, "batch length d_model"]]
 
 
 @dataclass(frozen=True, repr=False)
@@ -165,40 +168,92 @@ def _remove(point: Any, handle: Any) -> None:
 
 @dataclass(frozen=True)
 class _Step:
-    """One intervention of one condition, ready to run."""
+    """One intervention of one condition at one layer."""
 
     condition: int
-    transform: Transform
+    operation: Operation
     scope: Scope
 
 
 def _hooks_by_layer(
     model: LoadedModel, conditions: Sequence[Sequence[Intervention]], reader: PassReader
 ) -> dict[int, Hook]:
-    steps: dict[int, list[_Step]] = {}
+    # The first intervention of every condition at a layer is its first turn, and so on.
+    turns: dict[int, dict[int, list[_Step]]] = {}
     for condition, interventions in enumerate(conditions):
+        met: Counter[int] = Counter()
         for intervention in interventions:
             _check(intervention, model)
             for layer in intervention.layers:
-                transform = intervention.operation.transform(layer, torch.device(model.device))
-                steps.setdefault(layer, []).append(_Step(condition, transform, intervention.scope))
-    return {layer: _make_hook(todo, reader) for layer, todo in steps.items()}
+                step = _Step(condition, intervention.operation, intervention.scope)
+                turns.setdefault(layer, {}).setdefault(met[layer], []).append(step)
+                met[layer] += 1
+    device = torch.device(model.device)
+    return {
+        layer: _make_hook(
+            [_changes(steps, layer, len(conditions), device, reader) for _, steps in sorted(at_layer.items())]
+        )
+        for layer, at_layer in turns.items()
+    }
 
 
-def _make_hook(steps: Sequence[_Step], reader: PassReader) -> Hook:
+def _make_hook(turns: Sequence[Sequence[_Change]]) -> Hook:
     def run(x: Float[Tensor, "batch length d_model"], hook: Any) -> Float[Tensor, "batch length d_model"]:
         del hook
-        for step in steps:
-            rows, window = reader.rows(step.condition), reader.window
-            if rows is None:
-                x = torch.where(step.scope.mask(window)[..., None], step.transform(x, window), x)
-            elif len(rows):
-                part, window = x[rows], window.take(rows)
-                part = torch.where(step.scope.mask(window)[..., None], step.transform(part, window), part)
-                x = x.index_copy(0, rows, part)
+        for turn in turns:
+            for change in turn:
+                x = change(x)
         return x
 
     return run
+
+
+def _changes(
+    steps: Sequence[_Step], layer: int, n_conditions: int, device: torch.device, reader: PassReader
+) -> list[_Change]:
+    """What one turn does: all steps of low rank together, by row, and each other step on its own rows."""
+    together = [step for step in steps if isinstance(step.operation, HasUpdate)] if len(steps) > 1 else []
+    alone = [step for step in steps if step not in together]
+    changes = [_of_one(step, step.operation.transform(layer, device), reader) for step in alone]
+    if together:
+        changes.append(_of_many(together, n_conditions, device, reader))
+    return changes
+
+
+def _of_one(step: _Step, transform: Transform, reader: PassReader) -> _Change:
+    def change(x: Float[Tensor, "batch length d_model"]) -> Float[Tensor, "batch length d_model"]:
+        conditions, window = reader.conditions, reader.window
+        if conditions is None:
+            return torch.where(step.scope.mask(window)[..., None], transform(x, window), x)
+        rows = (conditions == step.condition).nonzero().flatten()
+        if not len(rows):
+            return x
+        part, window = x[rows], window.take(rows)
+        part = torch.where(step.scope.mask(window)[..., None], transform(part, window), part)
+        return x.index_copy(0, rows, part)
+
+    return change
+
+
+def _of_many(steps: Sequence[_Step], n_conditions: int, device: torch.device, reader: PassReader) -> _Change:
+    updates = UpdatesByRow([cast("HasUpdate", step.operation).update() for step in steps], device)
+    scopes = list(dict.fromkeys(step.scope for step in steps))
+    # Of a condition: the number of its update and of its scope; the scope after the last touches nothing.
+    update_of = torch.zeros(n_conditions, dtype=torch.long, device=device)
+    scope_of = torch.full((n_conditions,), len(scopes), device=device)
+    for number, step in enumerate(steps):
+        update_of[step.condition], scope_of[step.condition] = number, scopes.index(step.scope)
+
+    def change(x: Float[Tensor, "batch length d_model"]) -> Float[Tensor, "batch length d_model"]:
+        conditions, window = reader.conditions, reader.window
+        assert conditions is not None, "rows were assigned to no condition"
+        scope = scope_of[conditions][:, None]
+        touched = torch.zeros_like(window.positions, dtype=torch.bool)
+        for number, each in enumerate(scopes):
+            touched |= each.mask(window) & (scope == number)
+        return torch.where(touched[..., None], updates(x, update_of[conditions]), x)
+
+    return change
 
 
 def _check(intervention: Intervention, model: LoadedModel) -> None:

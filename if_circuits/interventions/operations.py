@@ -2,7 +2,9 @@
 printed.
 
 Those on a subspace with projector P move the coordinates c of x in it and leave the rest of x as it is.
-All compute in float32 at least, whatever the model's precision. `PatchFrom` (`patching`) is one more.
+All compute in float32 at least, whatever the model's precision. All are updates of low rank (`low_rank`), so
+that the rows of a batch may each have their own. `PatchFrom` (`patching`) is one more operation, and none of
+those.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from torch import Tensor
 
 from if_circuits.errors import InputError
 from if_circuits.inputs import as_array, as_number, as_vector
+from if_circuits.interventions.low_rank import LowRankUpdate
 from if_circuits.interventions.scope import Window
 from if_circuits.interventions.subspace import AffineErasure, Subspace
 
@@ -80,8 +83,12 @@ class ProjectOut:
     def transform(self, layer: int, device: torch.device) -> Transform:
         """The operation, the same at every layer, its arrays laid out on the device."""
         del layer
+        return _laid_out(self.update(), device)
+
+    def update(self) -> LowRankUpdate:
+        """The operation as an update of low rank."""
         part = self.subspace if self.leading is None else self.subspace.leading(self.leading)
-        return _move_coordinates(part.basis, part.basis @ part.mean, self.alpha, device)
+        return LowRankUpdate(part.basis, part.basis @ part.mean, self.alpha * part.basis)
 
     def __repr__(self) -> str:
         leading = "" if self.leading is None else f", leading={self.leading}"
@@ -112,7 +119,12 @@ class Zero:
     def transform(self, layer: int, device: torch.device) -> Transform:
         """The operation, the same at every layer, its arrays laid out on the device."""
         del layer
-        return _move_coordinates(self.subspace.basis, np.zeros(self.subspace.rank), 1.0, device)
+        return _laid_out(self.update(), device)
+
+    def update(self) -> LowRankUpdate:
+        """The operation as an update of low rank."""
+        basis = self.subspace.basis
+        return LowRankUpdate(basis, np.zeros(len(basis)), basis)
 
     def __repr__(self) -> str:
         return f"Zero({_describe(self.subspace)})"
@@ -153,7 +165,12 @@ class MeanReplace:
     def transform(self, layer: int, device: torch.device) -> Transform:
         """The operation, the same at every layer, its arrays laid out on the device."""
         del layer
-        return _move_coordinates(self.subspace.basis, self.subspace.basis @ self.mean, 1.0, device)
+        return _laid_out(self.update(), device)
+
+    def update(self) -> LowRankUpdate:
+        """The operation as an update of low rank."""
+        basis = self.subspace.basis
+        return LowRankUpdate(basis, basis @ self.mean, basis)
 
     def __repr__(self) -> str:
         return f"MeanReplace({_describe(self.subspace)})"
@@ -188,17 +205,12 @@ class Erase:
     def transform(self, layer: int, device: torch.device) -> Transform:
         """The operation, the same at every layer, its arrays laid out on the device."""
         del layer
+        return _laid_out(self.update(), device)
+
+    def update(self) -> LowRankUpdate:
+        """The operation as an update of low rank."""
         e = self.erasure
-        left = torch.tensor(self.alpha * e.left, dtype=torch.float32, device=device)
-        right = torch.tensor(e.right, dtype=torch.float32, device=device)
-        centre = float(e.right @ e.mean)
-
-        def erase(
-            x: Float[Tensor, "batch length d_model"], _: Window
-        ) -> Float[Tensor, "batch length d_model"]:
-            return (x - (x.float() @ right - centre)[..., None] * left).to(x.dtype)
-
-        return erase
+        return LowRankUpdate(e.right[None], np.array([e.right @ e.mean]), self.alpha * e.left[None])
 
     def __repr__(self) -> str:
         alpha = "" if self.alpha == 1 else f", alpha={self.alpha:g}"
@@ -267,32 +279,24 @@ class Add:
     def transform(self, layer: int, device: torch.device) -> Transform:
         """The operation, the same at every layer, its arrays laid out on the device."""
         del layer
-        step = torch.tensor(self.multiple * self.direction, dtype=torch.float32, device=device)
+        return _laid_out(self.update(), device)
 
-        def add(x: Float[Tensor, "batch length d_model"], _: Window) -> Float[Tensor, "batch length d_model"]:
-            return (x + step).to(x.dtype)
-
-        return add
+    def update(self) -> LowRankUpdate:
+        """The operation as an update of low rank."""
+        step = (self.multiple * self.direction)[None]
+        return LowRankUpdate(np.zeros_like(step), np.ones(1), step)
 
     def __repr__(self) -> str:
         return f"Add({self.name}, multiple={self.multiple:g})"
 
 
-def _move_coordinates(
-    basis: Float[np.ndarray, "k d_model"],
-    target: Float[np.ndarray, " k"],
-    alpha: float,
-    device: torch.device,
-) -> Transform:
-    """c -> c - alpha (c - target), for the coordinates c in an orthonormal basis."""
-    rows = torch.tensor(basis, dtype=torch.float32, device=device)
-    goal = torch.tensor(target, dtype=torch.float32, device=device)
+def _laid_out(update: LowRankUpdate, device: torch.device) -> Transform:
+    right, goal, left = update.on(device)
 
-    def move(x: Float[Tensor, "batch length d_model"], _: Window) -> Float[Tensor, "batch length d_model"]:
-        coordinates = x.float() @ rows.T - goal
-        return (x - alpha * (coordinates @ rows)).to(x.dtype)
+    def change(x: Float[Tensor, "batch length d_model"], _: Window) -> Float[Tensor, "batch length d_model"]:
+        return (x - (x.float() @ right.T - goal) @ left).to(x.dtype)
 
-    return move
+    return change
 
 
 def _describe(subspace: Subspace) -> str:

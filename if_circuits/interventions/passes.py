@@ -28,7 +28,7 @@ class PassReader:
         self._prompt_lengths = prompt_lengths
         self._prompt_columns: int | None = None
         self._window: Window | None = None
-        self._rows: dict[int, Int[Tensor, " rows"]] | None = None
+        self._conditions: Int[Tensor, " batch"] | None = None
         self._prompts: Int[Tensor, " batch"] | None = None
 
     @property
@@ -53,14 +53,12 @@ class PassReader:
         Until then row i continues prompt i. Without conditions all rows are under the first.
         """
         self._prompts, self._prompt_lengths = prompts, lengths
-        if conditions is not None:
-            self._rows = {int(c): (conditions == c).nonzero().flatten() for c in conditions.unique()}
+        self._conditions = conditions
 
-    def rows(self, condition: int) -> Int[Tensor, " rows"] | None:
-        """The rows of the batch that are under a condition; None for all, if none were assigned."""
-        if self._rows is None:
-            return None
-        return self._rows.get(condition, torch.empty(0, dtype=torch.long))
+    @property
+    def conditions(self) -> Int[Tensor, " batch"] | None:
+        """The condition of each row of the batch, by number; None where all are under the first."""
+        return self._conditions
 
     def read(self, _module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Forward pre-hook of the Hugging Face model."""

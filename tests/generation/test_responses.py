@@ -110,6 +110,54 @@ def test_conditions_of_one_run_equal_one_run_each(model: LoadedModel, prompts: p
         assert len(texts) == len(conditions)
 
 
+def test_a_condition_may_be_for_some_prompts_alone(llama: LoadedModel, prompts: pd.DataFrame) -> None:
+    conditions = {
+        name: [Intervention(ProjectOut(random_subspace(seed, rank=seed + 1)), (0, 1))]
+        for seed, name in enumerate(("all", "some", "none", "one"))
+    }
+    only = {"some": {"a", "c"}, "none": set[str](), "one": {"d"}}
+    everywhere = generate_conditions(llama, prompts, SAMPLED, conditions)
+    table = generate_conditions(llama, prompts, SAMPLED, conditions, only=only)
+    assert table.groupby("condition")["prompt_id"].unique().map(sorted).to_dict() == {
+        "all": list("abcd"),
+        "some": ["a", "c"],
+        "one": ["d"],
+    }
+    expected = everywhere.set_index("response_id").loc[table["response_id"]].reset_index()
+    pd.testing.assert_frame_equal(table, expected[table.columns])
+    with pytest.raises(InputError, match="no condition 'other'; expected one of all, some"):
+        generate_conditions(llama, prompts, GREEDY, conditions, only={"other": {"a"}})
+
+
+def test_what_all_prompts_begin_with_is_read_once(model: LoadedModel, prompts: pd.DataFrame) -> None:
+    start = "You are a careful assistant that writes as it is told to. " * 2
+    alike = prompts.assign(prompt=start + prompts["prompt"])
+    read: list[tuple[int, int]] = []
+
+    def count(_module: object, _args: object, kwargs: dict[str, torch.Tensor]) -> None:
+        read.append(tuple(kwargs["input_ids"].shape))
+
+    conditions = {"intact": [], "removed": [Intervention(ProjectOut(random_subspace(0)), (1,))]}
+    for config in (GREEDY, SAMPLED):
+        alone = [
+            generate_conditions(model, alike.iloc[[i]], replace(config, batch_size=1), conditions)
+            for i in range(len(alike))
+        ]
+        watcher = model.hf.register_forward_pre_hook(count, with_kwargs=True)
+        try:
+            together = generate_conditions(model, alike, config, conditions)
+        finally:
+            watcher.remove()
+        expected = pd.concat(alone).set_index("response_id").loc[together["response_id"]]
+        assert together["response_tokens"].tolist() == expected["response_tokens"].tolist()
+    shared = [length for rows, length in read if rows == 1 and length >= 16]
+    shortest = min(map(len, together["prompt_tokens"]))
+    assert len(shared) in (0, 2)
+    # Where a layer attends to the last tokens alone, the padding must stand before the prompt.
+    assert bool(shared) == ("sliding" not in str(getattr(model.hf.config, "layer_types", "")))
+    assert all(shortest / 2 < length < shortest for length in shared)
+
+
 def test_conditions_that_leave_the_prompt_alone_share_its_reading(
     model: LoadedModel, prompts: pd.DataFrame
 ) -> None:

@@ -63,16 +63,6 @@ def test_right_padding_has_no_position() -> None:
     assert window.positions.tolist() == [[0, 1, PADDING], [0, 1, 2]]
 
 
-def test_rows_of_a_condition() -> None:
-    reader = PassReader()
-    assert reader.rows(0) is None
-    prompts, lengths = torch.tensor([5, 5, 5]), torch.tensor([3, 3, 3])
-    reader.assign(prompts=prompts, lengths=lengths)
-    assert reader.rows(0) is None
-    reader.assign(prompts=prompts, lengths=lengths, conditions=torch.tensor([2, 0, 2]))
-    assert [rows.tolist() for c in range(3) if (rows := reader.rows(c)) is not None] == [[1], [], [0, 2]]
-
-
 def test_rows_continue_the_prompts_that_they_are_said_to() -> None:
     reader = read(PassReader(), (2, 3))
     assert reader.window.prompts.tolist() == [0, 1]
