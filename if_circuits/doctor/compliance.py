@@ -14,8 +14,9 @@ from if_circuits.models.loading import LoadedModel
 from if_circuits.models.settings import RunSettings
 from if_circuits.study.pilot import pilot_table
 from if_circuits.study.pilot_answers import answer_pilot, pilot_prompts
+from if_circuits.tasks.judges.choice import usual_judges
 from if_circuits.tasks.registry import get_tasks
-from if_circuits.tasks.verification import verify
+from if_circuits.tasks.verification import judged_properties, verify
 
 ANSWERS_PER_TASK = 8
 """Constrained answers of a task at least; of a task with more grades one to each of them."""
@@ -51,7 +52,8 @@ def _ask(model: LoadedModel, usual: RunSettings) -> tuple[pd.DataFrame, pd.DataF
     room = max(1, min(usual.max_new_tokens, model.context_length - longest))
     settings = GenerationConfig.of(replace(usual, max_new_tokens=room), temperature=STUDY.temperature)
     responses = answer_pilot(model, prompts, settings)
-    return pilot_table(verify(responses, chosen=usual.judges)), responses.drop_duplicates("answer")
+    judges = usual_judges(model.preset, judged_properties(task.name for task in tasks))
+    return pilot_table(verify(responses, chosen=judges)), responses.drop_duplicates("answer")
 
 
 def _endings(responses: pd.DataFrame, max_new_tokens: int) -> Check:

@@ -10,7 +10,8 @@ import pandas as pd
 from if_circuits.generation.responses import GenerationConfig, Prompts, generate_conditions
 from if_circuits.interventions.hooks import Intervention
 from if_circuits.models.settings import RunSettings
-from if_circuits.tasks.verification import verify
+from if_circuits.tasks.judges.choice import usual_judges
+from if_circuits.tasks.verification import judged_properties, verify
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
@@ -32,15 +33,16 @@ def responses_under(
     prompts with these ids alone. Prompts are texts, or a table as
     `build_prompts` makes it: with the columns task and parameters, the responses have a verdict and its
     reason. Decoding is greedy, and of the preset's length, unless `config` says otherwise; `judges` are
-    the preset's unless others are given, as (property, judge).
+    the model's usual ones (`usual_judges`) unless others are given, as (property, judge).
     """
-    usual = RunSettings.of(model.preset)
     if config is None:
-        config = GenerationConfig.of(usual, temperature=0.0)
+        config = GenerationConfig.of(RunSettings.of(model.preset), temperature=0.0)
     several = {
         name: [given] if isinstance(given, Intervention) else given for name, given in conditions.items()
     }
     responses = generate_conditions(model, prompts, config, several, only=only)
     if not {"task", "parameters"} <= set(responses.columns):
         return responses
-    return verify(responses, chosen=usual.judges if judges is None else judges)
+    if judges is None:
+        judges = usual_judges(model.preset, judged_properties(responses["task"].unique()))
+    return verify(responses, chosen=judges)

@@ -14,8 +14,9 @@ from if_circuits.inputs import as_count, as_number
 from if_circuits.interventions.hooks import Intervention, as_interventions
 from if_circuits.models.settings import RunSettings
 from if_circuits.progress import Progress, reporting
+from if_circuits.tasks.judges.choice import usual_judges
 from if_circuits.tasks.queries import subjects
-from if_circuits.tasks.verification import verify
+from if_circuits.tasks.verification import judged_properties, verify
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
@@ -92,8 +93,8 @@ def respond(
             responses = generate_conditions(model, asked, config, _several(conditions), progress=report)
     if not {"task", "parameters"} <= set(responses.columns):
         return responses
-    chosen = {**dict(preset.judges), **(judges or {})}
-    return verify(responses, chosen=tuple(chosen.items()))
+    properties = judged_properties(responses["task"].unique())
+    return verify(responses, chosen=usual_judges(preset, properties, chosen=(judges or {}).items()))
 
 
 def _several(conditions: object) -> dict[str, Sequence[Intervention]]:

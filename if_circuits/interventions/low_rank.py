@@ -1,4 +1,4 @@
-"""Updates of low rank, x -> x - (x rightᵀ - goal) left: the form of projecting, replacing, erasing and adding.
+"""Updates of low rank, x -> x - (x rightᵀ - goal) left: what projecting, erasing and adding have in common.
 
 Since all have one form, the rows of a batch can each have their own in two products, however many conditions
 the batch holds.

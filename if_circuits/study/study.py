@@ -27,7 +27,7 @@ from if_circuits.study.prompting import make_prompts, run_pilot
 from if_circuits.study.space import check_space
 from if_circuits.study.stage import Progress
 from if_circuits.study.versions import versions
-from if_circuits.tasks.judges.choice import judge_names, open_judges
+from if_circuits.tasks.judges.choice import judge_names, usual_judges
 from if_circuits.tasks.verification import check_judges, judged_properties
 
 _logger = logging.getLogger(__name__)
@@ -249,12 +249,9 @@ def _run_settings(config: StudyConfig, model: LoadedModel) -> RunSettings:
 
 
 def _judges(config: StudyConfig, model: LoadedModel) -> tuple[tuple[str, str], ...]:
-    """The user's judges, after the best installed ones where neither user nor preset names any."""
-    if (suite_of(config) if config.prompts is None else model.preset.suite) != "open":
-        return config.judges
-    named = {**dict(model.preset.judges), **dict(config.judges)}
-    asked = [name for name in judged_properties(task_names(config)) if name not in named]
-    return (*open_judges(asked), *config.judges)
+    suite = suite_of(config) if config.prompts is None else None
+    properties = judged_properties(task_names(config))
+    return usual_judges(model.preset, properties, chosen=config.judges, suite=suite)
 
 
 def _record(config: StudyConfig, model: LoadedModel, run_settings: RunSettings) -> dict[str, object]:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Mapping
 
 from if_circuits.errors import InputError
+from if_circuits.models.presets import ModelPreset
 from if_circuits.tasks.judges.base import Judge
 from if_circuits.tasks.judges.encoder import encoder_directory
 from if_circuits.tasks.judges.hugging_face import PREFIX, HuggingFaceJudge
@@ -50,6 +51,30 @@ def open_judges(properties: Iterable[str] = tuple(ENCODER_JUDGES)) -> tuple[tupl
             ", ".join(asked) + (" is" if len(asked) == 1 else " are"),
         )
     return tuple((name, DEFAULT_JUDGES[name]) for name in asked)
+
+
+def usual_judges(
+    preset: ModelPreset,
+    properties: Iterable[str],
+    *,
+    chosen: Iterable[tuple[str, str]] = (),
+    suite: str | None = None,
+) -> tuple[tuple[str, str], ...]:
+    """Who judges a model's responses, as (property, judge): the user's choice, the preset's, or the best.
+
+    The best are `open_judges`, for a model or study (`suite`) of the open suite; the controlled suite keeps
+    the word lists that its texts were written by.
+
+    Example:
+        >>> from if_circuits.models.presets import ModelPreset
+        >>> preset = ModelPreset("mine", "mine", "Of my own.", judges=(("sentiment", "vader"),))
+        >>> usual_judges(preset, ["sentiment", "topic"], chosen=[("topic", "topic-lexicon")])
+        (('sentiment', 'vader'), ('topic', 'topic-lexicon'))
+    """
+    named = {**dict(preset.judges), **dict(chosen)}
+    if (suite or preset.suite) != "open":
+        return tuple(named.items())
+    return tuple({**dict(open_judges(name for name in properties if name not in named)), **named}.items())
 
 
 def second_judges(judges: Mapping[str, str]) -> Mapping[str, str]:

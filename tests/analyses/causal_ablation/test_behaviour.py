@@ -79,8 +79,8 @@ def test_no_reported_prompt_chose_the_start_or_fitted_the_direction(measured: Me
         (asked,) = halves_of(prompts)
         fit = behaviour.halves[asked].directions
         assert fit.half == asked
-        assert set(prompts["task"]) == set(GATED)
-        for task in GATED:
+        assert set(prompts["task"]) == set(fit.subspaces)
+        for task in fit.subspaces:
             assert conditions[f"own/0/{task}"][0].operation.subspace is fit.subspaces[task][0]
 
 
