@@ -52,7 +52,7 @@ reproduce: install
 # The sizes are written out, so that every machine gives the same study.
 study-smollm2: $(VENV)/.installed-smollm2
 	$(BIN)/if-circuits run smollm2-135m --seed $(SEED) --out $(SMOLLM2) \
-	    --base-queries 100 --prompts-per-query 2 --samples 1 --no-greedy --random-subspaces 4
+	    --base-queries 60 --prompts-per-query 2 --samples 1 --no-greedy --random-subspaces 4
 
 calibrate: install
 	$(BIN)/if-circuits calibrate --out $(CALIBRATION)
