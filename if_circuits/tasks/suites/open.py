@@ -1,7 +1,7 @@
 """The open suite: varied short requests and graded constraints, for models that this project did not train.
 
-The base queries lie in queries.json, by kind. All are this project's own. They ask for a short text within the
-request itself, in the words that SmolLM2-135M-Instruct heeds best for each kind: of eight endings, tried on
+The base queries lie in queries.json, by kind. All are this project's own. They ask for a short text within
+the request, in the words that SmolLM2-135M-Instruct heeds best for each kind: of eight endings, tried on
 twelve requests of every kind, those that let most answers end within 96 tokens (docs/smollm2.md).
 """
 
