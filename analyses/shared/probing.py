@@ -25,6 +25,8 @@ from if_circuits.tasks.labels import is_undecided
 STUDY_CS = (1e-3, 1e-2, 1e-1)
 """Inverse penalties that a study's probes choose from. Wider ranges cost time and gained nothing on planted
 data."""
+_FEWEST_FOLDS = 3
+"""One tests a probe, and the others choose its penalty by testing each other."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,4 +175,6 @@ def _shortage(task: LabelledTask, folds: Int[np.ndarray, " queries"], n_folds: i
         return "all responses of one verdict fall into one fold"
     if not counts.min(axis=0).any():
         return "no fold holds both verdicts"
+    if (filled := int(counts.any(axis=0).sum())) < _FEWEST_FOLDS:
+        return f"its responses fall into {filled} folds; {_FEWEST_FOLDS} are needed"
     return ""

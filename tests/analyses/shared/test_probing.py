@@ -70,6 +70,19 @@ def test_tasks_with_too_little_are_named_with_the_reason() -> None:
     assert set(table["task"]) == {"topic", "register"}
 
 
+def test_a_task_whose_responses_fall_into_two_folds_is_left_out() -> None:
+    """A third must choose the penalty of the probe that the first tests and the second trains."""
+    source = small_study("null")
+    folds = probing_rows(source, SETTINGS, "last").fold_of_query
+    responses = source.responses[(source.responses["task"] == "topic") & source.responses["constrained"]]
+    query = responses["base_query"].factorize(sort=True)[0]
+    verdicts = np.where(np.arange(len(query)) % 2 == 0, "satisfied", "violated")
+    judge_again(source, "topic", np.where(folds[query] < 2, verdicts, "undecided"))
+    assert probing_rows(source, SETTINGS, "last").left_out == {
+        "topic": "its responses fall into 2 folds; 3 are needed"
+    }
+
+
 def test_fewer_base_queries_than_folds_are_refused() -> None:
     with pytest.raises(InputError, match="groups"):
         probing_rows(small_study("null", n_base_queries=3), SETTINGS, "last")
