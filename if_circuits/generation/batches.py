@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import logging
+import traceback
 from collections.abc import Callable, Generator, Sequence
+from types import TracebackType
 from typing import TypeVar
 
 import torch
@@ -17,38 +19,58 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
+class Shrinking:
+    """A context around work that can be tried again: running out of memory inside halves `size`.
+
+    A warning says so. Raises InputError when not even one item fits; `what` names the work for both messages.
+    """
+
+    def __init__(self, size: int, *, what: str) -> None:
+        self.size = size
+        """Items side by side."""
+        self._what = what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> bool:
+        if error is None or not out_of_memory(error):
+            return False
+        if self.size == 1:
+            raise InputError(
+                f"{self._what}: there is not enough memory for even one item at a time "
+                f"({str(error).splitlines()[0] if str(error) else 'out of memory'}); use a smaller model "
+                "or dtype, shorter responses, or a machine with more memory"
+            ) from error
+        self.size //= 2
+        # Its frames hold the tensors of the failed attempt.
+        traceback.clear_frames(error.__traceback__)
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        _logger.warning("%s: out of memory, going on with batches of %d", self._what, self.size)
+        return True
+
+
 def in_batches(
     items: Sequence[_Item], batch_size: int, work: Callable[[Sequence[_Item]], _Result], *, what: str
 ) -> Generator[tuple[Sequence[_Item], _Result]]:
     """Each batch in order with what `work` made of it.
 
-    When memory runs out the batch is halved, from then on, with a warning that says so, and tried again.
-    Raises InputError when a single item does not fit; `what` names the work for both messages.
+    When memory runs out the batch is halved, from then on, and tried again (`Shrinking`).
     """
-    start, size = 0, batch_size
+    start, shrinking = 0, Shrinking(batch_size, what=what)
     while start < len(items):
-        batch = items[start : start + size]
-        try:
-            result = work(batch)
-        except (RuntimeError, MemoryError) as error:
-            if not out_of_memory(error):
-                raise
-            if len(batch) == 1:
-                raise InputError(
-                    f"{what}: there is not enough memory for even one item at a time "
-                    f"({str(error).splitlines()[0] if str(error) else 'out of memory'}); use a smaller model "
-                    "or dtype, shorter responses, or a machine with more memory"
-                ) from error
-            size = len(batch) // 2
-        else:
-            yield batch, result
+        # The last batch may be smaller than the size.
+        shrinking.size = min(shrinking.size, len(items) - start)
+        batch, found = items[start : start + shrinking.size], list[_Result]()
+        with shrinking:
+            found.append(work(batch))
+        if found:
+            yield batch, found[0]
             start += len(batch)
-            continue
-        # Outside the handler, where the traceback no longer holds the tensors of the failed attempt.
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        _logger.warning("%s: out of memory, going on with batches of %d", what, size)
 
 
 def out_of_memory(error: BaseException) -> bool:

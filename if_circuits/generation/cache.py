@@ -64,6 +64,24 @@ class _LaidOutLayer(DynamicLayer):
             self._buffers = (self._buffers[0][indices], self._buffers[1][indices])
             self._show(filled)
 
+    def put(self, rows: Int[Tensor, " rows"], other: _LaidOutLayer, *, start: int) -> None:
+        """Let these rows go on where those of another layer ended, which they share the first `start` tokens
+        with.
+        """
+        assert self._buffers is not None
+        assert other._buffers is not None
+        end, read = self.get_seq_length(), other.get_seq_length()
+        for mine, theirs in zip(self._buffers, other._buffers, strict=True):
+            mine[rows, :, end - (read - start) : end] = theirs[:, :, start:read]
+
+    def close_up(self, start: int, by: int) -> None:
+        """Move all that follows `start` so many tokens to the left, over what no row has need of."""
+        assert self._buffers is not None
+        end = self.get_seq_length()
+        for buffer in self._buffers:
+            buffer[:, :, start : end - by] = buffer[:, :, start + by : end].clone()
+        self._show(end - by)
+
     def _room_for(self, states: Tensor) -> Tensor:
         batch, heads, _, width = states.shape
         return torch.empty(batch, heads, self._capacity, width, dtype=states.dtype, device=states.device)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int
 from torch import Tensor
+
+_FEW = 128
+"""Likeliest tokens that are looked at first: at usual temperatures the nucleus is among them."""
 
 
 def nucleus(
@@ -20,8 +24,42 @@ def nucleus(
     # spares the sorting of a whole vocabulary.
     needless = (1 - top_p) / (2 * probabilities.shape[-1])
     k = max(1, int((probabilities >= needless).sum(-1).max()))
-    likeliest = probabilities.topk(k, dim=-1).values.double()
-    before = likeliest.cumsum(-1) - likeliest
+    return probabilities.where(probabilities >= _least(probabilities.topk(k).values, top_p), 0.0)
+
+
+def draw(
+    probabilities: Float[Tensor, "batch vocabulary"], top_p: float, quantile: Float[Tensor, " batch"]
+) -> Int[Tensor, " batch"]:
+    """The token of each row at a quantile of its nucleus, in the order of the vocabulary."""
+    if top_p >= 1 or probabilities.shape[-1] <= _FEW:
+        return _at(nucleus(probabilities, top_p), quantile)
+    values, tokens = probabilities.topk(_FEW)
+    # Where the nucleus ends above the last of these, nothing outside belongs to it.
+    least = _least(values, top_p)
+    ends = (values.double().sum(-1) >= top_p) & (values[:, -1] < least[:, 0])
+    drawn = torch.empty_like(tokens[:, 0])
+    few = values.where(values >= least, 0.0)[ends]
+    ordered, order = tokens[ends].sort(dim=-1)
+    place = _at(few.gather(1, order), quantile[ends])
+    drawn[ends] = ordered.gather(1, place[:, None]).squeeze(1)
+    if not bool(ends.all()):
+        drawn[~ends] = _at(nucleus(probabilities[~ends], top_p), quantile[~ends])
+    return drawn
+
+
+def _least(likeliest: Float[Tensor, "*batch k"], top_p: float) -> Float[Tensor, "*batch 1"]:
+    """The smallest probability in the nucleus, of the likeliest tokens in falling order."""
+    exact = likeliest.double()
+    before = exact.cumsum(-1) - exact
     kept = (before < top_p).sum(-1, keepdim=True)
-    least = likeliest.gather(-1, kept - 1).to(probabilities.dtype)
-    return probabilities.where(probabilities >= least, 0.0)
+    return likeliest.gather(-1, kept - 1)
+
+
+def _at(
+    shares: Float[Tensor, "batch vocabulary"], quantile: Float[Tensor, " batch"]
+) -> Int[Tensor, " batch"]:
+    """Where a quantile of each row's total falls."""
+    sums = shares.cumsum(-1, dtype=torch.float64)
+    # Above the total of shares, not above 1, from which it differs by rounding.
+    wanted = (quantile * sums[:, -1])[:, None]
+    return torch.searchsorted(sums, wanted, right=True).squeeze(1).clamp(max=shares.shape[1] - 1)

@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from if_circuits.errors import InputError
-from if_circuits.generation.batches import in_batches
+from if_circuits.generation.batches import Shrinking
 from if_circuits.generation.decoding import decode
 from if_circuits.interventions.hooks import Intervention, intervene_by_row
 from if_circuits.models.reading import reading
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 Prompts: TypeAlias = pd.DataFrame | Sequence[str]
 """A table with the columns prompt_id (unique) and prompt, and any others; or texts, which get the ids "0",
 "1", ..."""
+
+_STRETCH, _PADDING = 1.25, 24
+"""Prompts are padded to at most so many times the shortest beside them, and so many tokens more."""
 
 OnResponses = Callable[[int, int], None]
 """Told (responses done, responses in all)."""
@@ -186,27 +189,38 @@ def _generate(
                 conditions=condition_of[batch] if several else None,
             )
 
-        def respond(batch: Sequence[tuple[int, int]]) -> list[list[int]]:
+        def respond(some: Sequence[tuple[int, int]], width: int) -> None:
             noise = np.stack(
-                [_noise(config, prompt_ids[pairs[context][1]], sample) for context, sample in batch]
+                [_noise(config, prompt_ids[pairs[context][1]], sample) for context, sample in some]
             )
-            return decode(
+
+            def keep(number: int, tokens: list[int]) -> None:
+                generated[some[number]] = tokens
+                if progress is not None:
+                    progress(len(generated), len(jobs))
+
+            decode(
                 model,
                 contexts,
-                [context for context, _ in batch],
+                [context for context, _ in some],
                 max_new_tokens=config.max_new_tokens,
+                width=width,
                 temperature=config.temperature,
                 top_p=config.top_p,
                 noise=torch.from_numpy(noise).to(device),
                 stems=[i for _, i in pairs] if shared else None,
                 start_shared=intact,
                 on_batch=assign,
+                on_end=keep,
             )
 
-        for batch, responses in in_batches(jobs, config.batch_size, respond, what="generation"):
-            generated.update(zip(batch, responses, strict=True))
-            if progress is not None:
-                progress(len(generated), len(jobs))
+        shrinking = Shrinking(config.batch_size, what="generation")
+        for some in _of_like_length(jobs, contexts):
+            left = some
+            while left:
+                with shrinking:
+                    respond(left, shrinking.size)
+                left = [job for job in left if job not in generated]
     samples = range(config.samples_per_prompt)
     tables: list[pd.DataFrame] = []
     for c in range(len(conditions)):
@@ -215,6 +229,21 @@ def _generate(
         written = [generated[at, sample] for at, _ in of_condition for sample in samples]
         tables.append(_table(model, prompts.iloc[mine], config, [encoded[i] for i in mine], written))
     return tables
+
+
+def _of_like_length(
+    jobs: Sequence[tuple[int, int]], contexts: Sequence[Sequence[int]]
+) -> list[list[tuple[int, int]]]:
+    """The jobs, which rise in length, in parts whose prompts can be padded to one length at little cost."""
+    parts: list[list[tuple[int, int]]] = []
+    shortest = 0
+    for job in jobs:
+        length = len(contexts[job[0]])
+        if not parts or length > _STRETCH * shortest + _PADDING:
+            parts.append([])
+            shortest = length
+        parts[-1].append(job)
+    return parts
 
 
 def _as_table(prompts: Prompts) -> pd.DataFrame:

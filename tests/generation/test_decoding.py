@@ -79,6 +79,42 @@ def test_rows_that_end_leave_without_touching_the_others(model: LoadedModel) -> 
     assert batches[0] == [0, 1, 2, 3]
 
 
+def test_rows_that_end_make_room_for_others(model: LoadedModel) -> None:
+    """Thirty rows two by two, some of them long: each as if it were alone, in fewer passes than in turn."""
+    prompts = model.chat.encode(TEXTS)
+    rows, n = [i % 4 for i in range(30)], 40
+    noise = torch.from_numpy(np.random.default_rng(0).random((30, n)))
+    endless = decode(with_eos(model, -1), prompts, rows, max_new_tokens=n, temperature=1.0, noise=noise)
+    # Ends at many lengths, and a row that never ends.
+    common = np.bincount(np.concatenate(endless[1:])).argsort()[::-1]
+    ends = with_eos(model, *[int(i) for i in common if i not in endless[0]][:2])
+    passes: list[int] = []
+    told: dict[int, list[int]] = {}
+    watcher = model.hf.register_forward_pre_hook(lambda *_: passes.append(1))
+    try:
+        ours = decode(
+            ends,
+            prompts,
+            rows,
+            max_new_tokens=n,
+            temperature=1.0,
+            noise=noise,
+            width=2,
+            on_end=told.__setitem__,
+        )
+    finally:
+        watcher.remove()
+    for full, response in zip(endless, ours, strict=True):
+        end = next((i for i, token in enumerate(full) if token in ends.chat.eos_ids), n - 1)
+        assert response == full[: end + 1]
+    assert [told[number] for number in range(30)] == ours
+    lengths = [len(response) for response in ours]
+    assert min(lengths) < n == max(lengths)
+    in_turn = sum(max(lengths[i : i + 2]) for i in range(0, 30, 2))
+    if "sliding" not in str(getattr(model.hf.config, "layer_types", "")):
+        assert len(passes) < in_turn
+
+
 def test_samples_follow_the_models_distribution(llama: LoadedModel) -> None:
     """Chi-square of 20,000 first tokens against softmax(logits / T)."""
     (prompt,) = llama.chat.encode(["Write a note."])
