@@ -50,6 +50,18 @@ CEILING = 0.95
 PROMPTS_PER_TASK = 12
 """Prompts of each task and half; each is answered under every condition."""
 MIN_PROMPTS = 5
+_ANSWER_COLUMNS = (
+    "task",
+    "family",
+    "prompt_id",
+    "base_query",
+    "condition",
+    "prompt",
+    "response",
+    "verdict",
+    "reason",
+)
+"""What is kept of each answer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,6 +235,23 @@ def _mcnemar(halves: Sequence[HalfAnswers], tasks: Sequence[str]) -> Float[np.nd
         ]
     )
     return np.where(pairs > 0, p, np.nan)
+
+
+def kept_answers(halves: Sequence[HalfAnswers]) -> pd.DataFrame:
+    """The answers behind the matrix, to be read: intact, under each removal, and under the first control draw
+    of each kind. `ablated` names the removal, or the control's kind, and is empty for the intact model.
+    """
+    parts: list[pd.DataFrame] = []
+    for half in halves:
+        condition = half.responses["condition"].astype(str)
+        kind = condition.str.partition("/")[0]
+        kept = (kind == condition) | condition.str.contains("/0/", regex=False)
+        parts.append(
+            half.responses.loc[kept, list(_ANSWER_COLUMNS)].assign(
+                half=half.directions.half, ablated=kind.where(kind != INTACT, "")[kept]
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
 
 
 def floor_notes(drops: DropMatrix, unasked: Mapping[str, float]) -> list[str]:

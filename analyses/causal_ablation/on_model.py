@@ -17,6 +17,7 @@ from if_circuits.analyses.causal_ablation.behaviour import (
     PROMPTS_PER_TASK,
     Behaviour,
     floor_notes,
+    kept_answers,
     measure_behaviour,
 )
 from if_circuits.analyses.causal_ablation.both_ways import agreement_note, measure_both_ways
@@ -38,7 +39,7 @@ class OnModel:
 
     behaviour: Behaviour
     tables: dict[str, pd.DataFrame]
-    """`damage`, `starts`, `removed`, `rebuilt` and `both_ways`."""
+    """`damage`, `starts`, `removed`, `answers`, `rebuilt` and `both_ways`."""
     notes: list[str]
 
 
@@ -73,6 +74,7 @@ def measure_on_model(
         "damage": damage_table(behaviour.halves, read, behaviour.drops.tasks, settings=settings),
         "starts": behaviour.starts,
         "removed": behaviour.removed,
+        "answers": kept_answers(behaviour.halves),
         "rebuilt": measure_rebuilding(
             model, source, fits, chosen_erasure(settings), settings=settings, run_settings=run_settings
         ),

@@ -30,8 +30,9 @@ from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import Analysis, AnalysisResult, AnalysisSettings, make_verdict, no_verdict
 from if_circuits.analyses.cross_task_transfer.figure import draw
 from if_circuits.analyses.shared.both_labels import on_both_labels
-from if_circuits.analyses.shared.layer_choice import LayerChoice, choose_layers, specialists_at
+from if_circuits.analyses.shared.layer_choice import ChosenSpecialists, choose_layers, specialists_at
 from if_circuits.analyses.shared.probing import ProbingRows, left_out_rows, probing_rows
+from if_circuits.analyses.shared.row_scores import row_scores
 from if_circuits.analyses.shared.score_table import Score, ScoreTable, bootstrap_p, score, score_table, task_p
 from if_circuits.plotting.clustering import leaf_order, linkage_of
 from if_circuits.progress import Report
@@ -63,7 +64,8 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings, progress: Rep
             ANALYSIS.name, left_out, no_verdict(ANALYSIS.claim, "needs two tasks", (why, *rows.notes()))
         )
     choice = choose_layers(source, rows, source.layers, progress=progress)
-    cells = score_table(_transfer(source, rows, choice), settings)
+    specialists = specialists_at(source, rows, choice)
+    cells = score_table(_transfer(rows, specialists), settings)
     diagonal = (cells.frame["train_task"] == cells.frame["task"]).to_numpy()
     cells.frame["p"] = [bootstrap_p(draws, threshold=0.5) for draws in cells.draws.T]
     cells.frame["p_adjusted"] = np.nan
@@ -98,9 +100,12 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings, progress: Rep
         notes.insert(0, note)
     verdict = make_verdict(ANALYSIS.claim, decision, interval, p=p, notes=tuple(notes))
     table = pd.concat([cells.frame, left_out], ignore_index=True)
-    return AnalysisResult(
-        ANALYSIS.name, table, verdict, {"families": families, "layer_choice": choice.frame()}
-    )
+    tables = {
+        "families": families,
+        "layer_choice": choice.frame(),
+        "scores": _scores(source, rows, specialists),
+    }
+    return AnalysisResult(ANALYSIS.name, table, verdict, tables)
 
 
 def _beyond_weak(cells: pd.DataFrame) -> Float[np.ndarray, " tasks"]:
@@ -110,10 +115,9 @@ def _beyond_weak(cells: pd.DataFrame) -> Float[np.ndarray, " tasks"]:
     return (excess.sum(axis=1) - own) / (len(excess) - 1) - WEAK * own
 
 
-def _transfer(source: ActivationSource, rows: ProbingRows, choice: LayerChoice) -> list[Score]:
+def _transfer(rows: ProbingRows, found: ChosenSpecialists) -> list[Score]:
     """Every task's probe on every task, each fold at its own layer."""
     names = [task.name for task in rows.tasks]
-    found = specialists_at(source, rows, choice)
     return [
         score(
             rows,
@@ -130,6 +134,18 @@ def _transfer(source: ActivationSource, rows: ProbingRows, choice: LayerChoice) 
         for train in range(len(names))
         for test in range(len(names))
     ]
+
+
+def _scores(source: ActivationSource, rows: ProbingRows, found: ChosenSpecialists) -> pd.DataFrame:
+    """What every cell is made of: the score of every response under every task's probe."""
+    return pd.concat(
+        [
+            row_scores(source, rows, test, found.values[:, train]).assign(train_task=rows.tasks[train].name)
+            for train in range(len(rows.tasks))
+            for test in range(len(rows.tasks))
+        ],
+        ignore_index=True,
+    )
 
 
 def _matrix(cells: pd.DataFrame, names: list[str]) -> Float[np.ndarray, "train test"]:

@@ -38,6 +38,7 @@ from if_circuits.analyses.layer_stratification.figure import draw
 from if_circuits.analyses.shared.both_labels import on_both_labels
 from if_circuits.analyses.shared.decodability import layer_p_values
 from if_circuits.analyses.shared.probing import ProbingRows, fit_specialists, left_out_rows, probing_rows
+from if_circuits.analyses.shared.row_scores import row_scores
 from if_circuits.analyses.shared.score_table import Score, ScoreTable, score_fitted, score_table
 from if_circuits.models.layers import depth, layer_label
 from if_circuits.progress import Report, Steps
@@ -70,7 +71,7 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings, progress: Rep
         return AnalysisResult(
             ANALYSIS.name, left_out, no_verdict(ANALYSIS.claim, "needs a task at `last`", rows.notes())
         )
-    table, readable = _layer_curves(source, rows, settings, progress)
+    table, readable, behind = _layer_curves(source, rows, settings, progress)
     names = [task.name for task in rows.tasks]
     depths = np.array([depth(layer, source.n_layers) for layer in source.layers])
     curves = table.aurocs.estimate.reshape(len(names), len(depths))
@@ -86,7 +87,7 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings, progress: Rep
     ]
     verdict = replace(verdict, notes=(*verdict.notes, *never, *rows.notes()))
     frame = pd.concat([table.frame, left_out], ignore_index=True)
-    return AnalysisResult(ANALYSIS.name, frame, verdict, {"emergence": emergence})
+    return AnalysisResult(ANALYSIS.name, frame, verdict, {"emergence": emergence, "scores": behind})
 
 
 def depths_of_emergence(
@@ -105,8 +106,9 @@ def depths_of_emergence(
 
 def _layer_curves(
     source: ActivationSource, rows: ProbingRows, settings: AnalysisSettings, progress: Report | None
-) -> tuple[ScoreTable, Bool[np.ndarray, "tasks layers"]]:
-    """Scores task by task, layer within task, and where they are more than chance."""
+) -> tuple[ScoreTable, Bool[np.ndarray, "tasks layers"], pd.DataFrame]:
+    """Scores task by task, layer within task, where they are more than chance, and what they are made of."""
+    behind: list[pd.DataFrame] = []
     scores: list[list[Score]] = [[] for _ in rows.tasks]
     features = [rows.features(source, layer) for layer in source.layers]
     steps = Steps(progress, len(source.layers))
@@ -115,6 +117,7 @@ def _layer_curves(
         steps.done()
         for task, own in enumerate(scores):
             own.append(score_fitted(rows, task, found, column=task, layer=layer, probe="specialist"))
+            behind.append(row_scores(source, rows, task, found.scores[:, task]).assign(layer=layer))
     p = np.stack(
         [
             layer_p_values(
@@ -132,7 +135,7 @@ def _layer_curves(
     table = score_table([one for own in scores for one in own], settings)
     table.frame["depth"] = [depth(layer, source.n_layers) for layer in table.frame["layer"]]
     table.frame["p"] = p.ravel()
-    return table, p <= settings.alpha
+    return table, p <= settings.alpha, pd.concat(behind, ignore_index=True)
 
 
 def _emergence_table(

@@ -100,6 +100,13 @@ COLUMNS: Mapping[str, Column] = {
     "p_permutation": Column("p-value against labels that base queries exchanged", "0 to 1"),
     # Cross-task transfer
     "train_task": Column("Task that the probe was trained on"),
+    "score": Column("What the probe says of the response, out of fold", "log-odds of satisfied"),
+    "score_rank": Column("Rank of the score among those of its task and fold", "0 to 1"),
+    "token": Column("Number of the response token that was read; 0 is the prompt's last", "from 0"),
+    "text_token": Column("The piece of text that the token stands for"),
+    "reading": Column("Probability of satisfied that the probe gives there", "0 to 1"),
+    "bin": Column("Where readings begin that are counted together", "0 to 1"),
+    "share_satisfied": Column("Share of held-out responses with such a reading that satisfy", "0 to 1"),
     "train_family": Column("Family of train_task"),
     "train_place": Column("Place of train_task in the order of the clustering", "from 0"),
     "place": Column("Place of the task in the order of the clustering", "from 0"),

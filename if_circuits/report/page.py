@@ -1,9 +1,14 @@
-"""The report: a study on one self-contained page, which needs no network and no other file."""
+"""The report: a study on one self-contained page, which needs no network and no other file.
+
+The words and numbers are in the page as HTML. What can be looked into is in it as JSON, which scripts of this
+package draw; the page's policy lets these scripts run and nothing else. What a model or a user wrote is data:
+it is escaped here, and the scripts put it in as text.
+"""
 
 import json
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -11,21 +16,34 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from pandas.api.types import is_bool_dtype, is_numeric_dtype
+from markupsafe import Markup
 
+from if_circuits.activations.positions import POSITIONS
 from if_circuits.analyses.base import AnalysisResult
-from if_circuits.models.layers import layer_label
+from if_circuits.analyses.shared.families import families_of
+from if_circuits.plotting.families import family_colours
 from if_circuits.plotting.numbers import format_number, format_p
 from if_circuits.plotting.style import task_label
+from if_circuits.report.along import reading_columns
 from if_circuits.report.checklist import checklist
+from if_circuits.report.evidence import (
+    Texts,
+    answer_columns,
+    response_columns,
+    score_columns,
+    shown_rows,
+)
 from if_circuits.report.examples import choose_examples
 from if_circuits.report.facts import StudyFacts
+from if_circuits.report.inline import REPORT, inlined, island
 from if_circuits.report.judges import judged_tasks
+from if_circuits.report.nulls import exchanged
+from if_circuits.report.numbers import num
+from if_circuits.report.plain import EFFECTS, sentence
+from if_circuits.report.readings import Readings
+from if_circuits.report.tables import view_table
+from if_circuits.report.views import views
 from if_circuits.report.wording import wording
-
-TOP_ROWS = 12
-_KEYS = ("labels", "task", "position", "probe")
-"""What tells the rows of one layer apart."""
 
 
 @dataclass(frozen=True)
@@ -45,20 +63,12 @@ class ReportContent:
     """`summary.json` of a calibration (`make calibrate`), where there is one."""
     pilot: pd.DataFrame | None = None
     """What the pilot found of each grade (`study.pilot.pilot_table`), where there was one."""
-
-
-@dataclass(frozen=True)
-class TableView:
-    """The top of a table, as text."""
-
-    name: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    n_rows: int
-    path: str
-    """Where the whole table lies, relative to the report."""
-    n_layers: int = 1
-    """Layers of which each row shown is the one with the highest AUROC."""
+    counterfactual: pd.DataFrame | None = None
+    """The counterfactual pairs, where there are any."""
+    readings: Readings | None = None
+    """What probes read along a sample of responses."""
+    claims: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    """`claims` of summary.json; `rung`, `assumptions` and `broken_by` are shown where they are there."""
 
 
 def render_report(content: ReportContent) -> str:
@@ -72,22 +82,8 @@ def render_report(content: ReportContent) -> str:
     )
     environment.filters.update(number=format_number, p_value=format_p, percent=_percent, label=task_label)
     figures = {name: b64encode(png).decode("ascii") for name, png in content.figures.items()}
-    sections = [
-        {
-            "name": name,
-            "wording": wording(name),
-            "verdict": result.verdict,
-            "figure": figures.get(name),
-            "tables": [
-                view_table(name, result.table, path=f"results/{name}.parquet"),
-                *(
-                    view_table(extra, table, path=f"results/{name}.{extra}.parquet")
-                    for extra, table in result.tables.items()
-                ),
-            ],
-        }
-        for name, result in content.results.items()
-    ]
+    study, note = _study(content)
+    parts = inlined(REPORT, ("base", "report"))
     return environment.get_template("report.html").render(
         title=_title(content.record["model"]["name"]),
         record=content.record,
@@ -97,7 +93,12 @@ def render_report(content: ReportContent) -> str:
         pilot=[] if content.pilot is None else content.pilot.to_dict("records"),
         pilot_figure=figures.get("pilot"),
         judges=judged_tasks(content.responses, content.record.get("judges", {})),
-        sections=sections,
+        sections=[
+            _section(
+                result, content.claims.get(name, {}), figures.get(name), has_views=name in study["views"]
+            )
+            for name, result in content.results.items()
+        ],
         checklist=checklist(
             StudyFacts(
                 content.record, content.responses, content.compliance, content.results, content.calibration
@@ -106,6 +107,11 @@ def render_report(content: ReportContent) -> str:
         examples=choose_examples(content.responses).to_dict("records"),
         n_responses=len(content.responses),
         n_base_queries=content.responses["base_query"].nunique(),
+        browser_note=note,
+        inlined=parts,
+        style=Markup(parts.style),
+        script=Markup(parts.script),
+        study=Markup(island(study)),
     )
 
 
@@ -115,37 +121,76 @@ def shipped_calibration() -> Mapping[str, Any] | None:
     return json.loads(path.read_text("utf-8")) if path.is_file() else None
 
 
-def view_table(name: str, table: pd.DataFrame, *, path: str) -> TableView:
-    """The first rows of a table as the report prints them; a long one by layers is folded first."""
-    keys = [key for key in _KEYS if key in table]
-    n_layers = 1
-    shown = table
-    if len(table) > TOP_ROWS and keys and {"layer", "auroc"} <= set(table):
-        n_layers = int(table["layer"].nunique())
-        best_first = table.sort_values("auroc", ascending=False, kind="stable", na_position="last")
-        shown = best_first.drop_duplicates(keys).sort_index()
-    top = shown.head(TOP_ROWS)
-    columns = tuple(str(name) for name in top.columns)
-    cells = [_column(column, top[column]) for column in columns]
-    return TableView(name, columns, tuple(zip(*cells, strict=True)), len(table), path, n_layers)
+def _section(
+    result: AnalysisResult, claim: Mapping[str, Any], figure: str | None, *, has_views: bool
+) -> dict[str, Any]:
+    """The card of one verdict."""
+    name, verdict = result.name, result.verdict
+    effect_name, middle = EFFECTS.get(name, ("effect", None))
+    low, high = map(num, verdict.interval)
+    line = {"value": num(verdict.effect), "low": low, "high": high, "mark": middle}
+    return {
+        "name": name,
+        "wording": wording(name),
+        "verdict": verdict,
+        "sentence": sentence(name, verdict),
+        "effect_name": effect_name,
+        "effect": json.dumps(line if line["value"] is not None else {}),
+        "has_effect": line["value"] is not None,
+        "rung": claim.get("rung"),
+        "assumptions": _list(claim.get("assumptions")),
+        "broken_by": _list(claim.get("broken_by")),
+        "figure": figure,
+        "has_views": has_views,
+        "tables": [
+            view_table(name, result.table, path=f"results/{name}.parquet"),
+            *(
+                view_table(extra, table, path=f"results/{name}.{extra}.parquet")
+                for extra, table in result.tables.items()
+            ),
+        ],
+    }
+
+
+def _study(content: ReportContent) -> tuple[dict[str, Any], str]:
+    """What the scripts draw, and a sentence on how much of the study it holds."""
+    rows = shown_rows(content.responses, content.counterfactual)
+    held = Texts()
+    family_of = families_of(content.responses)
+    colours = family_colours(family_of.values())
+    pairs = 0 if content.counterfactual is None else len(content.counterfactual)
+    total = len(content.responses) + pairs
+    labelled = [content.responses, *([] if content.counterfactual is None else [content.counterfactual])]
+    known = [table for table in labelled if "response_id" in table]
+    null = exchanged(
+        content.results,
+        pd.concat([table[["response_id", "base_query", "verdict"]] for table in known], ignore_index=True)
+        if known
+        else pd.DataFrame(columns=["response_id", "base_query", "verdict"]),
+    )
+    data = {
+        "tasks": {task: {"family": family, "colour": colours[family]} for task, family in family_of.items()},
+        "positions": list(POSITIONS),
+        "views": views(content.results, content.compliance, null),
+        "responses": response_columns(rows, held),
+        "scores": score_columns(content.results, rows),
+        "answers": answer_columns(content.results.get("causal_ablation"), held),
+        "readings": reading_columns(content.readings),
+        "texts": held.all,
+    }
+    all_of_them = "all" if len(rows) == total else "as many as fit of the"
+    return data, f"This page holds {len(rows)} rows, {all_of_them} {total} that the study has."
+
+
+def _list(value: object) -> list[str]:
+    """One text or several, as several."""
+    if value is None or value == "":
+        return []
+    return [value] if isinstance(value, str) else [str(each) for each in value]  # pyright: ignore[reportGeneralTypeIssues]
 
 
 def _percent(value: float | None) -> str:
     return "–" if value is None or not np.isfinite(value) else f"{100 * value:.0f} %"
-
-
-def _column(name: str, values: pd.Series) -> list[str]:
-    """The cells of a column: whole numbers as such, even where a missing value has made them floats."""
-    if name == "layer" and is_numeric_dtype(values):
-        return ["–" if np.isnan(value) else layer_label(int(value)) for value in values]
-    if is_bool_dtype(values) or not is_numeric_dtype(values):
-        absent = values.isna().tolist()
-        return ["–" if gone else str(value) for value, gone in zip(values.tolist(), absent, strict=True)]
-    numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
-    known = numbers[np.isfinite(numbers)]
-    if np.array_equal(known, np.round(known)):
-        return [f"{value:.0f}".replace("-", "−") if np.isfinite(value) else "–" for value in numbers]
-    return [format_number(value) for value in numbers]
 
 
 def _title(model: str) -> str:

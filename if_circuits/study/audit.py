@@ -16,7 +16,7 @@ from if_circuits.activations.store import ActivationStore
 from if_circuits.analyses.base import get_analysis
 from if_circuits.errors import InputError
 from if_circuits.generation.sampling import sampled
-from if_circuits.study import pipeline
+from if_circuits.study import closing, pipeline
 from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.keys import StageKeys, task_names
 from if_circuits.study.ledger import changes
@@ -156,7 +156,7 @@ def _activations(directory: StudyDirectory) -> Finding:
 
 def _summary(directory: StudyDirectory) -> Finding:
     recorded = json.loads(directory.summary.read_text("utf-8"))
-    again = json.loads(pipeline.summary_text(directory))
+    again = json.loads(closing.summary_text(directory))
     faults = [
         f"summary.json: {name} does not follow from the tables"
         for name in again

@@ -31,7 +31,7 @@ from if_circuits.models.fingerprint import fingerprint
 from if_circuits.plotting import style
 from if_circuits.probes.folds import grouped_folds
 from if_circuits.report import page
-from if_circuits.study import outlook, pilot
+from if_circuits.study import outlook, pilot, readings
 from if_circuits.study.config import suite_of
 from if_circuits.study.pilot_answers import answer_pilot
 from if_circuits.tasks import counterfactual, ifeval, prompts, verification
@@ -92,6 +92,7 @@ class StageKeys:
             "counterfactual": self._counterfactual,
             "compliance": self._compliance,
             "analyses": lambda: self._analysis(name),
+            "readings": self._readings,
             "closing": self._closing,
         }
         return made[kind]()
@@ -207,14 +208,24 @@ class StageKeys:
         generated = {"the settings of generation": value_sha256(self._generation())}
         return {**own, **erasure, **generated, **self._verification()}
 
+    def _readings(self) -> Key:
+        return {
+            "the settings of the analyses": value_sha256(self._config.settings),
+            "the code that reads tokens": _code(readings.read_sample),
+        }
+
     def _closing(self) -> Key:
         figures = [get_analysis(name).figure for name in self._config.analyses]
-        templates = files("if_circuits.report").joinpath("templates")
-        shown = [item.read_text("utf-8") for item in sorted(templates.iterdir(), key=lambda item: item.name)]
+        package = files("if_circuits.report")
+        shown = [
+            (item.name, item.read_text("utf-8"))
+            for folder in ("templates", "scripts", "styles")
+            for item in sorted(package.joinpath(folder).iterdir(), key=lambda item: item.name)
+        ]
         return {
             "the code of the figures": _code(*figures, compliance_figure, pilot_figure, style),
-            "the code of the report": _code(page),
-            "the template of the report": value_sha256(shown),
+            "the code of the report": _code(page, readings.read_stored),
+            "the templates, scripts and styles of the report": value_sha256(shown),
             "the calibration that is shown": _code(page.shipped_calibration()),
         }
 

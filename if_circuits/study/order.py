@@ -11,6 +11,8 @@ from if_circuits.tasks.suites.choice import get_suite
 
 CLOSING = "closing"
 """The stage that writes figures, report and summary."""
+READINGS = "readings"
+"""The stage that reads a sample of responses token by token."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ def stage_names(config: StudyConfig) -> list[str]:
         "activations",
         "activations.counterfactual",
         *(f"analyses.{name}" for name in config.analyses),
+        READINGS,
         CLOSING,
     ]
 
@@ -65,7 +68,7 @@ def inputs_of(name: str, directory: StudyDirectory) -> tuple[Path, ...]:
         return (directory.responses, *piloted)
     if name == "counterfactual":
         return (directory.responses,)
-    if name.startswith("analyses."):
+    if name.startswith("analyses.") or name == READINGS:
         return _analysed(directory)
     return _shown(directory) if name == CLOSING else ()
 
@@ -95,9 +98,9 @@ def _analysed(directory: StudyDirectory) -> tuple[Path, ...]:
 
 
 def _shown(directory: StudyDirectory) -> tuple[Path, ...]:
-    results = _outputs(directory, [f"analyses.{name}" for name in directory.config.analyses])
-    piloted = (directory.pilot,) if has_pilot(directory.config) else ()
-    return (directory.responses, directory.compliance, *piloted, *results)
+    """The activations among them, which are read where there are no readings."""
+    shown = [*(f"analyses.{name}" for name in directory.config.analyses), READINGS]
+    return (*_analysed(directory), directory.compliance, *_outputs(directory, shown))
 
 
 def _outputs(directory: StudyDirectory, stages: Iterable[str]) -> list[Path]:

@@ -1,8 +1,8 @@
 """The stages of a study, in order. Each reads what those before it wrote, and is skipped when it was done.
 
 The pilot, where there is one, and the prompts (both in `prompting`), responses, verification, compliance,
-counterfactual pairs, activations, the analyses, and last the figures, the report and the summary. A stage
-whose key (`keys`) has changed is done again.
+counterfactual pairs, activations and the analyses; what comes after them is in `closing`. A stage whose key
+(`keys`) has changed is done again.
 """
 
 import logging
@@ -16,22 +16,18 @@ from if_circuits.activations.captured import CapturedActivations
 from if_circuits.activations.store import ActivationStore, discard, discard_unreadable
 from if_circuits.analyses.base import AnalysisResult, get_analysis, no_verdict
 from if_circuits.analyses.compliance.analysis import compliance_table
-from if_circuits.analyses.compliance.figure import compliance_figure
-from if_circuits.analyses.compliance.pilot_figure import pilot_figure
 from if_circuits.analyses.shared.probing import study_folds
 from if_circuits.errors import InputError
 from if_circuits.generation.responses import GenerationConfig, encode_prompts, generate
 from if_circuits.generation.sampling import GREEDY, sampled
 from if_circuits.generation.shared_answers import distinct_requests, shared_out
-from if_circuits.io.files import json_text, write_bytes, write_parquet
+from if_circuits.io.files import write_parquet
 from if_circuits.models.loading import LoadedModel
 from if_circuits.models.settings import RunSettings
-from if_circuits.plotting.style import png_bytes
-from if_circuits.report.page import ReportContent, render_report, shipped_calibration
 from if_circuits.study.config import StudyConfig, suite_of
 from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.keys import StageKeys
-from if_circuits.study.order import CLOSING, Pass, generated, has_pilot, inputs_of, passes, stage_names
+from if_circuits.study.order import Pass, generated, has_pilot, inputs_of, passes, stage_names
 from if_circuits.study.outlook import Shortage, shortages
 from if_circuits.study.pilot import described
 from if_circuits.study.prompting import prompts_of, prompts_of_pilot, unmeasured
@@ -268,30 +264,6 @@ def shortages_of(directory: StudyDirectory, names: Sequence[str]) -> dict[str, S
     return shortages(responses[~responses["task"].isin(list(unmeasured(directory)))], names)
 
 
-def close_study(directory: StudyDirectory, config: StudyConfig, progress: Progress) -> None:
-    """Write the figures, the report and the summary."""
-    with stage(CLOSING, directory, progress=progress) as work:
-        if work is None:
-            return
-        responses = pd.read_parquet(directory.responses)
-        compliance = pd.read_parquet(directory.compliance)
-        results = {name: directory.read_result(name) for name in config.analyses}
-        figures = {name: png_bytes(get_analysis(name).figure(result)) for name, result in results.items()}
-        figures["compliance"] = png_bytes(compliance_figure(compliance))
-        pilot = pd.read_parquet(directory.pilot) if has_pilot(config) else None
-        if pilot is not None:
-            figures["pilot"] = png_bytes(pilot_figure(pilot))
-        for name, png in figures.items():
-            write_bytes(directory.figure(name), png)
-            work.wrote(directory.figure(name))
-        content = ReportContent(
-            directory.ledger.read(), responses, compliance, results, figures, shipped_calibration(), pilot
-        )
-        write_bytes(directory.report, render_report(content).encode())
-        write_bytes(directory.summary, summary_text(directory).encode())
-        work.wrote(directory.report, directory.summary)
-
-
 def open_activations(directory: StudyDirectory, *, without: Iterable[str] = ()) -> CapturedActivations:
     """The captured responses with their activations, and the counterfactual pairs with theirs, of all tasks
     but those named.
@@ -315,25 +287,6 @@ def open_activations(directory: StudyDirectory, *, without: Iterable[str] = ()) 
         store = ActivationStore.open(directory.counterfactual_activations)
         pairs = CapturedActivations(rows, store, base_queries=responses["base_query"].tolist())
     return CapturedActivations(responses, ActivationStore.open(directory.activations), counterfactual=pairs)
-
-
-def summary_text(directory: StudyDirectory) -> str:
-    """What summary.json says: the model, the compliance and the claims, from the study's tables."""
-    config = directory.config
-    compliance = pd.read_parquet(directory.compliance).set_index("task")[
-        ["constrained", "unconstrained", "n"]
-    ]
-    claims = {
-        name: {
-            "verdict": result.verdict.verdict,
-            "effect": result.verdict.effect,
-            "interval": list(result.verdict.interval),
-            "p": result.verdict.p,
-            "n": result.verdict.n,
-        }
-        for name, result in ((name, directory.read_result(name)) for name in config.analyses)
-    }
-    return json_text({"model": config.model, "compliance": compliance.to_dict("index"), "claims": claims})
 
 
 def incomplete(directory: StudyDirectory) -> str:

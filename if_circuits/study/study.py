@@ -16,6 +16,7 @@ from if_circuits.errors import InputError
 from if_circuits.models.loading import LoadedModel, load_model
 from if_circuits.models.presets import DType
 from if_circuits.models.settings import RunSettings
+from if_circuits.study import closing
 from if_circuits.study import pipeline as stages
 from if_circuits.study.budget import plan, sized_as
 from if_circuits.study.config import StudyConfig, suite_of
@@ -109,7 +110,8 @@ class Study:
             stages.pair_counterfactuals(directory, config, model, run_settings, progress)
             stages.capture_activations(directory, model, run_settings, progress)
             stages.run_analyses(directory, config.analyses, lambda: model, run_settings, progress)
-            stages.close_study(directory, config, progress)
+            closing.make_readings(directory, model, progress)
+            closing.close_study(directory, config, progress)
         return cls(directory)
 
     @staticmethod
@@ -160,7 +162,7 @@ class Study:
         with locked(self.directory.root):
             self.directory.ledger.mark_stale([*(f"analyses.{name}" for name in names), CLOSING])
             stages.run_analyses(self.directory, config.analyses, model, self.run_settings, progress)
-            stages.close_study(self.directory, config, progress)
+            closing.close_study(self.directory, config, progress)
 
     def verdicts(self) -> pd.DataFrame:
         """One row an analysis: analysis, verdict, effect, low, high, p, n (base queries)."""

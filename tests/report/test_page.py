@@ -1,8 +1,11 @@
 import json
 import re
+from base64 import b64encode
 from dataclasses import replace
+from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -10,13 +13,10 @@ import pytest
 from if_circuits.analyses.base import AnalysisResult, Verdict
 from if_circuits.analyses.compliance.analysis import compliance_table
 from if_circuits.plotting.numbers import format_number, format_p
+from if_circuits.report import evidence
 from if_circuits.report import page as report_page
-from if_circuits.report.page import (
-    ReportContent,
-    render_report,
-    shipped_calibration,
-    view_table,
-)
+from if_circuits.report.page import ReportContent, render_report, shipped_calibration
+from if_circuits.report.tables import view_table
 
 ATTACK = "<script>alert('x')</script> & \"quotes\""
 
@@ -64,10 +64,34 @@ class Elements(HTMLParser):
         self.tags.append((tag, dict(attrs)))
 
 
-def test_whatever_a_model_says_is_shown_as_text():
+def study_of(page: str) -> dict[str, Any]:
+    """The data in the page, as its scripts read them."""
+    found = re.search(r'<script type="application/json" id="study">(.*?)</script>', page, re.S)
+    assert found is not None
+    return json.loads(found[1], parse_constant=pytest.fail)
+
+
+def test_whatever_a_model_says_is_data():
     page = render_report(content(ATTACK, note=ATTACK))
-    assert "script" not in {tag for tag, _ in Elements(page).tags}
-    assert page.count("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &#34;quotes&#34;") >= 9
+    scripts = [attrs for tag, attrs in Elements(page).tags if tag == "script"]
+    assert scripts == [{"type": "application/json", "id": "study"}, {}]
+    assert "<script>alert" not in page
+    assert page.count("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &#34;quotes&#34;") >= 5
+    assert ATTACK in study_of(page)["texts"]
+
+
+def test_the_policy_lets_this_page_s_script_and_style_run_and_nothing_else():
+    page = render_report(content())
+    policy = next(attrs["content"] for tag, attrs in Elements(page).tags if attrs.get("http-equiv"))
+    assert policy is not None
+    directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+    assert directives["default-src"] == "'none'"
+    for directive, found in (("script-src", "<script>(.*?)</script>"), ("style-src", "<style>(.*?)</style>")):
+        texts = re.findall(found, page, re.S)
+        assert len(texts) == 1
+        digest = b64encode(sha256(texts[0].encode()).digest()).decode()
+        assert directives[directive] == f"'sha256-{digest}'"
+    assert not [attrs for _, attrs in Elements(page).tags if "style" in attrs or "onclick" in attrs]
 
 
 def test_page_needs_no_other_file_and_no_network():
@@ -81,14 +105,40 @@ def test_page_needs_no_other_file_and_no_network():
     assert {link[1:] for link in links if link.startswith("#")} - {"causal_ablation"} <= anchors
 
 
-def test_verdict_stands_with_effect_interval_p_n_and_rule():
-    page = render_report(content())
-    row = re.search(r"<tr><td><a href=\"#cross_task_transfer\">.*?</tr>", page, re.S)
-    assert row is not None
-    cells = re.findall(r"<td[^>]*>(.*?)</td>", row[0], re.S)
-    assert re.sub(r"<[^>]+>", "", " | ".join(cells)) == (
-        "Transfer is weak | not supported | 0.610 | [0.550, –] | &lt; 0.001 | 47 | supported when below 0.5"
-    )
+def card_of(page: str) -> str:
+    found = re.search(r'<article class="card" id="cross_task_transfer">.*?</article>', page, re.S)
+    assert found is not None
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", found[0]))
+
+
+def test_a_card_has_claim_verdict_effect_interval_p_n_rule_and_a_plain_sentence():
+    card = card_of(render_report(content()))
+    for part in (
+        "Transfer is weak: not supported", "effect 0.610 [0.550, –]", "p &lt; 0.001", "n = 47 base queries",
+        "more than half of it carries over", "Rule. supported when below 0.5", "nothing left out",
+    ):  # fmt: skip
+        assert part in card
+    assert "rung" not in card
+
+
+def test_a_card_names_rung_and_assumptions_where_the_study_has_them():
+    claim = {"rung": "interventional", "assumptions": ["linear"], "broken_by": "a nonlinear code"}
+    card = card_of(render_report(replace(content(), claims={"cross_task_transfer": claim})))
+    assert "rung: interventional" in card
+    assert "What it assumes linear" in card
+    assert "What would break it a nonlinear code" in card
+
+
+def test_a_study_too_large_for_the_page_is_held_in_part_and_says_so(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(evidence, "MOST_CHARACTERS", 200)
+    monkeypatch.setattr(evidence, "MOST_OF_ONE", 10)
+    page = render_report(content("x" * 12))
+    responses = study_of(page)["responses"]
+    assert 2 <= len(responses["id"]) < 32
+    assert f"This page holds {len(responses['id'])} rows, as many as fit of the 32" in page
+    assert {"topic", "register"} == set(responses["task"])
+    assert set(responses["cut"]) == {12}
+    assert max(len(text) for text in study_of(page)["texts"]) == 10
 
 
 def test_a_calibration_that_ships_answers_the_last_item_of_the_checklist(

@@ -18,7 +18,6 @@ from if_circuits.errors import InputError
 from if_circuits.models.loading import LoadedModel, load_model
 from if_circuits.models.settings import RunSettings
 from if_circuits.study import Study, StudyConfig
-from if_circuits.study import pipeline as stages
 
 TASKS = ("word_count", "character_count", "term_exclusion", "register")
 OPTIONS = (
@@ -146,7 +145,7 @@ def test_a_finished_study_is_left_as_it_is(
     assert last == f"report: {copy / 'report.html'}"
 
 
-@pytest.mark.parametrize("stopped_at", ["capture_activations", "close_study"])
+@pytest.mark.parametrize("stopped_at", ["pipeline.capture_activations", "closing.close_study"])
 def test_a_stopped_study_goes_on_and_ends_the_same(
     finished: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped_at: str
 ):
@@ -158,7 +157,7 @@ def test_a_stopped_study_goes_on_and_ends_the_same(
         def stop(*_: object) -> None:
             raise KeyboardInterrupt
 
-        patch.setattr(stages, stopped_at, stop)
+        patch.setattr(f"if_circuits.study.{stopped_at}", stop)
         assert cli.main(command(model, copy)) == 130
     assert not (copy / "summary.json").exists()
     generated = {path: path.stat().st_mtime_ns for path in copy.glob("generated/*")}

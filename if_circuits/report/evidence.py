@@ -1,0 +1,126 @@
+"""Responses, and what is known of single ones, as columns for the page: what stands behind its numbers.
+
+The page holds as many responses as fit. Sampled ones come first, then counterfactual pairs, greedy ones and
+unconstrained twins, in each kind task by task in turn, so that none crowds out another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from if_circuits.analyses.base import AnalysisResult
+from if_circuits.generation.sampling import sampled
+from if_circuits.report.cells import Json
+from if_circuits.report.numbers import nums, texts
+
+MOST_CHARACTERS = 4_000_000
+"""Of all texts together; the page must stay below 10 MB."""
+MOST_OF_ONE = 20_000
+"""Characters of one response that the page holds."""
+_KINDS = ("sampled", "counterfactual", "greedy", "unconstrained")
+
+
+class Texts:
+    """Texts, each held once."""
+
+    def __init__(self) -> None:
+        self.all: list[str] = []
+        self._places: dict[str, int] = {}
+
+    def place(self, text: str) -> int:
+        """The number of a text."""
+        if text not in self._places:
+            self._places[text] = len(self.all)
+            self.all.append(text)
+        return self._places[text]
+
+
+def shown_rows(responses: pd.DataFrame, counterfactual: pd.DataFrame | None) -> pd.DataFrame:
+    """The responses that the page holds, with their `kind`; as many as fit."""
+    constrained = responses["constrained"].astype(bool)
+    drawn = responses.index.isin(sampled(responses).index)
+    kind = np.where(~constrained, "unconstrained", np.where(drawn, "sampled", "greedy"))
+    parts = [responses.assign(kind=kind)]
+    if counterfactual is not None and len(counterfactual):
+        parts.append(counterfactual.assign(kind="counterfactual"))
+    rows = pd.concat(parts, ignore_index=True)
+    if "response_id" not in rows:
+        rows["response_id"] = rows.index.astype(str)
+    turn = rows.groupby(["kind", "task"]).cumcount()
+    order = rows.assign(turn=turn, rank=rows["kind"].map(_KINDS.index)).sort_values(
+        ["rank", "turn"], kind="stable"
+    )
+    sizes = order["prompt"].str.len().fillna(0) + order["response"].str.len().clip(upper=MOST_OF_ONE)
+    kept = order.index[(sizes.cumsum() <= MOST_CHARACTERS).to_numpy()]
+    return rows.loc[rows.index.isin(kept)].reset_index(drop=True)
+
+
+def response_columns(rows: pd.DataFrame, held: Texts) -> Json:
+    """The rows of `shown_rows`, column by column; texts by their number."""
+    columns: Json = {
+        "id": texts(rows["response_id"]),
+        "task": texts(rows["task"]),
+        "query": texts(rows["base_query"]),
+        "kind": texts(rows["kind"]),
+        "verdict": texts(rows["verdict"]),
+        "truncated": [bool(cut) for cut in rows["truncated"].tolist()],
+    }
+    for name in ("grade", "parameters", "prompt_id"):
+        columns[name] = texts(rows[name]) if name in rows else [""] * len(rows)
+    columns["prompt"] = [held.place(text[:MOST_OF_ONE]) for text in texts(rows["prompt"])]
+    said = texts(rows["response"])
+    columns["response"] = [held.place(text[:MOST_OF_ONE]) for text in said]
+    columns["cut"] = [len(text) if len(text) > MOST_OF_ONE else 0 for text in said]
+    reasons = texts(rows["reason"]) if "reason" in rows else [""] * len(rows)
+    columns["reason"] = [held.place(text[:MOST_OF_ONE]) for text in reasons]
+    return columns
+
+
+def score_columns(results: Mapping[str, AnalysisResult], rows: pd.DataFrame) -> dict[str, Json]:
+    """Scores of single responses by analysis, of those that the page holds, by their number."""
+    place = {name: number for number, name in enumerate(rows["response_id"].tolist())}
+    found: dict[str, Json] = {}
+    for name, result in results.items():
+        table = result.tables.get("scores")
+        if table is None or "score_rank" not in table:
+            continue
+        table = table[table["response_id"].isin(list(place))]
+        found[name] = {
+            "response": [place[each] for each in table["response_id"].tolist()],
+            "fold": nums(table["fold"]),
+            "score": [None if value is None else round(float(value), 2) for value in nums(table["score"])],
+            "score_rank": [
+                None if value is None else round(float(value), 2) for value in nums(table["score_rank"])
+            ],
+            **{
+                column: _compact(table[column])
+                for column in ("labels", "task", "train_task", "layer")
+                if column in table
+            },
+        }
+    return found
+
+
+def answer_columns(result: AnalysisResult | None, held: Texts) -> Json:
+    """The answers of the intact model, under removals and under controls, where they were kept."""
+    columns = ("task", "prompt_id", "ablated", "control", "verdict", "prompt", "response", "reason")
+    table = None if result is None else result.tables.get("answers")
+    if table is None:
+        return {name: [] for name in columns}
+    control = table["condition"].str.contains("/", regex=False)
+    return {
+        **{name: texts(table[name]) for name in ("task", "prompt_id", "ablated", "verdict")},
+        "control": [bool(each) for each in control.tolist()],
+        **{
+            name: [held.place(text[:MOST_OF_ONE]) for text in texts(table[name])]
+            for name in ("prompt", "response", "reason")
+        },
+    }
+
+
+def _compact(values: pd.Series) -> list[Any]:
+    return nums(values) if pd.api.types.is_numeric_dtype(values) else texts(values)

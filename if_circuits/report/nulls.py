@@ -1,0 +1,74 @@
+"""The control distribution of a cell: its AUROC when base queries exchange their labels.
+
+From the scores of single responses, which a study keeps. The scores stay as they are and the labels move, so
+this is what the same probe would get if its scores had nothing to do with the labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from if_circuits.analyses.base import AnalysisResult
+from if_circuits.analyses.shared.decodability import exchange_labels
+from if_circuits.report.cells import Json
+from if_circuits.report.numbers import num
+from if_circuits.statistics.auroc import column_aurocs
+
+_DRAWS = 100
+_BY = {"cross_task_transfer": "train_task", "layer_stratification": "layer"}
+
+Key = tuple[str, str, str, str]
+
+
+@dataclass(frozen=True)
+class Null:
+    """Mean and standard deviation by analysis, labels, train task or layer, and task."""
+
+    found: Mapping[Key, tuple[float, float]] = field(default_factory=dict[Key, tuple[float, float]])
+
+    def of(self, analysis: str, labels: object, by: object, task: object) -> list[Json]:
+        """The control of one cell, in the form of a cell's `controls`; none where scores were not kept."""
+        known = self.found.get((analysis, str(labels), _text(by), str(task)))
+        if known is None:
+            return []
+        return [{"name": "labels exchanged between base queries", "mean": num(known[0]), "sd": num(known[1])}]
+
+
+def exchanged(results: Mapping[str, AnalysisResult], labelled: pd.DataFrame) -> Null:
+    """The control distributions of every cell whose scores were kept.
+
+    `labelled` has response_id, base_query and verdict of natural and counterfactual rows.
+    """
+    rows = labelled.drop_duplicates("response_id").set_index("response_id")
+    found: dict[Key, tuple[float, float]] = {}
+    for analysis, by in _BY.items():
+        result = results.get(analysis)
+        table = None if result is None else result.tables.get("scores")
+        if table is None or table.empty or not set(table["response_id"]) <= set(rows.index):
+            continue
+        for (labels, task), part in table.groupby(["labels", "task"], sort=False):
+            wide = part.pivot(index="response_id", columns=by, values="score")
+            wide = wide[np.isfinite(wide).all(axis=1)]
+            if wide.empty:
+                continue
+            own = rows.loc[wide.index]
+            fold = part.drop_duplicates("response_id").set_index("response_id").loc[wide.index, "fold"]
+            y = (own["verdict"] == "satisfied").to_numpy()
+            queries = pd.factorize(own["base_query"])[0]
+            drawn = exchange_labels(y, queries, n_permutations=_DRAWS, seed=0).T
+            for name in wide.columns:
+                scores = np.broadcast_to(wide[name].to_numpy(dtype=np.float64)[:, None], drawn.shape)
+                values = column_aurocs(drawn, scores, strata=fold.to_numpy())
+                values = values[np.isfinite(values)]
+                if len(values) > 1:
+                    key = (analysis, str(labels), _text(name), str(task))
+                    found[key] = (float(values.mean()), float(values.std()))
+    return Null(found)
+
+
+def _text(by: object) -> str:
+    return str(int(by)) if isinstance(by, (int, float, np.integer, np.floating)) else str(by)

@@ -1,0 +1,21 @@
+// What is said of one number, wherever it is drawn.
+
+function cellFacts(view, cell, heading) {
+  const unit = cell.unit || view.unit;
+  const pairs = [[unit, number(cell.v)], ["95 % interval", interval(cell.lo, cell.hi)]];
+  if (cell.n !== undefined && cell.n !== null) pairs.push(["n", `${cell.n} ${view.counted || "responses"}`]);
+  for (const control of cell.controls || [])
+    pairs.push([`control: ${control.name}`, number(control.mean) + (control.sd ? ` ± ${number(control.sd)} (s.d. of draws)` : "")]);
+  for (const [name, value] of cell.facts || []) pairs.push([name, typeof value === "number" ? number(value, Number.isInteger(value) ? 0 : 3) : value]);
+  return [
+    el("strong", {}, heading),
+    facts(pairs),
+    numberLine({ value: cell.v, low: cell.lo, high: cell.hi, controls: cell.drawn || cell.controls || [], mark: view.mid, markName: view.midName }),
+    el("p", { class: "small" }, cell.why || (view.evidence ? "Press to see the prompts and answers behind it." : "")),
+  ];
+}
+
+function spoken(view, cell, heading) {
+  if (cell.v === null || cell.v === undefined) return `${heading}: not measured${cell.why ? `, ${cell.why}` : ""}`;
+  return `${heading}: ${view.unit} ${number(cell.v)}, interval ${interval(cell.lo, cell.hi)}${cell.marked ? ", " + view.markedName : ""}`;
+}

@@ -1,0 +1,97 @@
+"""The last stages of a study: token readings of a sample, then the figures, the report and the summary."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+
+from if_circuits.analyses.base import get_analysis
+from if_circuits.analyses.compliance.figure import compliance_figure
+from if_circuits.analyses.compliance.pilot_figure import pilot_figure
+from if_circuits.io.files import json_text, write_bytes, write_parquet
+from if_circuits.models.loading import LoadedModel
+from if_circuits.plotting.style import png_bytes
+from if_circuits.report.page import ReportContent, render_report, shipped_calibration
+from if_circuits.report.readings import PARTS, Readings
+from if_circuits.study.config import StudyConfig
+from if_circuits.study.directory import StudyDirectory
+from if_circuits.study.keys import StageKeys
+from if_circuits.study.order import CLOSING, READINGS, has_pilot, inputs_of
+from if_circuits.study.pipeline import open_activations
+from if_circuits.study.readings import read_sample, read_stored
+from if_circuits.study.stage import Progress, stage
+
+
+def make_readings(directory: StudyDirectory, model: LoadedModel, progress: Progress) -> None:
+    """Write what probes read along a sample of responses, token by token."""
+    with stage(READINGS, directory, progress=progress, model=model) as work:
+        if work is None:
+            return
+        found = read_sample(open_activations(directory), directory.config.settings, model)
+        for name in ("", *PARTS):
+            path = directory.table(READINGS, name or None)
+            write_parquet(path, getattr(found, name or "table"))
+            work.wrote(path)
+
+
+def readings_of(directory: StudyDirectory) -> Readings:
+    """Those that the stage wrote; where it is not done, as without the model, those of stored positions."""
+    keys = StageKeys(directory)
+    if directory.ledger.pending(READINGS, inputs_of(READINGS, directory), keys.of(READINGS)) is not None:
+        return read_stored(open_activations(directory), directory.config.settings)
+    table, *parts = (pd.read_parquet(directory.table(READINGS, name or None)) for name in ("", *PARTS))
+    return Readings(table, *parts)
+
+
+def close_study(directory: StudyDirectory, config: StudyConfig, progress: Progress) -> None:
+    """Write the figures, the report and the summary."""
+    with stage(CLOSING, directory, progress=progress) as work:
+        if work is None:
+            return
+        responses = pd.read_parquet(directory.responses)
+        compliance = pd.read_parquet(directory.compliance)
+        results = {name: directory.read_result(name) for name in config.analyses}
+        figures = {name: png_bytes(get_analysis(name).figure(result)) for name, result in results.items()}
+        figures["compliance"] = png_bytes(compliance_figure(compliance))
+        pilot = pd.read_parquet(directory.pilot) if has_pilot(config) else None
+        if pilot is not None:
+            figures["pilot"] = png_bytes(pilot_figure(pilot))
+        for name, png in figures.items():
+            write_bytes(directory.figure(name), png)
+            work.wrote(directory.figure(name))
+        summary = summary_text(directory)
+        content = ReportContent(
+            directory.ledger.read(),
+            responses,
+            compliance,
+            results,
+            figures,
+            shipped_calibration(),
+            pilot,
+            counterfactual=pd.read_parquet(directory.counterfactual),
+            readings=readings_of(directory),
+            claims=json.loads(summary)["claims"],
+        )
+        write_bytes(directory.report, render_report(content).encode())
+        write_bytes(directory.summary, summary.encode())
+        work.wrote(directory.report, directory.summary)
+
+
+def summary_text(directory: StudyDirectory) -> str:
+    """What summary.json says: the model, the compliance and the claims, from the study's tables."""
+    config = directory.config
+    compliance = pd.read_parquet(directory.compliance).set_index("task")[
+        ["constrained", "unconstrained", "n"]
+    ]
+    claims = {
+        name: {
+            "verdict": result.verdict.verdict,
+            "effect": result.verdict.effect,
+            "interval": list(result.verdict.interval),
+            "p": result.verdict.p,
+            "n": result.verdict.n,
+        }
+        for name, result in ((name, directory.read_result(name)) for name in config.analyses)
+    }
+    return json_text({"model": config.model, "compliance": compliance.to_dict("index"), "claims": claims})
