@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from if_circuits.analyses.base import AnalysisResult
-from if_circuits.generation.sampling import sampled
+from if_circuits.generation.sampling import GREEDY
 from if_circuits.report.cells import Json
 from if_circuits.report.numbers import nums, texts
 
@@ -42,7 +42,7 @@ class Texts:
 def shown_rows(responses: pd.DataFrame, counterfactual: pd.DataFrame | None) -> pd.DataFrame:
     """The responses that the page holds, with their `kind`; as many as fit."""
     constrained = responses["constrained"].astype(bool)
-    drawn = responses.index.isin(sampled(responses).index)
+    drawn = responses["temperature"].to_numpy(dtype=float) != GREEDY
     kind = np.where(~constrained, "unconstrained", np.where(drawn, "sampled", "greedy"))
     parts = [responses.assign(kind=kind)]
     if counterfactual is not None and len(counterfactual):

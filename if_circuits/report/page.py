@@ -45,6 +45,9 @@ from if_circuits.report.tables import view_table
 from if_circuits.report.views import views
 from if_circuits.report.wording import wording
 
+_LONGEST_EXAMPLE = 1500
+"""Characters of a text among the examples."""
+
 
 @dataclass(frozen=True)
 class ReportContent:
@@ -81,6 +84,7 @@ def render_report(content: ReportContent) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(number=format_number, p_value=format_p, percent=_percent, label=task_label)
+    environment.filters["short"] = _short
     figures = {name: b64encode(png).decode("ascii") for name, png in content.figures.items()}
     study, note = _study(content)
     parts = inlined(REPORT, ("base", "report"))
@@ -187,6 +191,14 @@ def _list(value: object) -> list[str]:
     if value is None or value == "":
         return []
     return [value] if isinstance(value, str) else [str(each) for each in value]  # pyright: ignore[reportGeneralTypeIssues]
+
+
+def _short(text: str) -> str:
+    """An example's text, cut where nobody would read on; control characters are replaced."""
+    clean = "".join(each if each >= " " or each in "\n\t" else "\ufffd" for each in text)
+    if len(clean) <= _LONGEST_EXAMPLE:
+        return clean
+    return f"{clean[:_LONGEST_EXAMPLE]}… (of {len(clean):,} characters)"
 
 
 def _percent(value: float | None) -> str:

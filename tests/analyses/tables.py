@@ -78,6 +78,7 @@ class _Tables:
     def cross_task_transfer(self) -> dict[str, pd.DataFrame]:
         cells = self._labelled(train_task=list(TASKS), task=list(TASKS)).assign(p_adjusted=0.01)
         cells["within_family"] = cells["train_task"].map(dict(TASKS)) == cells["family"]
+        cells["place"] = cells["task"].map({task: place for place, task in enumerate(TASKS)})
         return {"": cells, "families": self._labelled(kind=("gap",)).assign(difference=0.034)}
 
     def layer_stratification(self) -> dict[str, pd.DataFrame]:

@@ -6,7 +6,7 @@ function begin() {
   document.body.append(hoverBox);
   for (const place of document.querySelectorAll("[data-views]")) {
     for (const view of DATA.views[place.dataset.views] || []) {
-      const box = el("section", { class: "view" }, el("h4", {}, view.title));
+      const box = el("section", { class: "view" }, el(place.closest("article") ? "h4" : "h3", {}, view.title));
       if (view.note) box.append(el("p", { class: "small" }, view.note));
       place.append(box);
       DRAW[view.kind](view, box);
