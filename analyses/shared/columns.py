@@ -224,7 +224,9 @@ def tables_of(study: Path) -> dict[str, list[str]]:
     files = [
         study / f"{name}.parquet" for name in ("pilot-responses", "prompts", "responses", "counterfactual")
     ]
-    files += sorted((study / "results").glob("*.parquet"))
+    # What compliance holds is said by `compliance_table`.
+    results = sorted((study / "results").glob("*.parquet"))
+    files += [file for file in results if file.stem != "compliance"]
     return {file.stem: list(parquet.read_schema(file).names) for file in files if file.is_file()}
 
 

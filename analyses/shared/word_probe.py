@@ -56,25 +56,30 @@ def _features(
     prompt_vocabulary: Int[np.ndarray, " p"],
     response_vocabulary: Int[np.ndarray, " r"],
 ) -> Float[np.ndarray, "n features"]:
-    X = np.zeros((len(prompts), len(prompt_vocabulary) + len(response_vocabulary) + 1))
-    for row, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
-        X[row, :-1] = np.concatenate(
-            [_log_counts(prompt, prompt_vocabulary), _log_counts(response, response_vocabulary)]
-        )
-        X[row, -1] = np.log1p(len(response))
-    return X
+    lengths = np.array([len(text) for text in responses], dtype=np.float64)
+    counts = (_log_counts(prompts, prompt_vocabulary), _log_counts(responses, response_vocabulary))
+    return np.hstack([*counts, np.log1p(lengths)[:, None]])
 
 
 def _vocabulary(texts: Sequence[Sequence[int]]) -> Int[np.ndarray, " v"]:
-    found = [np.unique(np.asarray(text, dtype=np.int64)) for text in texts if len(text)]
-    if not found:
-        return np.empty(0, dtype=np.int64)
-    tokens, counts = np.unique(np.concatenate(found), return_counts=True)
-    return tokens[counts >= 2]
+    rows, tokens = _flat(texts)
+    distinct = np.unique(np.column_stack([rows, tokens]), axis=0)[:, 1] if len(tokens) else tokens
+    found, counts = np.unique(distinct, return_counts=True)
+    return found[counts >= 2]
 
 
-def _log_counts(text: Sequence[int], vocabulary: Int[np.ndarray, " v"]) -> Float[np.ndarray, " v"]:
-    counts = np.zeros(len(vocabulary))
-    tokens = np.asarray(text, dtype=np.int64)
-    np.add.at(counts, np.searchsorted(vocabulary, tokens[np.isin(tokens, vocabulary)]), 1.0)
+def _log_counts(
+    texts: Sequence[Sequence[int]], vocabulary: Int[np.ndarray, " v"]
+) -> Float[np.ndarray, "n v"]:
+    counts = np.zeros((len(texts), len(vocabulary)))
+    rows, tokens = _flat(texts)
+    known = np.isin(tokens, vocabulary)
+    np.add.at(counts, (rows[known], np.searchsorted(vocabulary, tokens[known])), 1.0)
     return np.log1p(counts)
+
+
+def _flat(texts: Sequence[Sequence[int]]) -> tuple[Int[np.ndarray, " tokens"], Int[np.ndarray, " tokens"]]:
+    """All tokens with the number of their text."""
+    rows = np.repeat(np.arange(len(texts)), [len(text) for text in texts])
+    parts = [np.asarray(text, dtype=np.int64) for text in texts]
+    return rows, np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)

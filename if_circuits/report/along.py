@@ -29,28 +29,25 @@ def reading_columns(readings: Readings | None) -> Json:
             "along": {str(spot): [_short(value) for value in wide[spot].tolist()] for spot in wide.columns},
         }
     known = readings.probes[readings.probes["reason"] == ""]
-    calibration: Json = {}
-    for spot, part in readings.calibration.assign(spot=_spots(readings.calibration)).groupby("spot"):
-        calibration[str(spot)] = [
-            {
-                "bin": num(row["bin"]),
-                "n": num(row["n"]),
-                "share": num(row["share_satisfied"]),
-                "low": num(row["low"]),
-                "high": num(row["high"]),
-            }
-            for row in part.sort_values("bin").to_dict("records")
-        ]
     return {
         "along": along,
         "layers": sorted({int(layer) for layer in table["layer"].dropna()}),
         "tasks": list(dict.fromkeys(map(str, known["train_task"]))),
-        "calibration": calibration,
+        "calibration": calibration_columns(readings.calibration),
         "aurocs": {
             spot: num(value) for spot, value in zip(_spots(known), known["auroc"].tolist(), strict=True)
         },
         "everyToken": readings.every_token,
     }
+
+
+def calibration_columns(table: pd.DataFrame) -> Json:
+    """What held-out readings are worth: bins by spot."""
+    found: Json = {}
+    for spot, row in zip(_spots(table), table.to_dict("records"), strict=True):
+        worth = {"bin": num(row["bin"]), "n": num(row["n"]), "share": num(row["share_satisfied"])}
+        found.setdefault(spot, []).append(worth | {"low": num(row["low"]), "high": num(row["high"])})
+    return found
 
 
 def _spots(table: pd.DataFrame) -> list[str]:

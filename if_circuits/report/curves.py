@@ -131,7 +131,6 @@ def over_layers(result: AnalysisResult, null: Null) -> list[Json]:
             "evidence": "scores",
             "scored": "layer_stratification",
             "task": "row",
-            "keys": {"layer": "col"},
             "choices": choices,
         }
     ]

@@ -7,7 +7,6 @@ unconstrained twins, in each kind task by task in turn, so that none crowds out 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,12 +14,13 @@ import pandas as pd
 from if_circuits.analyses.base import AnalysisResult
 from if_circuits.generation.sampling import GREEDY
 from if_circuits.report.cells import Json
-from if_circuits.report.numbers import nums, texts
+from if_circuits.report.numbers import texts
 
-MOST_CHARACTERS = 4_000_000
+MOST_CHARACTERS = 2_500_000
 """Of all texts together; the page must stay below 10 MB."""
 MOST_OF_ONE = 20_000
 """Characters of one response that the page holds."""
+_NAMES = ("task", "base_query", "kind", "verdict", "grade", "parameters", "prompt_id")
 _KINDS = ("sampled", "counterfactual", "greedy", "unconstrained")
 
 
@@ -28,8 +28,8 @@ class Texts:
     """Texts, each held once."""
 
     def __init__(self) -> None:
-        self.all: list[str] = []
-        self._places: dict[str, int] = {}
+        self.all: list[str] = [""]
+        self._places: dict[str, int] = {"": 0}
 
     def place(self, text: str) -> int:
         """The number of a text."""
@@ -63,14 +63,10 @@ def response_columns(rows: pd.DataFrame, held: Texts) -> Json:
     """The rows of `shown_rows`, column by column; texts by their number."""
     columns: Json = {
         "id": texts(rows["response_id"]),
-        "task": texts(rows["task"]),
-        "query": texts(rows["base_query"]),
-        "kind": texts(rows["kind"]),
-        "verdict": texts(rows["verdict"]),
-        "truncated": [bool(cut) for cut in rows["truncated"].tolist()],
+        "truncated": [int(cut) for cut in rows["truncated"].astype(bool).tolist()],
     }
-    for name in ("grade", "parameters", "prompt_id"):
-        columns[name] = texts(rows[name]) if name in rows else [""] * len(rows)
+    for name in _NAMES:
+        columns[name] = [held.place(text) for text in texts(rows[name])] if name in rows else [0] * len(rows)
     columns["prompt"] = [held.place(text[:MOST_OF_ONE]) for text in texts(rows["prompt"])]
     said = texts(rows["response"])
     columns["response"] = [held.place(text[:MOST_OF_ONE]) for text in said]
@@ -80,28 +76,36 @@ def response_columns(rows: pd.DataFrame, held: Texts) -> Json:
     return columns
 
 
-def score_columns(results: Mapping[str, AnalysisResult], rows: pd.DataFrame) -> dict[str, Json]:
-    """Scores of single responses by analysis, of those that the page holds, by their number."""
+def score_groups(results: Mapping[str, AnalysisResult], rows: pd.DataFrame) -> dict[str, list[Json]]:
+    """Ranks of single responses under the probes of each analysis, of those that the page holds.
+
+    A group is one task on one kind of labels: the numbers of its responses, their folds, and by
+    task trained on or layer the rank of each in its fold, in thousandths; -1 where it has none.
+    """
     place = {name: number for number, name in enumerate(rows["response_id"].tolist())}
-    found: dict[str, Json] = {}
+    found: dict[str, list[Json]] = {}
     for name, result in results.items():
         table = result.tables.get("scores")
         if table is None or "score_rank" not in table:
             continue
+        by = "train_task" if "train_task" in table else "layer"
         table = table[table["response_id"].isin(list(place))]
-        found[name] = {
-            "response": [place[each] for each in table["response_id"].tolist()],
-            "fold": nums(table["fold"]),
-            "score": [None if value is None else round(float(value), 2) for value in nums(table["score"])],
-            "score_rank": [
-                None if value is None else round(float(value), 2) for value in nums(table["score_rank"])
-            ],
-            **{
-                column: _compact(table[column])
-                for column in ("labels", "task", "train_task", "layer")
-                if column in table
-            },
-        }
+        for (labels, task), part in table.groupby(["labels", "task"], sort=False):
+            wide = part.pivot(index="response_id", columns=by, values="score_rank")
+            folds = part.drop_duplicates("response_id").set_index("response_id")["fold"].loc[wide.index]
+            ranks = (wide * 1000).round().fillna(-1).astype(int)
+            found.setdefault(name, []).append(
+                {
+                    "labels": str(labels),
+                    "task": str(task),
+                    "responses": [place[each] for each in wide.index.tolist()],
+                    "folds": [int(fold) for fold in folds.tolist()],
+                    "ranks": {
+                        str(column if isinstance(column, str) else int(column)): ranks[column].tolist()
+                        for column in ranks.columns
+                    },
+                }
+            )
     return found
 
 
@@ -113,14 +117,10 @@ def answer_columns(result: AnalysisResult | None, held: Texts) -> Json:
         return {name: [] for name in columns}
     control = table["condition"].str.contains("/", regex=False)
     return {
-        **{name: texts(table[name]) for name in ("task", "prompt_id", "ablated", "verdict")},
-        "control": [bool(each) for each in control.tolist()],
+        "control": [int(each) for each in control.tolist()],
         **{
             name: [held.place(text[:MOST_OF_ONE]) for text in texts(table[name])]
-            for name in ("prompt", "response", "reason")
+            for name in columns
+            if name != "control"
         },
     }
-
-
-def _compact(values: pd.Series) -> list[Any]:
-    return nums(values) if pd.api.types.is_numeric_dtype(values) else texts(values)

@@ -47,7 +47,6 @@ def transfer(result: AnalysisResult, null: Null) -> list[Json]:
             "evidence": "scores",
             "scored": "cross_task_transfer",
             "task": "col",
-            "keys": {"train_task": "row"},
             "note": "A star marks a cell off the diagonal that differs from 0.5 (false discovery rate 5 %).",
             "choices": [
                 {
@@ -231,7 +230,6 @@ def by_layer(result: AnalysisResult, null: Null) -> list[Json]:
             "evidence": "scores",
             "scored": "layer_stratification",
             "task": "row",
-            "keys": {"layer": "col"},
             "note": "A star marks a layer at which the task is readable: p at most 0.05, over all layers.",
             "choices": [
                 {

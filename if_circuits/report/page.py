@@ -30,7 +30,7 @@ from if_circuits.report.evidence import (
     Texts,
     answer_columns,
     response_columns,
-    score_columns,
+    score_groups,
     shown_rows,
 )
 from if_circuits.report.examples import choose_examples
@@ -177,7 +177,7 @@ def _study(content: ReportContent) -> tuple[dict[str, Any], str]:
         "positions": list(POSITIONS),
         "views": views(content.results, content.compliance, null),
         "responses": response_columns(rows, held),
-        "scores": score_columns(content.results, rows),
+        "scores": score_groups(content.results, rows),
         "answers": answer_columns(content.results.get("causal_ablation"), held),
         "readings": reading_columns(content.readings),
         "texts": held.all,

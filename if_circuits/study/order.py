@@ -99,8 +99,9 @@ def _analysed(directory: StudyDirectory) -> tuple[Path, ...]:
 
 def _shown(directory: StudyDirectory) -> tuple[Path, ...]:
     """The activations among them, which are read where there are no readings."""
-    shown = [*(f"analyses.{name}" for name in directory.config.analyses), READINGS]
-    return (*_analysed(directory), directory.compliance, *_outputs(directory, shown))
+    results = _outputs(directory, [f"analyses.{name}" for name in directory.config.analyses])
+    readings = (path for path in _outputs(directory, [READINGS]) if path.is_file())
+    return (*_analysed(directory), directory.compliance, *results, *readings)
 
 
 def _outputs(directory: StudyDirectory, stages: Iterable[str]) -> list[Path]:

@@ -58,12 +58,14 @@ def read_stored(source: ActivationSource, settings: AnalysisSettings) -> Reading
     pieces: list[pd.DataFrame] = []
     for number, row in enumerate(sample.to_dict("records")):
         lengths = prefix_lengths(int(row["n_tokens"]), truncated=bool(row["truncated"]))
-        read = [
-            (at, name)
-            for at, name in enumerate(source.positions)
+        # Of positions that fall on one token, as in a short response, the first.
+        read = {
+            lengths[name]: (at, name)
+            for at, name in reversed(list(enumerate(source.positions)))
             if name != "eos" and lengths[name] != ABSENT
-        ]
-        places, tokens = [at for at, _ in read], [lengths[name] for _, name in read]
+        }
+        tokens = sorted(read)
+        places = [read[token][0] for token in tokens]
         X = {layer: each[places, number] for layer, each in features.items()}
         prompt, response = list(row["prompt_tokens"]), list(row["response_tokens"])
         found.append(_rows(probes, str(row["response_id"]), tokens, X, prompt, response))
@@ -72,7 +74,7 @@ def read_stored(source: ActivationSource, settings: AnalysisSettings) -> Reading
                 {
                     "response_id": row["response_id"],
                     "token": tokens,
-                    "text_token": [name for _, name in read],
+                    "text_token": [read[token][1] for token in tokens],
                 }
             )
         )
@@ -87,7 +89,7 @@ def choose_sample(source: ActivationSource, probes: TokenProbes) -> pd.DataFrame
     rows = source.responses
     usable = rows["constrained"].to_numpy(dtype=bool) & rows["base_query"].isin(list(probes.held_out))
     chosen: list[int] = []
-    for task in families_of(rows):
+    for task in families_of(rows) if probes.tasks else ():
         kinds = [
             rows.index[usable & (rows["task"] == task) & (rows["verdict"] == verdict)].tolist()
             for verdict in (Label.SATISFIED.value, Label.VIOLATED.value)

@@ -136,9 +136,10 @@ def test_a_study_too_large_for_the_page_is_held_in_part_and_says_so(monkeypatch:
     responses = study_of(page)["responses"]
     assert 2 <= len(responses["id"]) < 32
     assert f"This page holds {len(responses['id'])} rows, as many as fit of the 32" in page
-    assert {"topic", "register"} == set(responses["task"])
+    texts = study_of(page)["texts"]
+    assert {"topic", "register"} == {texts[number] for number in responses["task"]}
     assert set(responses["cut"]) == {12}
-    assert max(len(text) for text in study_of(page)["texts"]) == 10
+    assert {texts[number] for number in responses["response"]} == {"x" * 10}
 
 
 def test_a_calibration_that_ships_answers_the_last_item_of_the_checklist(

@@ -125,6 +125,20 @@ def test_results_read_back_as_the_summary_tells_them(finished: tuple[Path, Path]
         assert math.isnan(result.verdict.effect) if effect is None else result.verdict.effect == effect
 
 
+def test_what_is_missing_of_the_readings_is_read_again(finished: tuple[Path, Path], tmp_path: Path):
+    """`analyse` has no model for it and does without; `run` has one."""
+    copy = shutil.copytree(finished[1], tmp_path / "study")
+    before = content(copy)
+    for path in (copy / "results").glob("readings*"):
+        path.unlink()
+    assert cli.main(["analyse", str(copy), "--only", "specificity"]) == 0
+    assert not list((copy / "results").glob("readings*"))
+    assert (copy / "report.html").is_file()
+    assert cli.main(command(finished[0], copy)) == 0
+    after = content(copy)
+    assert {name for name in before if "readings" in name} == {name for name in after if "readings" in name}
+
+
 def test_report_shows_every_claim_and_figure(finished: tuple[Path, Path]):
     page = (finished[1] / "report.html").read_text()
     for result in Study.open(finished[1]).results.values():

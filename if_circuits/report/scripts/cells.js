@@ -6,7 +6,7 @@ function cellFacts(view, cell, heading) {
   if (cell.n !== undefined && cell.n !== null) pairs.push(["n", `${cell.n} ${view.counted || "responses"}`]);
   for (const control of cell.controls || [])
     pairs.push([`control: ${control.name}`, number(control.mean) + (control.sd ? ` ± ${number(control.sd)} (s.d. of draws)` : "")]);
-  for (const [name, value] of cell.facts || []) pairs.push([name, typeof value === "number" ? number(value, Number.isInteger(value) ? 0 : 3) : value]);
+  for (const [name, value] of cell.facts || []) pairs.push([name, told(name, value)]);
   return [
     el("strong", {}, heading),
     facts(pairs),
@@ -18,4 +18,10 @@ function cellFacts(view, cell, heading) {
 function spoken(view, cell, heading) {
   if (cell.v === null || cell.v === undefined) return `${heading}: not measured${cell.why ? `, ${cell.why}` : ""}`;
   return `${heading}: ${view.unit} ${number(cell.v)}, interval ${interval(cell.lo, cell.hi)}${cell.marked ? ", " + view.markedName : ""}`;
+}
+
+function told(name, value) {
+  if (typeof value !== "number") return value;
+  if (/^p\b/.test(name)) return value < 0.001 ? "< 0.001" : number(value);
+  return number(value, Number.isInteger(value) ? 0 : 3);
 }

@@ -4,20 +4,18 @@ const RAW = JSON.parse(document.getElementById("study").textContent);
 const DATA = unpack(RAW);
 
 function unpack(raw) {
-  const columns = raw.responses;
-  const texts = raw.texts;
-  const responses = columns.id.map((id, k) => {
-    const one = { id };
-    for (const name of ["task", "query", "grade", "parameters", "kind", "verdict", "prompt_id", "truncated", "cut"]) one[name] = columns[name][k];
-    for (const name of ["prompt", "response", "reason"]) one[name] = texts[columns[name][k]];
-    return one;
+  const rows = (columns, names) =>
+    columns.prompt.map((_, k) => {
+      const one = {};
+      for (const name of names) one[name] = raw.texts[columns[name][k]];
+      return one;
+    });
+  const responses = rows(raw.responses, ["task", "base_query", "grade", "parameters", "kind", "verdict", "prompt_id", "prompt", "response", "reason"]);
+  responses.forEach((one, k) => {
+    for (const name of ["id", "truncated", "cut"]) one[name] = raw.responses[name][k];
   });
-  const answers = raw.answers.task.map((task, k) => {
-    const one = { task };
-    for (const name of ["prompt_id", "ablated", "control", "verdict"]) one[name] = raw.answers[name][k];
-    for (const name of ["prompt", "response", "reason"]) one[name] = texts[raw.answers[name][k]];
-    return one;
-  });
+  const answers = rows(raw.answers, ["task", "prompt_id", "ablated", "verdict", "prompt", "response", "reason"]);
+  answers.forEach((one, k) => (one.control = raw.answers.control[k]));
   return { ...raw, responses, answers };
 }
 

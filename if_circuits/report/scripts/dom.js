@@ -52,7 +52,7 @@ function longText(text, attributes = {}) {
 function number(value, digits = 3) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   const text = Math.abs(value) < 100 ? value.toFixed(digits) : Math.round(value).toLocaleString("en");
-  return text.replace("-", "−");
+  return /^-[0.]*$/.test(text) ? text.slice(1) : text.replace("-", "−");
 }
 
 function interval(low, high) {

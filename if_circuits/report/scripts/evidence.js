@@ -31,14 +31,11 @@ function cellSummary(view, cell) {
 
 // What an AUROC is made of: every response of the task with its place under the probe.
 function scoreEvidence(view, { row, col, choice }) {
-  const { table, task, keys } = view.scored ? { table: DATA.scores[view.scored], task: view.task === "row" ? row : col, keys: view.keys } : {};
-  if (!table) return taskEvidence(view, { row, col, choice });
-  const wanted = { row, col };
-  const rows = [];
-  for (let k = 0; k < table.response.length; k++) {
-    const here = table.task[k] === task && table.labels[k] === choice && Object.entries(keys).every(([name, from]) => String(table[name][k]) === String(wanted[from]));
-    if (here && table.score_rank[k] !== null) rows.push({ ...response(table.response[k]), rank: table.score_rank[k], score: table.score[k], fold: table.fold[k] });
-  }
+  const task = view.task === "row" ? row : col;
+  const by = view.task === "row" ? col : row;
+  const group = (DATA.scores[view.scored] || []).find((g) => g.task === task && g.labels === choice);
+  const ranks = group ? group.ranks[by] || [] : [];
+  const rows = ranks.map((rank, k) => ({ ...response(group.responses[k]), rank: rank / 1000, fold: group.folds[k] })).filter((r) => r.rank >= 0);
   if (!rows.length) return [el("p", { class: "note" }, "Scores of single responses are not in this study; it was made by an older version."), ...taskEvidence(view, { row, col, choice })];
   const good = rows.filter((r) => r.verdict === "satisfied");
   const bad = rows.filter((r) => r.verdict === "violated");
@@ -49,9 +46,9 @@ function scoreEvidence(view, { row, col, choice }) {
     for (const b of bad)
       if (g.fold === b.fold) {
         pairs += 1;
-        won += g.score > b.score ? 1 : g.score === b.score ? 0.5 : 0;
+        won += g.rank > b.rank ? 1 : g.rank === b.rank ? 0.5 : 0;
       }
-  const told = `${good.length} responses satisfy and ${bad.length} violate. Of all ${pairs} pairs of one and the other in a fold, the probe puts the satisfied one higher in ${Math.round(won)} (${pairs ? ((100 * won) / pairs).toFixed(0) : "–"} %), where ${view.auroc || "0.5 is chance"}. Below, the responses that it puts on the wrong side come first.`;
+  const told = `${good.length} responses satisfy and ${bad.length} violate. Of all ${pairs} pairs of one and the other in a fold, the probe puts the satisfied one higher in ${Math.round(won)} (${pairs ? ((100 * won) / pairs).toFixed(0) : "–"} %), where 50 % is chance. Below, the responses that it puts on the wrong side come first.`;
   return [el("p", {}, told), rankStrip(good, bad), ...listResponses(rows.sort((a, b) => b.against - a.against), (r) => `rank ${number(r.rank, 2)} of 1 in its fold`)];
 }
 
@@ -89,7 +86,7 @@ function taskEvidence(view, { row, choice }) {
 
 // Two tasks on the same base queries.
 function pairEvidence(view, { row, col }) {
-  const of = (task) => new Map(DATA.responses.filter((r) => r.task === task && r.kind === "sampled").map((r) => [r.query, r]));
+  const of = (task) => new Map(DATA.responses.filter((r) => r.task === task && r.kind === "sampled").map((r) => [r.base_query, r]));
   const [a, b] = [of(row), of(col)];
   const both = [...a.keys()].filter((q) => b.has(q));
   return [

@@ -13,7 +13,7 @@ function numberLine({ value, low, high, controls = [], mark = null, markName = "
   const drawn = svg("svg", { viewBox: `0 0 ${width} ${height}`, class: "line", "aria-hidden": "true" });
   if (mark !== null && mark !== undefined) {
     drawn.append(svg("line", { x1: x(mark), x2: x(mark), y1: 2, y2: height - 12, class: "zero" }));
-    drawn.append(svg("text", { x: x(mark), y: height - 2, "text-anchor": "middle" }, `${markName || number(mark, 2)}`));
+    drawn.append(svg("text", { x: x(mark), y: height - 2, "text-anchor": x(mark) < 60 ? "start" : x(mark) > width - 60 ? "end" : "middle" }, `${markName || number(mark, 2)}`));
   }
   if (low !== null && low !== undefined && high !== null && high !== undefined)
     drawn.append(svg("line", { x1: x(low), x2: x(high), y1: 10, y2: 10, class: "bar" }));

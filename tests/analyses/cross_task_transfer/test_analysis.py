@@ -7,6 +7,7 @@ from if_circuits.analyses.base import AnalysisResult
 from if_circuits.analyses.cross_task_transfer.analysis import figure, run
 from if_circuits.analyses.shared.both_labels import NATURAL, of_labels
 from if_circuits.analyses.validation.simulation.studies import FAMILY_OF, TASKS
+from if_circuits.statistics.auroc import auroc
 from tests.analyses.planted import SETTINGS, judge_again, small_study
 
 
@@ -50,6 +51,22 @@ def test_the_matrix_holds_every_pair_once() -> None:
     assert set(zip(table["train_task"], table["task"], strict=True)) == {(a, b) for a in TASKS for b in TASKS}
     assert len(table) == 81
     assert (table["p_adjusted"].isna() == (table["train_task"] == table["task"])).all()
+
+
+def test_a_cell_is_made_of_the_scores_that_are_kept() -> None:
+    """The AUROC, within folds, of the scores of a cell's responses is the cell's."""
+    result, source = found("families"), small_study("families")
+    verdicts = source.responses.set_index("response_id")["verdict"]
+    scores = of_labels(result.tables["scores"], NATURAL)
+    for cell in of_labels(result.table, NATURAL).to_dict("records")[::10]:
+        own = scores[(scores["task"] == cell["task"]) & (scores["train_task"] == cell["train_task"])]
+        y = (verdicts.loc[own["response_id"]] == "satisfied").to_numpy()
+        assert len(y) == cell["n"]
+        again = auroc(y, own["score"].to_numpy(dtype=float), strata=own["fold"].to_numpy())
+        assert again == pytest.approx(cell["auroc"], abs=1e-3)  # a tie of float32 is none of float64
+        ranks = own.groupby("fold")["score_rank"]
+        assert (ranks.min() == 0).all()
+        assert (ranks.max() == 1).all()
 
 
 def test_families_are_found_by_the_permutation_test_and_put_side_by_side() -> None:
