@@ -16,6 +16,7 @@ from if_circuits.cli import (
     judge,
     known_answers,
     listing,
+    monitor,
     run,
     verify,
 )
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         verify,
         compare,
         generate,
+        monitor,
         doctor,
         known_answers,
         calibrate,

@@ -24,15 +24,18 @@ class Inlined:
     policy: str
 
 
+def files_of(package: str, folder: str, names: Sequence[str], ending: str) -> list[str]:
+    """The texts of a package's files, in the order of their names."""
+    return [files(package).joinpath(folder, name + ending).read_text("utf-8") for name in names]
+
+
 def inlined(scripts: Sequence[str], styles: Sequence[str], *, also: str = "") -> Inlined:
-    """One script and one style sheet out of this package's files, with the hashes that the policy names.
+    """One script and one style sheet out of the texts of several, with the hashes that the policy names.
 
     `also` are further directives. Nothing that is loaded, framed, submitted or written in line may run.
     """
-    folder = files("if_circuits.report")
-    parts = [folder.joinpath("scripts", f"{name}.js").read_text("utf-8") for name in scripts]
-    script = '\n"use strict";\n{\n' + "\n".join(parts) + "}\n"
-    style = "\n" + "\n".join(folder.joinpath("styles", f"{name}.css").read_text("utf-8") for name in styles)
+    script = '\n"use strict";\n{\n' + "\n".join(scripts) + "}\n"
+    style = "\n" + "\n".join(styles)
     policy = (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:; "
         f"base-uri 'none'; form-action 'none'{also}"

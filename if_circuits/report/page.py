@@ -35,7 +35,7 @@ from if_circuits.report.evidence import (
 )
 from if_circuits.report.examples import choose_examples
 from if_circuits.report.facts import StudyFacts
-from if_circuits.report.inline import REPORT, inlined, island
+from if_circuits.report.inline import REPORT, files_of, inlined, island
 from if_circuits.report.judges import judged_tasks
 from if_circuits.report.nulls import exchanged
 from if_circuits.report.numbers import num
@@ -87,7 +87,10 @@ def render_report(content: ReportContent) -> str:
     environment.filters["short"] = _short
     figures = {name: b64encode(png).decode("ascii") for name, png in content.figures.items()}
     study, note = _study(content)
-    parts = inlined(REPORT, ("base", "report"))
+    parts = inlined(
+        files_of("if_circuits.report", "scripts", REPORT, ".js"),
+        files_of("if_circuits.report", "styles", ("base", "report"), ".css"),
+    )
     return environment.get_template("report.html").render(
         title=_title(content.record["model"]["name"]),
         record=content.record,

@@ -67,7 +67,3 @@ function drawCube(view, place) {
   place.append(tools, body);
   draw();
 }
-
-function layerName(layer) {
-  return Number(layer) === -1 ? "embed" : String(layer);
-}

@@ -69,3 +69,12 @@ function choose(title, options, value, onChange) {
   select.addEventListener("change", () => onChange(select.value));
   return el("label", { class: "chooser" }, el("span", {}, title), select);
 }
+
+function badge(verdict) {
+  const mark = { satisfied: "✓ ", violated: "✗ ", undecided: "? " }[verdict] || "";
+  return el("span", { class: `badge ${verdict}` }, mark + verdict);
+}
+
+function layerName(layer) {
+  return Number(layer) === -1 ? "embed" : String(layer);
+}

@@ -125,11 +125,6 @@ function more(items, node, step) {
   return [box];
 }
 
-function badge(verdict) {
-  const mark = { satisfied: "✓ ", violated: "✗ ", undecided: "? " }[verdict] || "";
-  return el("span", { class: `badge ${verdict}` }, mark + verdict);
-}
-
 function responseCard(r, extra = "") {
   return el(
     "article",

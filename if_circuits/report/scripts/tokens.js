@@ -1,7 +1,7 @@
 // Tokens coloured by what a probe reads there, over what the words alone say.
 
 // `along` has for each spot ("task layer", and "task words") the readings, one a token; null where none.
-function tokenView({ tokens, along, calibration, aurocs, tasks, layers, task, layer, everyToken }) {
+function tokenView({ name = "", tokens, along, calibration, aurocs, tasks, layers, task, layer, everyToken }) {
   const state = { task, layer };
   const body = el("div", { class: "tokenview" });
   const draw = () => {
@@ -32,14 +32,14 @@ function tokenView({ tokens, along, calibration, aurocs, tasks, layers, task, la
     });
     line.append(...nodes);
     rove([nodes]);
-    const told = turn === null ? "The reading never changes sides." : `It turns to ${values[values.length - 1] >= 0.5 ? "satisfied" : "violated"} ${turn === 0 ? "before the first token" : everyToken ? `at token ${turn} of ${tokens.length - 1}` : `at ${label(tokens[turn])}`} and stays there.`;
+    const told = !values.length ? "No probe reads this." : turn === null ? "The reading never changes sides." : `It turns to ${values[values.length - 1] >= 0.5 ? "satisfied" : "violated"} ${turn === 0 ? "before the first token" : everyToken ? `at token ${turn} of ${tokens.length - 1}` : `at ${label(tokens[turn])}`} and stays there.`;
     const held = aurocs[`${state.task} ${state.layer}`];
     const heldWords = aurocs[`${state.task} words`];
     body.replaceChildren(
       line,
       el("p", { class: "small" }, `${told} Held-out AUROC at the last token: probe ${number(held, 2)}, words ${number(heldWords, 2)}. The strip under each token is what the words so far say.`),
       scaleKey(0, 0.5, 1, "probability of satisfied"),
-      heatMap({ tokens, along, layers, task: state.task, everyToken }),
+      heatMap({ name, tokens, along, layers, task: state.task, everyToken }),
     );
   };
   const tools = el(
@@ -49,7 +49,9 @@ function tokenView({ tokens, along, calibration, aurocs, tasks, layers, task, la
     choose("layer", layers.map((l) => [String(l), layerName(l)]), String(layer), (v) => ((state.layer = Number(v)), draw())),
   );
   draw();
-  return el("div", {}, tools, everyToken ? null : el("p", { class: "note" }, "The model was not at hand when this page was made: only the stored positions are read."), body);
+  const view = el("div", {}, tools, everyToken ? null : el("p", { class: "note" }, "The model was not at hand when this page was made: only the stored positions are read."), body);
+  view.redraw = draw;
+  return view;
 }
 
 function visible(text, i, everyToken) {
@@ -80,7 +82,7 @@ function worth(calibration, task, layer, value) {
   return `${(100 * bin.share).toFixed(0)} % of ${bin.n} satisfied ${interval(bin.low, bin.high)}`;
 }
 
-function heatMap({ tokens, along, layers, task, everyToken }) {
+function heatMap({ name: view, tokens, along, layers, task, everyToken }) {
   const [cell, left, top] = [16, 56, 8];
   const rows = [...layers].reverse().map((l) => [layerName(l), along[`${task} ${l}`] || []]);
   rows.push(["words", along[`${task} words`] || []]);
@@ -98,5 +100,5 @@ function heatMap({ tokens, along, layers, task, everyToken }) {
     });
   });
   drawn.append(svg("text", { x: left, y: height - 6 }, everyToken ? "tokens →, layers upwards" : "stored positions →, layers upwards"));
-  return el("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "heat map of layers by tokens" }, drawn);
+  return el("div", { class: "wide", tabindex: "0", role: "region", "aria-label": `heat map of layers by tokens ${view}`.trim() }, drawn);
 }

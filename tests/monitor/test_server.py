@@ -1,0 +1,207 @@
+"""The monitor's server: who is answered, and that whatever goes wrong is said and ends nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+pytest.importorskip("starlette", reason="pip install 'if-circuits[monitor]'")
+from starlette.testclient import TestClient
+
+from if_circuits.monitor import server
+from if_circuits.monitor.server import make_app
+from if_circuits.monitor.subject import Subject
+
+PORT, TOKEN = 8123, "a-secret"
+HERE = f"http://127.0.0.1:{PORT}"
+QUESTION = {"prompt": "the river"}
+
+
+@pytest.fixture
+def client(subject: Subject) -> TestClient:
+    return TestClient(make_app(subject, token=TOKEN, port=PORT), base_url=HERE)
+
+
+def ask(client: TestClient, question: object = QUESTION, **options: Any) -> list[dict[str, Any]]:
+    reply = client.post(f"/{TOKEN}/ask", json=question, **options)
+    assert reply.status_code == 200
+    return [json.loads(line.removeprefix("data: ")) for line in reply.text.split("\n\n") if line]
+
+
+def test_page_and_answer(client: TestClient):
+    page = client.get(f"/{TOKEN}/")
+    assert page.status_code == 200
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "connect-src 'self'" in policy
+    assert page.headers["cache-control"] == "no-store"
+    events = ask(client)
+    assert [events[0]["event"], events[-1]["event"]] == ["start", "end"]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "message"),
+    [
+        ("/another/", {}, "the token in the address is not this monitor's"),
+        (f"/{TOKEN}x/", {}, "the token in the address"),
+        (f"/{TOKEN}/", {"host": f"evil.example:{PORT}"}, "the host 'evil.example:8123' is not"),
+        (f"/{TOKEN}/", {"host": "127.0.0.1:1"}, "is not this monitor's"),
+        (f"/{TOKEN}/", {"origin": "https://evil.example"}, "from 'https://evil.example' are not answered"),
+        (f"/{TOKEN}/", {"origin": "null"}, "requests from 'null'"),
+    ],
+)  # fmt: skip
+def test_strangers_are_refused_with_a_message(
+    client: TestClient, path: str, headers: dict[str, str], message: str
+):
+    for reply in (
+        client.get(path, headers=headers),
+        client.post(f"{path}ask", json=QUESTION, headers=headers),
+    ):
+        assert reply.status_code == 403
+        assert message in reply.text
+    assert ask(client)[-1]["event"] == "end"
+
+
+def test_own_origin_is_answered(client: TestClient):
+    for origin in (HERE, f"http://localhost:{PORT}"):
+        assert ask(client, headers={"origin": origin})[-1]["event"] == "end"
+
+
+@pytest.mark.parametrize("path", ["/", f"/{TOKEN}", f"/{TOKEN}/other", "/docs", f"/{TOKEN}/../ask"])
+def test_there_is_no_other_endpoint(client: TestClient, path: str):
+    reply = client.get(path, follow_redirects=False)
+    assert reply.status_code in (307, 404, 405)
+    assert client.put(f"/{TOKEN}/ask").status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("question", "message"),
+    [
+        ({"prompt": "river " * 16_667}, "more than the 256 of"),
+        ({"prompt": "x" * 2_000_000}, "more than 1,000,000 bytes"),
+        ({"prompt": ""}, "the prompt is empty"),
+        ([], "a question is a JSON object"),
+    ],
+)
+def test_a_bad_question_gets_a_message_and_the_next_one_an_answer(
+    client: TestClient, question: object, message: str
+):
+    (event,) = ask(client, question)
+    assert event["event"] == "error"
+    assert message in event["message"]
+    assert ask(client)[-1]["event"] == "end"
+
+
+def test_a_model_that_fails_halfway_is_reported_and_the_server_lives(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+):
+    with monkeypatch.context() as patch:
+        read, calls = server.answer, 0
+
+        def failing(*args: Any, **options: Any) -> Iterator[dict[str, Any]]:
+            nonlocal calls
+            for event in read(*args, **options):
+                calls += 1
+                yield event
+                if calls == 2:
+                    raise RuntimeError("out of memory")
+
+        patch.setattr(server, "answer", failing)
+        events = ask(client)
+    assert events[0]["event"] == "start"
+    assert events[-1]["event"] == "error"
+    assert "the model failed after" in events[-1]["message"]
+    assert "RuntimeError: out of memory" in events[-1]["message"]
+    assert ask(client)[-1]["event"] == "end"
+
+
+def test_two_clients_are_answered_in_turn(subject: Subject, monkeypatch: pytest.MonkeyPatch):
+    """The second waits, is told so, and gets the whole of its own answer."""
+    began, release = threading.Event(), threading.Event()
+    real = server.answer
+
+    def slow(subject: Subject, asked: Any, **options: Any) -> Iterator[dict[str, Any]]:
+        if asked.prompt == "the river":
+            began.set()
+            release.wait(10)
+        yield from real(subject, asked, **options)
+
+    monkeypatch.setattr(server, "answer", slow)
+    app = make_app(subject, token=TOKEN, port=PORT)
+    found: dict[str, list[dict[str, Any]]] = {}
+
+    def first() -> None:
+        found["first"] = ask(TestClient(app, base_url=HERE))
+
+    def second() -> None:
+        found["second"] = ask(TestClient(app, base_url=HERE), {"prompt": "the coach"})
+
+    threads = [threading.Thread(target=first), threading.Thread(target=second)]
+    threads[0].start()
+    assert began.wait(10)
+    threads[1].start()
+    time.sleep(0.3)
+    release.set()
+    for thread in threads:
+        thread.join(20)
+    assert found["first"][-1]["event"] == found["second"][-1]["event"] == "end"
+    assert found["second"][0] == {
+        "event": "waiting",
+        "message": "another answer is being written; yours comes next",
+    }
+    assert "waiting" not in {event["event"] for event in found["first"]}
+
+
+def test_a_client_that_leaves_stops_its_answer(subject: Subject, monkeypatch: pytest.MonkeyPatch):
+    """The model is free again, and was not run to the end."""
+    real, ended = server.answer, threading.Event()
+    steps: list[str] = []
+
+    def watched(subject: Subject, asked: Any, *, stopped: Any) -> Iterator[dict[str, Any]]:
+        for event in real(subject, asked, stopped=stopped):
+            steps.append(event["event"])
+            yield event
+            if event["event"] == "start":
+                deadline = time.monotonic() + 10
+                while not stopped() and time.monotonic() < deadline:
+                    time.sleep(0.01)
+        ended.set()
+
+    monkeypatch.setattr(server, "answer", watched)
+    app = make_app(subject, token=TOKEN, port=PORT)
+    body = json.dumps(QUESTION).encode()
+    scope = {
+        "type": "http", "method": "POST", "path": f"/{TOKEN}/ask", "raw_path": b"", "query_string": b"",
+        "root_path": "", "scheme": "http", "http_version": "1.1", "asgi": {"version": "3.0"},
+        "headers": [(b"host", f"127.0.0.1:{PORT}".encode())], "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", PORT),
+    }  # fmt: skip
+
+    async def leave() -> None:
+        sent = asyncio.Event()
+        messages = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive() -> dict[str, Any]:
+            if messages:
+                return messages.pop()
+            await sent.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.body" and b"start" in message["body"]:
+                sent.set()
+
+        await app(scope, receive, send)  # pyright: ignore[reportArgumentType]
+
+    asyncio.run(asyncio.wait_for(leave(), 20))
+    assert ended.wait(10)
+    assert steps[0] == "start"
+    assert steps.count("tokens") <= 1
+    monkeypatch.setattr(server, "answer", real)
+    assert ask(TestClient(app, base_url=HERE))[-1]["event"] == "end"
