@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from if_circuits.interventions.subspace import Subspace
     from if_circuits.models.loading import load_model
     from if_circuits.models.presets import preset
+    from if_circuits.monitor.notebook import show, token_probes
     from if_circuits.probes.base import probe_method
     from if_circuits.probes.evaluate import out_of_fold
     from if_circuits.similarity.angles import subspace_overlap
@@ -88,8 +89,10 @@ __all__ = [
     "random_subspace",
     "record_donor",
     "respond",
+    "show",
     "subspace_overlap",
     "task",
+    "token_probes",
     "verify",
 ]
 
@@ -113,6 +116,7 @@ _HOMES = {
     "interventions.subspace": ("Subspace",),
     "models.loading": ("load_model",),
     "models.presets": ("preset",),
+    "monitor.notebook": ("show", "token_probes"),
     "probes.base": ("probe_method",),
     "probes.evaluate": ("out_of_fold",),
     "statistics.auroc": ("auroc",),

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from if_circuits.monitor.switches import CONTROLS, LONGEST_STEER
 from if_circuits.report.inline import DRAWING, files_of, inlined, island
+from if_circuits.report.wording import model_title
 
 if TYPE_CHECKING:
     from if_circuits.monitor.subject import Subject
@@ -37,7 +38,7 @@ def render_page(subject: Subject) -> Page:
     )
     told = {**subject.to_json(), "controls": CONTROLS, "longest_steer": LONGEST_STEER}
     html = environment.get_template("monitor.html").render(
-        model=subject.model.name,
+        model=model_title(subject.model.name),
         style=Markup(parts.style),
         script=Markup(parts.script),
         told=Markup(island(told)),

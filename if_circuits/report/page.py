@@ -10,7 +10,6 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,7 +42,7 @@ from if_circuits.report.plain import EFFECTS, sentence
 from if_circuits.report.readings import Readings
 from if_circuits.report.tables import view_table
 from if_circuits.report.views import views
-from if_circuits.report.wording import wording
+from if_circuits.report.wording import model_title, wording
 
 _LONGEST_EXAMPLE = 1500
 """Characters of a text among the examples."""
@@ -92,7 +91,7 @@ def render_report(content: ReportContent) -> str:
         files_of("if_circuits.report", "styles", ("base", "report"), ".css"),
     )
     return environment.get_template("report.html").render(
-        title=_title(content.record["model"]["name"]),
+        title=model_title(content.record["model"]["name"]),
         record=content.record,
         configuration=_configuration(content.record["config"]),
         compliance=content.compliance.to_dict("records"),
@@ -206,11 +205,6 @@ def _short(text: str) -> str:
 
 def _percent(value: float | None) -> str:
     return "–" if value is None or not np.isfinite(value) else f"{100 * value:.0f} %"
-
-
-def _title(model: str) -> str:
-    """A model's name; of a directory only its own name."""
-    return Path(model).name if model.startswith(("/", ".", "~")) else model
 
 
 def _configuration(config: Mapping[str, Any]) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """What the report says about each analysis: its question, how to read its figure, and what it cannot show."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -83,3 +84,8 @@ WORDINGS = {
 def wording(analysis: str) -> Wording:
     """The words for an analysis; its bare name for one that is not among the seven."""
     return WORDINGS.get(analysis, Wording(analysis.replace("_", " "), "", ""))
+
+
+def model_title(model: str) -> str:
+    """A model's name; of a directory only its own name."""
+    return Path(model).name if model.startswith(("/", ".", "~")) else model

@@ -34,7 +34,14 @@ SETTINGS = AnalysisSettings(n_folds=3, n_bootstrap=10, n_permutations=10, n_rand
 ANALYSES = {"analyses.cross_task_transfer", "analyses.specificity"}
 RESPONSES = {"responses.constrained", "responses.unconstrained", "responses.greedy"}
 CAPTURED = {"activations", "activations.counterfactual"}
-AFTER_VERDICTS = {"compliance", "counterfactual", "activations.counterfactual", *ANALYSES, "closing"}
+AFTER_VERDICTS = {
+    "compliance",
+    "counterfactual",
+    "activations.counterfactual",
+    *ANALYSES,
+    "readings",
+    "closing",
+}
 ALL = {"prompts", *RESPONSES, "verification", "activations", *AFTER_VERDICTS}
 ONE_PRESET = "preset-of-this-test"
 
