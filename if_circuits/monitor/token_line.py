@@ -33,8 +33,9 @@ def token_line(
         told = f"probe {reading:.2f}{_worth(bins, reading)}, words {word:.2f}"
         background, ink = colour(reading), "#fff" if abs(reading - 0.5) > 0.38 else "#000"
         pieces.append(
-            f'<span title="{escape(told)}" style="display: inline-block; white-space: pre; unicode-bidi: isolate; '
-            f"background: {background}; color: {ink}; border-bottom: 4px solid {colour(word)}; "
+            f'<span title="{escape(told)}" style="display: inline-block; white-space: pre; '
+            f"unicode-bidi: isolate; background: {background}; color: {ink}; "
+            f"border-bottom: 4px solid {colour(word)}; "
             f'padding: 0 2px; margin: 1px 0">{escape(shown)}</span>'
         )
     name = f"probe of {task_label(task)}, layer {layer_label(layer)}"

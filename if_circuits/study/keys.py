@@ -211,6 +211,7 @@ class StageKeys:
     def _readings(self) -> Key:
         return {
             "the settings of the analyses": value_sha256(self._config.settings),
+            "the code that reads activations": _code(ActivationStore),
             "the code that reads tokens": _code(readings.read_sample),
         }
 

@@ -173,13 +173,13 @@ def test_a_change_costs_what_depends_on_it_and_leaves_nothing_stale(
 MODULES: dict[str, set[str]] = {
     "tasks/prompts.py": {"prompts"},
     "generation/decoding.py": RESPONSES,
-    "models/chat.py": {*RESPONSES, *CAPTURED, "analyses.specificity"},
+    "models/chat.py": {*RESPONSES, *CAPTURED, "analyses.specificity", "readings"},
     "tasks/verification.py": {"verification", "counterfactual"},
     "tasks/counterfactual.py": {"counterfactual"},
     "analyses/compliance/analysis.py": {"compliance"},
-    "activations/shards.py": {*CAPTURED, *ANALYSES},
+    "activations/shards.py": {*CAPTURED, *ANALYSES, "readings"},
     "analyses/specificity/analysis.py": {"analyses.specificity"},
-    "statistics/bootstrap.py": {"compliance", *ANALYSES},
+    "statistics/bootstrap.py": {"compliance", *ANALYSES, "readings"},
     "analyses/cross_task_transfer/figure.py": set(),
     "report/checklist.py": set(),
 }
