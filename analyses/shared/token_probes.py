@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 from scipy.special import expit
+from scipy.stats import norm
 
 from if_circuits.activations.positions import prefix_lengths
 from if_circuits.activations.source import ActivationSource
@@ -26,7 +27,6 @@ from if_circuits.analyses.shared.probing import study_folds
 from if_circuits.analyses.shared.word_probe import WordProbe, fit_word_probe
 from if_circuits.probes.linear import LinearProbe, fit_linear_probe
 from if_circuits.statistics.auroc import auroc
-from if_circuits.statistics.bootstrap import cluster_bootstrap, weighted_mean
 
 READ_AT = ("prompt_end", "10%", "30%", "50%", "70%", "90%", "last")
 """Positions whose activations fit the probes, of those that were captured."""
@@ -37,7 +37,6 @@ FEWEST = 5
 BINS = (0.0, 0.2, 0.4, 0.6, 0.8)
 """Where the bins begin in which readings are counted."""
 _C = 0.01
-_RESAMPLES = 400
 
 Spot = tuple[str, int | None]
 """A task and a layer; no layer for the words."""
@@ -111,13 +110,13 @@ def fit_token_probes(source: ActivationSource, settings: AnalysisSettings) -> To
             X, y = _stacked(features[:, fitting.rows], fitting.satisfied)
             probes[name, layer] = fit_linear_probe(X, y, C=_C)
             seen = probes[name, layer].scores(features[:, tested.rows].reshape(-1, features.shape[-1]))
-            calibration.append(_calibration(seen, tested, len(positions), name, layer, settings))
+            calibration.append(_calibration(seen, tested, len(positions), name, layer))
             aurocs[name, layer] = _auroc(seen, tested)
     words: dict[str, WordProbe] = {}
     for name, (fitting, tested) in found.items():
         words[name] = fit_word_probe(*_texts(source, fitting.rows, positions), fitting.satisfied)
         seen = words[name].scores(*_texts(source, tested.rows, positions))
-        calibration.append(_calibration(seen, tested, len(positions), name, None, settings))
+        calibration.append(_calibration(seen, tested, len(positions), name, None))
         aurocs[name, None] = _auroc(seen, tested)
     return TokenProbes(
         source.layers,
@@ -177,28 +176,29 @@ def _calibration(
     n_positions: int,
     task: str,
     layer: int | None,
-    settings: AnalysisSettings,
 ) -> pd.DataFrame:
-    """Share of satisfied among held-out readings, bin by bin, with its interval over base queries."""
+    """Share of satisfied among held-out readings, bin by bin, with an interval that counts base queries."""
     readings = np.asarray(expit(scores))
     y, queries = np.tile(tested.satisfied, n_positions), np.tile(tested.queries, n_positions)
     records: list[dict[str, object]] = []
     for low, high in zip(BINS, (*BINS[1:], 1.01), strict=True):
         inside = (readings >= low) & (readings < high)
         n = int(inside.sum())
-        bounds = (np.nan, np.nan)
         values = y[inside].astype(np.float64)
-        if len(np.unique(queries[inside])) > 2:
-            interval = cluster_bootstrap(
-                queries[inside],
-                lambda weights, values=values: weighted_mean(values, weights),
-                n_resamples=_RESAMPLES,
-                seed=settings.seed,
-            )
-            bounds = interval.bounds
         share = float(values.mean()) if n else np.nan
+        bounds = _wilson(share, len(np.unique(queries[inside])))
         records.append({"bin": low, "n": n, "share_satisfied": share, "low": bounds[0], "high": bounds[1]})
     return pd.DataFrame(records).assign(train_task=task, layer=np.nan if layer is None else float(layer))
+
+
+def _wilson(share: float, n: int) -> tuple[float, float]:
+    """Wilson's interval of a share of n base queries: readings of one query are not counted as several."""
+    if n == 0:
+        return np.nan, np.nan
+    z = float(norm.ppf(0.975))
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    reach = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    return float(middle - reach), float(middle + reach)
 
 
 def _no_rows() -> pd.DataFrame:

@@ -84,7 +84,8 @@ def read_stored(source: ActivationSource, settings: AnalysisSettings) -> Reading
 def choose_sample(source: ActivationSource, probes: TokenProbes) -> pd.DataFrame:
     """Responses to constrained prompts of held-out base queries, by task, satisfied and violated in turn.
 
-    Rows keep their number in the source as index. The first of each kind are taken, not the best.
+    Rows keep their number in the source as index. The first of each kind are taken, not the best, of as many
+    base queries as can be.
     """
     rows = source.responses
     usable = rows["constrained"].to_numpy(dtype=bool) & rows["base_query"].isin(list(probes.held_out))
@@ -94,8 +95,14 @@ def choose_sample(source: ActivationSource, probes: TokenProbes) -> pd.DataFrame
             rows.index[usable & (rows["task"] == task) & (rows["verdict"] == verdict)].tolist()
             for verdict in (Label.SATISFIED.value, Label.VIOLATED.value)
         ]
-        turns = [(turn, kind, row) for kind, found in enumerate(kinds) for turn, row in enumerate(found)]
-        chosen += [row for _, _, row in sorted(turns)[:PER_TASK]]
+        turns = [
+            (again, turn, kind, row)
+            for kind, found in enumerate(kinds)
+            for turn, (row, again) in enumerate(
+                zip(found, rows.loc[found].groupby("base_query").cumcount(), strict=True)
+            )
+        ]
+        chosen += [row for *_, row in sorted(turns)[:PER_TASK]]
     return rows.loc[chosen]
 
 

@@ -75,7 +75,7 @@ function drawBrowser(place) {
 }
 
 function gradeOf(r) {
-  return r.grade || (r.parameters === "{}" ? "" : r.parameters);
+  return r.grade || (r.parameters === "{}" ? "" : r.parameters.replace(/^\{|\}$|"/g, ""));
 }
 
 function answersOf(r) {

@@ -56,6 +56,10 @@ def test_calibration_counts_held_out_readings(source: CapturedActivations):
     assert words["n"].sum() == held * positions
     assert words["share_satisfied"].iloc[0] == 0.0
     assert words["share_satisfied"].iloc[-1] == 1.0
+    # Wilson's interval of 0 in 10 base queries: 0 to 0.278. Seven readings of each count once.
+    assert len(found.held_out) == 10
+    low, high = words[["low", "high"]].iloc[0]
+    assert (low, high) == (pytest.approx(0.0, abs=1e-9), pytest.approx(0.278, abs=5e-4))
 
 
 def test_a_task_with_too_few_labels_is_left_out_with_the_reason(source: CapturedActivations):
