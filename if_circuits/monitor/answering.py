@@ -18,8 +18,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from if_circuits.generation.decoding import Batch
-from if_circuits.generation.nucleus import nucleus
+from if_circuits.generation.batch import Batch
+from if_circuits.generation.nucleus import draw
+from if_circuits.generation.own_attention import own_attention
 from if_circuits.generation.responses import GenerationConfig, encode_prompts
 from if_circuits.interventions.hooks import Intervention, intervene_by_row
 from if_circuits.models.reading import reading
@@ -94,7 +95,12 @@ def _generate(
     model, live = subject.model, subject.live
     lengths = torch.tensor([len(prompt)], device=model.device)
     noise = np.random.default_rng(config.seed).random(config.max_new_tokens)
-    with reading(model), intervene_by_row(model, conditions) as reader, live.watching(model):
+    with (
+        reading(model),
+        own_attention(model),
+        intervene_by_row(model, conditions) as reader,
+        live.watching(model),
+    ):
 
         def assign(numbers: Int[Tensor, " batch"]) -> None:
             prompts = torch.zeros_like(numbers)
@@ -168,7 +174,5 @@ def _pick(
     """The likeliest token, or the one at a quantile of the distribution: the same for both answers."""
     if config.temperature == 0:
         return logits.argmax(-1)
-    probabilities = nucleus(torch.softmax(logits.float() / config.temperature, dim=-1), config.top_p)
-    shares = probabilities.cumsum(-1, dtype=torch.float64)
-    wanted = (quantile * shares[:, -1])[:, None]
-    return torch.searchsorted(shares, wanted, right=True).squeeze(1).clamp(max=logits.shape[1] - 1)
+    probabilities = torch.softmax(logits.float() / config.temperature, dim=-1)
+    return draw(probabilities, config.top_p, torch.full_like(logits[:, 0], quantile, dtype=torch.float64))

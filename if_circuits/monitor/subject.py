@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,8 @@ class Subject:
     live: LiveProbes
     directions: ResponseDirections | None
     """None without a study, and where no task could be fitted."""
+    reasons: Mapping[str, str] | None
+    """Why tasks have no directions; None without a study."""
     start: int
     """The layer from which on directions are removed and added."""
     seed: int
@@ -77,6 +80,7 @@ class Subject:
                 for (task, layer), value in self.probes.aurocs.items()
             },
             "left_out": dict(self.probes.left_out),
+            "not_ablatable": {} if self.reasons is None else dict(self.reasons),
         }
 
 
@@ -88,7 +92,7 @@ def subject_of(model: LoadedModel, study: Study | None) -> Subject:
     if study is None:
         nothing = TokenProbes((), {}, {}, pd.DataFrame(columns=["train_task", "layer"]), {}, {}, frozenset())
         settings = RunSettings.of(model.preset)
-        return Subject(model, settings, nothing, LiveProbes(nothing, model.device), None, 0, 0)
+        return Subject(model, settings, nothing, LiveProbes(nothing, model.device), None, None, 0, 0)
     if study.directory.ledger.read()["model"]["fingerprint"] != model.fingerprint:
         raise InputError(
             f"the study in {study.directory.root} is of other weights than {model.name}; name its own "
@@ -97,13 +101,15 @@ def subject_of(model: LoadedModel, study: Study | None) -> Subject:
     settings, source = study.config.settings, study.activations
     probes = fit_token_probes(source, settings)
     named = None if settings.erasure is None else chosen_erasure(settings)
-    directions, _ = fit_response_directions(source, method=named, seed=settings.seed)
+    halves = fit_response_directions(source, method=named, seed=settings.seed)
+    directions = max(halves, key=lambda half: len(half.subspaces))
     return Subject(
         model,
         study.run_settings,
         probes,
         LiveProbes(probes, model.device),
         directions if directions.subspaces else None,
+        directions.reasons,
         _start(study, directions),
         settings.seed,
     )

@@ -101,7 +101,7 @@ def score_groups(results: Mapping[str, AnalysisResult], rows: pd.DataFrame) -> d
                     "responses": [place[each] for each in wide.index.tolist()],
                     "folds": [int(fold) for fold in folds.tolist()],
                     "ranks": {
-                        str(column if isinstance(column, str) else int(column)): ranks[column].tolist()
+                        str(column if by == "train_task" else int(column)): ranks[column].tolist()
                         for column in ranks.columns
                     },
                 }

@@ -68,7 +68,7 @@ def _transferred(row: Mapping[Any, Any], null: Null) -> Json:
         "auroc",
         facts=(*_COUNTS, ("p", "p (not 0.5)"), ("p_adjusted", "p, adjusted")),
         controls=null.of("cross_task_transfer", row["labels"], row["train_task"], row["task"]),
-        marked=(num(row.get("p_adjusted")) or 1.0) < 0.05,
+        marked=_p(row, "p_adjusted") < 0.05,
     )
 
 
@@ -197,7 +197,7 @@ def _alike(row: Mapping[Any, Any], column: str, p: str) -> Json:
             (f"{column}_ceiling", "ceiling"),
             ("smallest_angle", "smallest angle, degrees"),
         ),
-        marked=bool(p) and (num(row.get(p)) if num(row.get(p)) is not None else 1.0) < 0.05,
+        marked=bool(p) and _p(row, p) < 0.05,
     )
 
 
@@ -258,8 +258,14 @@ def layered(row: Mapping[Any, Any], null: Null) -> Json:
         "auroc",
         facts=(*_COUNTS, ("p", "p, over all layers"), ("n_over_d", "training rows per dimension")),
         controls=null.of("layer_stratification", row["labels"], row["layer"], row["task"]),
-        marked=(num(row["p"]) if num(row.get("p")) is not None else 1.0) <= 0.05,
+        marked=_p(row, "p") <= 0.05,
     )
+
+
+def _p(row: Mapping[Any, Any], column: str) -> float:
+    """A p-value; 1 where there is none."""
+    known = num(row.get(column))
+    return 1.0 if known is None else known
 
 
 def _square(

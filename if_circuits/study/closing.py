@@ -40,8 +40,8 @@ def readings_of(directory: StudyDirectory) -> Readings:
     keys = StageKeys(directory)
     if directory.ledger.pending(READINGS, inputs_of(READINGS, directory), keys.of(READINGS)) is not None:
         return read_stored(open_activations(directory), directory.config.settings)
-    table, *parts = (pd.read_parquet(directory.table(READINGS, name or None)) for name in ("", *PARTS))
-    return Readings(table, *parts)
+    read = {name: pd.read_parquet(directory.table(READINGS, name or None)) for name in ("", *PARTS)}
+    return Readings(read[""], read["tokens"], read["probes"], read["calibration"])
 
 
 def close_study(directory: StudyDirectory, config: StudyConfig, progress: Progress) -> None:

@@ -24,4 +24,6 @@ def subject(load: Callable[[str], LoadedModel], tmp_path_factory: pytest.TempPat
     probes = fit_token_probes(source, AnalysisSettings(n_folds=4))
     directions, _ = fit_response_directions(source, seed=0)
     settings = RunSettings.of(model.preset, max_new_tokens=8)
-    return Subject(model, settings, probes, LiveProbes(probes, model.device), directions, 1, 0)
+    return Subject(
+        model, settings, probes, LiveProbes(probes, model.device), directions, directions.reasons, 1, 0
+    )

@@ -29,7 +29,11 @@ function beginMonitor() {
 }
 
 function drawSwitches(place) {
-  if (!SUBJECT.ablatable.length) return;
+  if (!SUBJECT.ablatable.length) {
+    const reasons = Object.entries(SUBJECT.not_ablatable).map(([task, why]) => `${label(task)}: ${why}`);
+    if (reasons.length) place.append(el("p", { class: "small" }, `Nothing can be removed or added: too few labels in half of the base queries. ${reasons.join("; ")}.`));
+    return;
+  }
   const box = el("fieldset", { class: "ablate" }, el("legend", {}, `remove, from layer ${layerName(SUBJECT.start)} up`));
   for (const task of SUBJECT.ablatable) {
     const input = el("input", { type: "checkbox", value: task });
