@@ -1,7 +1,7 @@
 """Pictures of the report and of the monitor for these pages, taken in a real browser.
 
     python docs/make_screenshots.py --report runs/if-tiny/report.html
-    python docs/make_screenshots.py --monitor http://127.0.0.1:PORT/TOKEN/ --prompt TEXT --name monitor-if-tiny
+    python docs/make_screenshots.py --monitor ADDRESS --prompt TEXT --name monitor-if-tiny
 
 It needs Playwright and a Chromium of the system's, and writes PNG files into docs/figures.
 """

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import if_circuits
+from if_circuits.monitor.guard import LOOPBACK
 from if_circuits.study.versions import versions
 
 ROOT = Path(__file__).parents[1]
@@ -56,10 +57,19 @@ def test_remote_code_is_run_only_where_the_caller_says_so(modules: dict[Path, as
 
 
 def test_no_module_speaks_to_the_network_itself(modules: dict[Path, ast.AST]):
-    """Loaders of others fetch models; one module of ours asks the hub whether a name is there at all."""
+    """Loaders of others fetch models; one module of ours asks the hub whether a name is there at all, and one
+    listens, on loopback."""
+    own = {"if_circuits/models/hub.py": {"huggingface_hub"}, "if_circuits/monitor/serving.py": {"socket"}}
     for path, tree in modules.items():
-        asked = {"huggingface_hub"} if path == ROOT / "if_circuits/models/hub.py" else set[str]()
+        asked = own.get(path.relative_to(ROOT).as_posix(), set[str]())
         assert imported(tree) & NETWORK == asked, path
+    binds = [
+        ast.unparse(call.args[0])
+        for call in calls(modules[ROOT / "if_circuits/monitor/serving.py"])
+        if ast.unparse(call.func).endswith(".bind")
+    ]
+    assert binds == ["(LOOPBACK, port or 0)"]
+    assert LOOPBACK == "127.0.0.1"
 
 
 def test_no_shell_is_started(modules: dict[Path, ast.AST]):

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from if_circuits.analyses.causal_ablation.answers import INTACT
-from if_circuits.analyses.causal_ablation.behaviour import Behaviour, floor_notes, measure_behaviour
+from if_circuits.analyses.causal_ablation.behaviour import (
+    Behaviour,
+    floor_notes,
+    kept_answers,
+    measure_behaviour,
+)
 from if_circuits.analyses.causal_ablation.edges import find_edges
 from if_circuits.analyses.causal_ablation.response_directions import fit_response_directions
 from if_circuits.analyses.shared.labelled_tasks import query_halves
@@ -129,6 +134,23 @@ def test_what_was_removed_is_recorded_from_the_start_on(measured: Measured):
         rows = removed[removed["half"] == half.directions.half]
         assert set(rows["task"]) == {TASKS[place] for place in GATED}
         assert set(rows["layer"]) == {layer for layer in half.directions.layers if layer >= half.start}
+
+
+def test_the_answers_behind_a_cell_are_kept(measured: Measured):
+    """Of the intact model and of every removal all of them, of each kind of control the first draw."""
+    behaviour, _ = measured
+    kept = kept_answers(behaviour.halves)
+    for number, half in enumerate(behaviour.halves):
+        own = kept[kept["half"] == half.directions.half]
+        removed = {name for name in half.conditions if "/" not in name}
+        assert removed < set(own["condition"])
+        assert {name for name in own["condition"] if "/" in name} == {
+            name for name in half.conditions if name.split("/")[1:2] == ["0"]
+        }
+        n = (half.responses["condition"] == "intact").sum()
+        assert (own["condition"].value_counts() == n).all(), number
+    assert set(kept.loc[kept["condition"] == "intact", "ablated"]) == {""}
+    assert (kept.loc[~kept["condition"].str.contains("/"), "ablated"] != "intact").all()
 
 
 def test_a_task_at_the_floor_is_marked_and_has_no_column(measured: Measured):
