@@ -179,7 +179,7 @@ MODULES: dict[str, set[str]] = {
     "analyses/compliance/analysis.py": {"compliance"},
     "activations/shards.py": {*CAPTURED, *ANALYSES, "readings"},
     "analyses/specificity/analysis.py": {"analyses.specificity"},
-    "statistics/bootstrap.py": {"compliance", *ANALYSES},
+    "statistics/bootstrap.py": {"compliance", *ANALYSES, "readings"},
     "analyses/cross_task_transfer/figure.py": set(),
     "report/checklist.py": set(),
 }
