@@ -224,6 +224,16 @@ def test_nothing_sticks_out_at_any_width(browser: Any, path: Path, width: int, h
     found = watched(browser, viewport={"width": width, "height": height})
     found.page.goto(path.as_uri())
     assert found.page.evaluate("document.documentElement.scrollWidth") <= width
+    cell = found.page.locator("#cross_task_transfer .cell").first
+    cell.scroll_into_view_if_needed()
+    found.page.wait_for_timeout(100)  # scrolling closes the box
+    cell.hover()
+    value = found.page.locator("#hover dd").first
+    assert value.bounding_box()["height"] < 30  # on one line
+    cell.click()
+    dialog = found.page.locator("dialog")
+    assert dialog.locator("dd").first.bounding_box()["height"] < 30
+    assert dialog.bounding_box()["width"] <= width
     found.check()
     found.page.close()
 
