@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from if_circuits.errors import InputError
     from if_circuits.generation.in_step import interchange_answers
     from if_circuits.generation.respond import respond
+    from if_circuits.interventions.control_vector import save_control_vector
     from if_circuits.interventions.hooks import Intervention, intervene
     from if_circuits.interventions.interchange import Interchange
     from if_circuits.interventions.operations import Add, Erase, MeanReplace, ProjectOut, Zero
     from if_circuits.interventions.patching import PatchFrom
+    from if_circuits.interventions.saved import load_direction
     from if_circuits.interventions.scope import Scope
     from if_circuits.interventions.subspace import Subspace
     from if_circuits.models.loading import load_model
@@ -88,6 +90,7 @@ __all__ = [
     "interchange_pairs",
     "intervene",
     "judge",
+    "load_direction",
     "load_model",
     "out_of_fold",
     "pair_halves",
@@ -98,6 +101,7 @@ __all__ = [
     "random_subspace",
     "record_donor",
     "respond",
+    "save_control_vector",
     "subspace_overlap",
     "task",
     "verify",
@@ -120,10 +124,12 @@ _HOMES = {
     "errors": ("InputError",),
     "generation.in_step": ("interchange_answers",),
     "generation.respond": ("respond",),
+    "interventions.control_vector": ("save_control_vector",),
     "interventions.hooks": ("Intervention", "intervene"),
     "interventions.interchange": ("Interchange",),
     "interventions.operations": ("Add", "Erase", "MeanReplace", "ProjectOut", "Zero"),
     "interventions.patching": ("PatchFrom",),
+    "interventions.saved": ("load_direction",),
     "interventions.scope": ("Scope",),
     "interventions.subspace": ("Subspace",),
     "models.loading": ("load_model",),

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -21,12 +21,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from if_circuits.activations.teacher_forcing import read_logits, rows_per_pass
+from if_circuits.activations.stems import Stems
+from if_circuits.activations.teacher_forcing import Run, read_logits, rows_per_pass
 from if_circuits.errors import InputError
 from if_circuits.inputs import as_count, as_layers
 from if_circuits.interventions.fitted import FittedSubspace, ReadAt
 from if_circuits.models.layers import EMBED, hook_name
-from if_circuits.models.padding import pad
 from if_circuits.models.reading import reading
 from if_circuits.threads import threads_for
 
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
 EXAMPLES = 4
 """Examples of each text and direction at most: the first tokens at which the two runs part."""
+MOST_EXAMPLES = 96
+"""Examples in all at most, drawn at random."""
+BATCH = 16
+"""Examples a step."""
 POSITION = "where the runs part"
 
 
@@ -55,8 +59,8 @@ def fit_das(
     *,
     layer: int,
     rank: int = 1,
-    epochs: int = 10,
-    learning_rate: float = 0.02,
+    epochs: int = 15,
+    learning_rate: float = 0.03,
     max_tokens: int = 32,
     arbitrary: bool = False,
     seed: int = 0,
@@ -93,20 +97,20 @@ def fit_das(
     examples = _examples(model, pairs.reset_index(drop=True), max_tokens)
     if not examples:
         raise InputError("DAS needs pairs whose two prompts make the model go on differently; these never do")
+    drawn = np.random.default_rng(seed).permutation(len(examples))[:MOST_EXAMPLES]
+    examples = [examples[i] for i in sorted(drawn)]
     tokens = torch.tensor([each.tokens for each in examples], device=model.device)
-    bases, sources = [each.base for each in examples], [each.source for each in examples]
-    n, runs = len(examples), [*bases, *sources]
-    last = torch.tensor([len(ids) - 1 for ids in runs])
+    runs = [*(each.base for each in examples), *(each.source for each in examples)]
+    n, last = len(examples), torch.tensor([[ids[-1]] for ids in runs], device=model.device)
+    stems = Stems(model, [ids[:-1] for ids in runs], room=1)
 
     def task_logits(rows: Int[Tensor, " batch"]) -> Float[Tensor, "batch 2"]:
-        ids, mask = pad([runs[row] for row in rows.tolist()], model.chat.pad_id, side="right")
-        batch = {"input": ids.to(model.device), "attention_mask": mask.to(model.device)}
-        logits: Any = model.bridge(**batch, use_cache=False)
-        ends = logits[torch.arange(len(rows)), last[rows].to(logits.device)].float()
-        return ends.gather(1, tokens[(rows % n).to(tokens.device)])
+        # What is exchanged and what is asked for stand at one token, on top of what was read before.
+        ids = last[rows.to(last.device)]
+        logits = stems.go_on(ids, torch.ones_like(ids), rows=rows)[:, -1].float()
+        return logits.gather(1, tokens[(rows % n).to(tokens.device)])
 
     targets = arbitrary_targets(range(n), 2, seed) if arbitrary else torch.ones(n, dtype=torch.long)
-    size = rows_per_pass(model, max(map(len, runs)))
     with threads_for(model.d_model):
         found = train(
             model.bridge,
@@ -116,41 +120,49 @@ def fit_das(
             targets,
             task_logits,
             rank=as_count(rank, "rank"),
-            base_positions=last[:n],
-            source_positions=last[n:],
+            base_positions=torch.zeros(n, dtype=torch.long),
+            source_positions=torch.zeros(n, dtype=torch.long),
             epochs=as_count(epochs, "epochs"),
-            batch_size=size,
+            batch_size=BATCH,
             lr=learning_rate,
             seed=seed,
         )
     basis = np.linalg.qr(found.basis.double().cpu().numpy())[0].T
     d = model.d_model
-    read_at = ReadAt(layer, POSITION, n, len({each.pair for each in examples}), np.zeros(d))
+    groups, tasks = len({each.pair for each in examples}), tuple(dict.fromkeys(map(str, pairs["task"])))
+    read_at = ReadAt(layer, POSITION, n, groups, np.zeros(d), model.fingerprint, tasks)
     name = "DAS, arbitrary targets" if arbitrary else "DAS"
     return FittedSubspace(basis=basis, mean=np.zeros(d), name=name, read_at=read_at)
 
 
 def _examples(model: LoadedModel, pairs: pd.DataFrame, max_tokens: int) -> list[_Example]:
     """In both directions, the first `EXAMPLES` tokens of each text before which the two runs part."""
+    runs: list[Run] = []
+    for pair in pairs.to_dict("records"):
+        texts = [list(pair[f"{side}_tokens"])[:max_tokens] for side in ("satisfied", "violated")]
+        prompts = [list(pair[f"{side}_tokens"]) for side in ("prompt", "source")]
+        runs += [(prompt, text) for text in texts for prompt in prompts]
+    likeliest = _next_tokens(model, runs)
     found: list[_Example] = []
-    for number, pair in enumerate(pairs.to_dict("records")):
-        asks, other = list(pair["prompt_tokens"]), list(pair["source_tokens"])
-        for name in ("satisfied_tokens", "violated_tokens"):
-            text = list(pair[name])[:max_tokens]
-            first, second = (_next_tokens(model, prompt, text) for prompt in (asks, other))
-            for k in np.flatnonzero(first != second)[:EXAMPLES]:
-                beginning = text[:k]
-                ways = (asks, other, first[k], second[k]), (other, asks, second[k], first[k])
-                for base, source, mine, theirs in ways:
-                    tokens = int(mine), int(theirs)
-                    found.append(_Example([*base, *beginning], [*source, *beginning], tokens, number))
+    for number, ((asks, text), (other, _)) in enumerate(zip(runs[::2], runs[1::2], strict=True)):
+        first, second = likeliest[2 * number], likeliest[2 * number + 1]
+        for k in np.flatnonzero(first != second)[:EXAMPLES]:
+            ways = (asks, other, first[k], second[k]), (other, asks, second[k], first[k])
+            for base, source, mine, theirs in ways:
+                example = [*base, *text[:k]], [*source, *text[:k]], (int(mine), int(theirs)), number // 2
+                found.append(_Example(*example))
     return found
 
 
-def _next_tokens(
-    model: LoadedModel, prompt: Sequence[int], text: Sequence[int]
-) -> Int[np.ndarray, " tokens"]:
-    """The likeliest token before each token of a text."""
+def _next_tokens(model: LoadedModel, runs: Sequence[Run]) -> list[Int[np.ndarray, " tokens"]]:
+    """The likeliest token before each token of each run's text."""
+    found: list[Int[np.ndarray, " tokens"]] = []
     with reading(model):
-        logits = read_logits(model, [(prompt, text)])[0, len(prompt) - 1 : len(prompt) - 1 + len(text)]
-    return logits.argmax(-1).cpu().numpy()
+        while len(found) < len(runs):
+            ahead = runs[len(found) :]
+            batch = ahead[: rows_per_pass(model, max(len(p) + len(t) for p, t in ahead))]
+            logits = read_logits(model, batch)
+            for row, (prompt, text) in enumerate(batch):
+                before = logits[row, len(prompt) - 1 : len(prompt) - 1 + len(text)]
+                found.append(before.argmax(-1).cpu().numpy())
+    return found

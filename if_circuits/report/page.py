@@ -77,6 +77,7 @@ def render_report(content: ReportContent) -> str:
             "name": name,
             "wording": wording(name),
             "verdict": result.verdict,
+            "evidence": result.evidence,
             "figure": figures.get(name),
             "tables": [
                 view_table(name, result.table, path=f"results/{name}.parquet"),

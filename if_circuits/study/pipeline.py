@@ -7,7 +7,7 @@ whose key (`keys`) has changed is done again.
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pandas as pd
 
@@ -330,6 +330,7 @@ def summary_text(directory: StudyDirectory) -> str:
             "interval": list(result.verdict.interval),
             "p": result.verdict.p,
             "n": result.verdict.n,
+            **asdict(result.evidence),
         }
         for name, result in ((name, directory.read_result(name)) for name in config.analyses)
     }
