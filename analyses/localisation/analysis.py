@@ -147,9 +147,7 @@ def run(
         verb="are carried",
     )
     nowhere = [
-        f"{name}: one direction carries it at no layer"
-        for name, at in zip(names, found, strict=True)
-        if np.isnan(at)
+        f"{name}: {_why_nowhere(table, name)}" for name, at in zip(names, found, strict=True) if np.isnan(at)
     ]
     notes = (*verdict.notes, *nowhere, *(f"{name}: {reason}" for name, reason in left_out.items()))
     rows = [{"task": name, "family": families[name], "reason": why} for name, why in left_out.items()]
@@ -211,6 +209,13 @@ def _measure(
     if progress is not None:
         progress(1, 1)
     return [*found, *(joined(both) for both in parts.values() if len(both) == 2)]
+
+
+def _why_nowhere(table: pd.DataFrame, task: str) -> str:
+    tried = table[(table["task"] == task) & (table["subspace"] == ONE_DIRECTION)]
+    if tried.empty:
+        return "no direction, since a half of the base queries has too few satisfied or violated responses"
+    return "one direction carries it at no layer"
 
 
 def figure(result: AnalysisResult) -> Figure:

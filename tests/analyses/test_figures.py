@@ -21,7 +21,13 @@ from if_circuits.analyses.shared.layer_axis import LayerLocator, layer_axis, mar
 from if_circuits.plotting.style import log_axis, new_figure
 from tests.analyses.tables import decodability, results
 
-WITH_LAYERS = ("specialist_vs_general", "layer_stratification", "causal_ablation", "decodability")
+WITH_LAYERS = (
+    "specialist_vs_general",
+    "layer_stratification",
+    "causal_ablation",
+    "localisation",
+    "decodability",
+)
 DRAWN = [(name, n) for n in (7, 31, 80) for name in WITH_LAYERS]
 DRAWN += [(name, 31) for name in ANALYSES if name not in WITH_LAYERS]
 
