@@ -37,7 +37,7 @@ from if_circuits.analyses.localisation.carried import carried_table, depths_carr
 from if_circuits.analyses.localisation.compared import compare_subspaces
 from if_circuits.analyses.localisation.figure import draw
 from if_circuits.analyses.localisation.shifts import Shifts, joined, shifts_of, summarise
-from if_circuits.analyses.localisation.subspaces import one_direction
+from if_circuits.analyses.localisation.subspaces import ONE_DIRECTION, one_direction
 from if_circuits.analyses.shared.families import families_of
 from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, query_halves
 from if_circuits.analyses.shared.layer_trend import judge_trend
@@ -65,13 +65,14 @@ TOKENS = 32
 
 
 def passes_of(n_tasks: int, n_layers: int) -> int:
-    """Readings of a prompt with its text that the analysis takes at most, each counted once.
+    """Readings of a prompt with its text that the analysis takes at most.
 
+    Prompts are read once for all interchanges, and what is left of a reading counts as half of one.
     At each layer: the whole stream at three positions, the reverse, and one direction, the last three with
     their placebos; at one layer the subspaces. What DAS learns on single tokens hardly counts.
     """
     at_each = 8 * min(n_layers, MOST_LAYERS) + 20
-    return n_tasks * (2 * PAIRS * at_each + 8 * MOST_EXAMPLES)
+    return n_tasks * (PAIRS * at_each + 4 * MOST_EXAMPLES)
 
 
 def run(
