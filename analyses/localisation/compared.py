@@ -73,7 +73,8 @@ def compare_subspaces(
                 tried.append(Interchange(layer, subspace=fitted[ONE_DIRECTION], placebo=0))
             moved = apply_interchanges(model, others, tried, max_tokens=tokens)
             moved["subspace"] = moved["subspace"].mask(moved["placebo"].notna(), PLACEBO)
-            for each in shifts_of(moved.assign(placebo=pd.NA, rank=pd.NA)):
+            moved["placebo"] = moved["rank"] = pd.NA  # the placebo is a subspace of its own here
+            for each in shifts_of(moved):
                 found.setdefault(str(each.place["subspace"]), []).append(each)
             for method, subspace in fitted.items():
                 ranks.setdefault(method, []).append(subspace.rank)

@@ -68,7 +68,7 @@ def _map(axes: Axes, table: pd.DataFrame, tasks: list[str], position: str, *, na
     axes.set_yticks(range(len(tasks)), [task_label(name) for name in tasks] if named else [""] * len(tasks))
     where = {"all": "both"}.get(position, position_label(position))
     axes.set_title(f"whole stream, {where}", fontsize=9)
-    axes.set_xlabel("layer")
+    axes.set_xlabel("layer exchanged")
     if position == _POSITIONS[-1]:
         axes.figure.colorbar(image, ax=axes, label="share of the prompt's effect")
 
@@ -90,7 +90,7 @@ def _curves(axes: Axes, table: pd.DataFrame, carried: pd.DataFrame, looks: dict[
     axes.plot(placebo.index, placebo, color="black", linewidth=0.8, linestyle=":", label="placebo, mean")
     axes.axhline(0.0, color="black", linewidth=0.6)
     layer_axis(axes, one["layer"].dropna())
-    axes.set(xlabel="layer", ylabel="share of the prompt's effect (95 % band)")
+    axes.set(xlabel="layer exchanged", ylabel="share of the prompt's effect (95 % band)")
     pairs = "" if one.empty else f"; n = {int(one.drop_duplicates('task')['n'].sum())} pairs"
     axes.set_title(
         f"one direction, the difference in means (ring: the layer that carries){pairs}", fontsize=9

@@ -166,7 +166,7 @@ def _shares(
     changes: Sequence[Interchange], progress: Callable[[int, int], None] | None
 ) -> Iterator[tuple[Direction, Callable[[int, int], None] | None]]:
     """The directions that occur, each with its part of the progress."""
-    present = list(dict.fromkeys(change.direction for change in changes))
+    present: list[Direction] = list(dict.fromkeys(change.direction for change in changes))
     for number, direction in enumerate(present):
         yield direction, part_of(progress, number, len(present))
 
@@ -185,10 +185,7 @@ def _rows(
     }
     return pairs[["task", "base_query"]].assign(
         pair=pairs.index,
-        **{
-            name: _whole(value, len(pairs)) if name in ("rank", "placebo") else value
-            for name, value in change.record().items()
-        },
+        **change.columns(len(pairs)),
         **{f"log_odds{name}": values for name, values in odds.items()},
         shift=odds[""] - odds["_base"],
         full=odds["_source"] - odds["_base"],
@@ -198,11 +195,6 @@ def _rows(
 
 def _log_odds(texts: Float[np.ndarray, " texts"]) -> Float[np.ndarray, " pairs"]:
     return texts[::2] - texts[1::2]
-
-
-def _whole(value: object, n: int) -> pd.api.extensions.ExtensionArray:
-    """A column of one whole number, or of none."""
-    return pd.array([value] * n, dtype="Int64")
 
 
 def _runs(pairs: pd.DataFrame, prompt: str, max_tokens: int) -> list[Run]:

@@ -110,13 +110,9 @@ def _answers(
     responses = [written[i] for i in range(len(pairs))]
     ended = [bool(ids) and ids[-1] in model.chat.eos_ids for ids in responses]
     texts = [ids[:-1] if end else ids for ids, end in zip(responses, ended, strict=True)]
-    columns = {
-        name: pd.array([value] * len(pairs), dtype="Int64") if name in ("rank", "placebo") else value
-        for name, value in condition.record().items()
-    }
     return pairs[["task", "base_query", "parameters"]].assign(
         pair=pairs.index,
-        **columns,
+        **condition.columns(len(pairs)),
         response=[model.chat.decode(ids) for ids in texts],
         response_tokens=pd.Series(responses, dtype=object),
         n_tokens=[len(ids) for ids in texts],

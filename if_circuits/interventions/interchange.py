@@ -16,8 +16,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
+import pandas as pd
 import torch
 
 from if_circuits.errors import InputError
@@ -84,8 +85,16 @@ class Interchange:
             self.subspace, self.dose, d_model=d_model, layer=self.layer, seed=self.placebo, device=device
         )
 
+    def columns(self, n: int) -> dict[str, Any]:
+        """The columns that name it in a table of so many rows, with the index from 0."""
+        whole = ("rank", "placebo")  # or missing
+        return {
+            name: pd.Series([value] * n, dtype="Int64") if name in whole else value
+            for name, value in self.record().items()
+        }
+
     def record(self) -> dict[str, object]:
-        """The columns that name it in a table."""
+        """What names it."""
         return {
             "direction": self.direction,
             "layer": self.layer,

@@ -60,7 +60,8 @@ def load_direction(
         _check_model(path, told.get("fingerprint", ""), model)
     read = None
     if told:
-        read = ReadAt(**{**told, "tasks": tuple(told["tasks"]), "step": tensors["step"]})
+        told = {**told, "tasks": tuple(told["tasks"]), "step": tensors["step"]}
+        read = ReadAt(**told)
     kind = FittedErasure if "left" in tensors else FittedSubspace
     arrays = {name: array for name, array in tensors.items() if name != "step"}
     return kind(**arrays, name=metadata["name"], read_at=read)  # pyright: ignore[reportArgumentType]
