@@ -86,7 +86,7 @@ def fit_das(
         >>> model = ifc.load_model("if-tiny")
         >>> rows = ifc.respond(model, ifc.prompts("json_format", n=6, counterparts=True), temperature=0)
         >>> ifc.fit_das(model, ifc.interchange_pairs(rows), layer=3, epochs=2)
-        DAS: rank 1 of 128, read at layer 3, where the runs part, 54 rows of 6 groups
+        DAS: rank 1 of 128, read at layer 3, where the runs part, 68 rows of 6 groups
     """
     from transformer_lens.tools.analysis.interchange import arbitrary_targets
     from transformer_lens.tools.analysis.interchange import fit_das as train
