@@ -6,8 +6,8 @@ Each question is a folder of this package, and its `analysis.py` ends in one `An
     figure(result: AnalysisResult) -> matplotlib.figure.Figure
 
 It reads activations only through the `ActivationSource` protocol, so that a study and planted data
-(`simulation`) go through the same code. Decodable is not used: only `causal_ablation` speaks of cause, and it
-alone uses the model.
+(`simulation`) go through the same code. Decodable is not used: only `causal_ablation` and `localisation`
+speak of cause, and they alone use the model.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from if_circuits.errors import InputError
 from if_circuits.plotting.numbers import format_number, format_p
@@ -32,12 +32,19 @@ ANALYSES: tuple[str, ...] = (
     "specialist_vs_general",
     "cross_task_transfer",
     "causal_ablation",
+    "localisation",
     "layer_stratification",
     "temporal_dynamics",
     "representational_similarity",
     "specificity",
 )
 """Names of the analyses, which are their folders too; reading them imports nothing heavy."""
+ON_ACTIVATIONS: tuple[str, ...] = tuple(name for name in ANALYSES if name != "localisation")
+"""Those that can be had from activations alone: `localisation` is nothing without the model."""
+
+Rung: TypeAlias = Literal["text", "decodable", "causal"]
+"""What stands behind a verdict: what the words alone reveal, what a probe reads beyond them, or what changes
+when it is changed."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,21 @@ class AnalysisSettings:
     seed: int = 0
     alpha: float = 0.05
     """Size of the tests; intervals have confidence 1 - alpha."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The rung that a verdict stands on, what it takes for granted, and what would overturn it."""
+
+    rung: Rung
+    assumes: tuple[str, ...]
+    broken_by: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"Rung: {self.rung}. Assumes: {'; '.join(self.assumes)}. "
+            f"Would be broken by: {'; '.join(self.broken_by)}."
+        )
 
 
 @dataclass(frozen=True)
@@ -116,6 +138,11 @@ class AnalysisResult:
         """The result drawn, as in the report. docs/columns.md says what the columns of its tables mean."""
         return get_analysis(self.name).figure(self)
 
+    @property
+    def evidence(self) -> Evidence:
+        """The rung of its verdict, what the verdict assumes, and what would break it."""
+        return get_analysis(self.name).evidence(self)
+
     def __repr__(self) -> str:
         others = f"; also {', '.join(self.tables)}" if self.tables else ""
         return f"{self.name}: {self.verdict}\n{len(self.table)} rows in `table`{others}"
@@ -130,7 +157,7 @@ class AnalysisResult:
             verdict.html(),
             figure_html(self.figure()),
             table_html(self.table.head(), index=False),
-            notes=[sizes, *others, *verdict.notes],
+            notes=[sizes, *others, str(self.evidence), *verdict.notes],
         )
 
 
@@ -145,6 +172,8 @@ class Analysis:
     """Called with (source, settings) and the keyword `progress`, told (done, total); with `uses_model` also
     with `model`, the model whose activations the source holds, and `run_settings`, how the study ran it."""
     figure: Callable[[AnalysisResult], Figure]
+    evidence: Callable[[AnalysisResult], Evidence]
+    """The rung of a result's verdict, what it assumes and what would break it."""
     uses_model: bool = False
     """Whether it generates or reads with the model, and so cannot be done from the files of a study alone."""
 

@@ -16,19 +16,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from if_circuits.activations.capture import capture
     from if_circuits.activations.donors import record_donor
+    from if_circuits.activations.interchange import interchange
+    from if_circuits.activations.interchange_pairs import interchange_pairs
     from if_circuits.analyses.base import AnalysisSettings
     from if_circuits.analyses.decodability.analysis import probe
     from if_circuits.erasure.base import erasure_method
+    from if_circuits.erasure.das import fit_das
     from if_circuits.erasure.difference_in_means import DifferenceInMeans
     from if_circuits.erasure.inlp import Inlp
     from if_circuits.erasure.leace import Leace
     from if_circuits.erasure.logistic_direction import LogisticDirection
     from if_circuits.erasure.random_subspace import random_subspace
     from if_circuits.errors import InputError
+    from if_circuits.generation.in_step import interchange_answers
     from if_circuits.generation.respond import respond
+    from if_circuits.interventions.control_vector import save_control_vector
     from if_circuits.interventions.hooks import Intervention, intervene
+    from if_circuits.interventions.interchange import Interchange
     from if_circuits.interventions.operations import Add, Erase, MeanReplace, ProjectOut, Zero
     from if_circuits.interventions.patching import PatchFrom
+    from if_circuits.interventions.saved import load_direction
     from if_circuits.interventions.scope import Scope
     from if_circuits.interventions.subspace import Subspace
     from if_circuits.models.loading import load_model
@@ -59,6 +66,7 @@ __all__ = [
     "Erase",
     "Inlp",
     "InputError",
+    "Interchange",
     "Intervention",
     "Label",
     "Leace",
@@ -77,8 +85,13 @@ __all__ = [
     "compare",
     "compare_all",
     "erasure_method",
+    "fit_das",
+    "interchange",
+    "interchange_answers",
+    "interchange_pairs",
     "intervene",
     "judge",
+    "load_direction",
     "load_model",
     "out_of_fold",
     "pair_halves",
@@ -89,6 +102,7 @@ __all__ = [
     "random_subspace",
     "record_donor",
     "respond",
+    "save_control_vector",
     "show",
     "subspace_overlap",
     "task",
@@ -99,8 +113,11 @@ __all__ = [
 _HOMES = {
     "activations.capture": ("capture",),
     "activations.donors": ("record_donor",),
+    "activations.interchange": ("interchange",),
+    "activations.interchange_pairs": ("interchange_pairs",),
     "analyses.base": ("AnalysisSettings",),
     "analyses.decodability.analysis": ("probe",),
+    "erasure.das": ("fit_das",),
     "erasure.difference_in_means": ("DifferenceInMeans",),
     "erasure.inlp": ("Inlp",),
     "erasure.leace": ("Leace",),
@@ -108,10 +125,14 @@ _HOMES = {
     "erasure.random_subspace": ("random_subspace",),
     "erasure.base": ("erasure_method",),
     "errors": ("InputError",),
+    "generation.in_step": ("interchange_answers",),
     "generation.respond": ("respond",),
+    "interventions.control_vector": ("save_control_vector",),
     "interventions.hooks": ("Intervention", "intervene"),
+    "interventions.interchange": ("Interchange",),
     "interventions.operations": ("Add", "Erase", "MeanReplace", "ProjectOut", "Zero"),
     "interventions.patching": ("PatchFrom",),
+    "interventions.saved": ("load_direction",),
     "interventions.scope": ("Scope",),
     "interventions.subspace": ("Subspace",),
     "models.loading": ("load_model",),

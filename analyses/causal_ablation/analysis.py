@@ -28,7 +28,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from if_circuits.activations.source import ActivationSource
-from if_circuits.analyses.base import Analysis, AnalysisResult, AnalysisSettings, make_verdict
+from if_circuits.analyses.base import Analysis, AnalysisResult, AnalysisSettings, Evidence, make_verdict
 from if_circuits.analyses.causal_ablation.drop_matrix import DropMatrix
 from if_circuits.analyses.causal_ablation.edges import MIN_TASKS_FOR_A_SHARE, Edges, find_edges
 from if_circuits.analyses.causal_ablation.figure import draw
@@ -271,10 +271,34 @@ def _left_out(subspaces: pd.DataFrame) -> list[str]:
     return notes
 
 
+def evidence(result: AnalysisResult) -> Evidence:
+    """Causal where the verdict is that of behaviour; in representation, what a removal leaves is decoded."""
+    summary = result.tables.get("summary")
+    chosen = "" if summary is None else str(summary.loc[summary["verdict"], "matrix"].iloc[0])
+    if chosen == BEHAVIOUR:
+        return Evidence(
+            "causal",
+            assumes=(
+                "what a removal costs beyond random ones of its rank and variance is what the task needs",
+                "the hooks' layers and tokens are those that matter",
+            ),
+            broken_by=(
+                "damage to fluency that falls on one task more than on others",
+                "a mechanism that is rebuilt above the hooks, or lies in another form than a subspace",
+            ),
+        )
+    return Evidence(
+        "decodable",
+        assumes=("a probe that fails after a removal fails because the model would",),
+        broken_by=("answers under the same removal that comply as before",),
+    )
+
+
 ANALYSIS = Analysis(
     name="causal_ablation",
     claim="dependencies are sparse and asymmetric",
     run=run,
     figure=figure,
+    evidence=evidence,
     uses_model=True,
 )

@@ -27,7 +27,14 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from if_circuits.activations.source import ActivationSource
-from if_circuits.analyses.base import Analysis, AnalysisResult, AnalysisSettings, make_verdict, no_verdict
+from if_circuits.analyses.base import (
+    Analysis,
+    AnalysisResult,
+    AnalysisSettings,
+    Evidence,
+    make_verdict,
+    no_verdict,
+)
 from if_circuits.analyses.cross_task_transfer.figure import draw
 from if_circuits.analyses.shared.both_labels import on_both_labels
 from if_circuits.analyses.shared.layer_choice import ChosenSpecialists, choose_layers, specialists_at
@@ -205,9 +212,23 @@ def figure(result: AnalysisResult) -> Figure:
     return draw(result)
 
 
+_EVIDENCE = Evidence(
+    "decodable",
+    assumes=(
+        "a probe that reads another task reads something that both share",
+        "labels are as hard to read in every task",
+    ),
+    broken_by=(
+        "a confound that two tasks share, such as length",
+        "transfer at another layer or position",
+    ),
+)
+
+
 ANALYSIS = Analysis(
     name="cross_task_transfer",
     claim="transfer between tasks is weak",
     run=run,
     figure=figure,
+    evidence=lambda _: _EVIDENCE,
 )

@@ -8,12 +8,7 @@ best layer. Depth is (layer + 1) / blocks: 0 is `embed`, 1 the last block. In ea
 queries the best layer and the half way are found again; a task that is readable at no layer has no
 depth, and is in the tables as "never".
 
-Rule. Effect: Kendall's tau-b between depth and the order structural, lexical, stylistic, semantic, over
-the tasks that emerge. Supported when its interval over base queries lies above 0 and p <= alpha, where p
-(one-sided) permutes the depths among the tasks: tasks are few, and nine depths that differ for reasons
-other than family must not count as a trend. Not supported when the interval lies below 0; else
-inconclusive, also when fewer than `MIN_TASKS_FOR_A_TREND` tasks or `MIN_FAMILIES_FOR_A_TREND` families
-emerge. When all emerge at one layer there is no trend: tau counts as 0, not supported.
+The rule of the verdict is that of `shared.layer_trend`, over the tasks that emerge.
 """
 
 from __future__ import annotations
@@ -26,35 +21,19 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from if_circuits.activations.source import ActivationSource
-from if_circuits.analyses.base import (
-    Analysis,
-    AnalysisResult,
-    AnalysisSettings,
-    Verdict,
-    make_verdict,
-    no_verdict,
-)
+from if_circuits.analyses.base import Analysis, AnalysisResult, AnalysisSettings, Evidence, no_verdict
 from if_circuits.analyses.layer_stratification.figure import draw
 from if_circuits.analyses.shared.both_labels import on_both_labels
 from if_circuits.analyses.shared.decodability import layer_p_values
+from if_circuits.analyses.shared.layer_trend import ORDER, judge_trend
 from if_circuits.analyses.shared.probing import ProbingRows, fit_specialists, left_out_rows, probing_rows
 from if_circuits.analyses.shared.row_scores import row_scores
 from if_circuits.analyses.shared.score_table import Score, ScoreTable, score_fitted, score_table
 from if_circuits.models.layers import depth, layer_label
 from if_circuits.progress import Report, Steps
-from if_circuits.statistics.trend import kendall_tau, trend_test
-from if_circuits.statistics.verdicts import decide
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-ORDER = ("structural", "lexical", "stylistic", "semantic")
-"""Families from the shallowest to the deepest that the claim expects."""
-MIN_TASKS_FOR_A_TREND = 5
-MIN_FAMILIES_FOR_A_TREND = 3
-"""With fewer, chance alone gives the steepest trend in more than 1 of 20 orders (1 of 12 for four tasks of
-three families, 1 of 10 for five tasks of two)."""
 
 
 def run(
@@ -81,7 +60,10 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings, progress: Rep
     emergence = _emergence_table(rows, found, resampled, source)
     sizes = table.frame.groupby("task")[["n", "n_base_queries", "n_over_d"]].first()
     emergence = emergence.join(sizes, on="task")
-    verdict = _judge(table, [task.family for task in rows.tasks], found, resampled, settings)
+    families = [task.family for task in rows.tasks]
+    verdict = judge_trend(
+        ANALYSIS.claim, families, found, resampled, table.interval_from, settings, verb="emerge"
+    )
     never = [
         f"{name} becomes readable at no layer" for name, at in zip(names, found, strict=True) if np.isnan(at)
     ]
@@ -168,47 +150,22 @@ def _emergence_table(
     return pd.DataFrame(records)
 
 
-def _judge(
-    table: ScoreTable,
-    families: list[str],
-    found: Float[np.ndarray, " tasks"],
-    resampled: Float[np.ndarray, "draws tasks"],
-    settings: AnalysisSettings,
-) -> Verdict:
-    ranks = np.array([ORDER.index(family) if family in ORDER else np.nan for family in families])
-    emerged = ~np.isnan(found) & ~np.isnan(ranks)
-    ranks, depths, draws = ranks[emerged], found[emerged], resampled[:, emerged]
-    # Without spread in depth there is no trend, which is tau = 0.
-    tau = float(np.nan_to_num(kendall_tau(depths[None], ranks)[0])) if len(depths) > 1 else float("nan")
-    interval = table.interval_from(tau, np.nan_to_num(kendall_tau(draws, ranks)))
-    test = trend_test(depths, ranks, n_permutations=settings.n_permutations, seed=settings.seed)
-    p = 1.0 if np.isnan(test.p) else test.p
-
-    decision = decide(interval, supported_when="above", threshold=0.0, p=p, alpha=settings.alpha)
-    rule = (
-        f"{decision.rule}; not supported also when all emerge at one layer; inconclusive when fewer than "
-        f"{MIN_TASKS_FOR_A_TREND} tasks or {MIN_FAMILIES_FOR_A_TREND} families emerge"
-    )
-    decision = replace(decision, rule=rule)
-    ordered = [family for family in families if family in ORDER]
-    notes = [f"{len(depths)} of {len(ordered)} tasks emerge; p permutes depths among them (one-sided)"]
-    if others := list(dict.fromkeys(family for family in families if family not in ORDER)):
-        notes.append(
-            f"shown and not part of the trend, since the claim gives their family no place in the order: "
-            f"{len(families) - len(ordered)} tasks of {', '.join(others)}"
-        )
-    shown = {family for family, kept in zip(families, emerged, strict=True) if kept}
-    if len(depths) < MIN_TASKS_FOR_A_TREND or len(shown) < MIN_FAMILIES_FOR_A_TREND:
-        decision = replace(decision, verdict="inconclusive")
-        notes.insert(0, f"only {len(depths)} tasks of {len(shown)} families emerge")
-    elif np.ptp(depths) == 0 and interval.high <= 0:
-        decision = replace(decision, verdict="not supported", notes=("all tasks emerge at one layer",))
-    return make_verdict(ANALYSIS.claim, decision, interval, p=p, notes=tuple(notes))
-
-
 def figure(result: AnalysisResult) -> Figure:
     """Layer curves family by family on both kinds of labels, and the depth of emergence with intervals."""
     return draw(result, families=ORDER)
+
+
+_EVIDENCE = Evidence(
+    "decodable",
+    assumes=(
+        "a layer at which a probe first reads a task says something of where it is made",
+        "words that are readable from the embedding on do not carry the label",
+    ),
+    broken_by=(
+        "text baselines that read as early",
+        "localisation at other layers: what can be read is not what acts",
+    ),
+)
 
 
 ANALYSIS = Analysis(
@@ -216,4 +173,5 @@ ANALYSIS = Analysis(
     claim="structural tasks emerge early, semantic ones late",
     run=run,
     figure=figure,
+    evidence=lambda _: _EVIDENCE,
 )

@@ -35,7 +35,14 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from if_circuits.activations.source import ActivationSource
-from if_circuits.analyses.base import Analysis, AnalysisResult, AnalysisSettings, make_verdict, no_verdict
+from if_circuits.analyses.base import (
+    Analysis,
+    AnalysisResult,
+    AnalysisSettings,
+    Evidence,
+    make_verdict,
+    no_verdict,
+)
 from if_circuits.analyses.representational_similarity.figure import draw
 from if_circuits.analyses.representational_similarity.task_directions import (
     DirectionProducts,
@@ -290,9 +297,23 @@ def _paired(paired: PairedHalves | None, measure: Measure, *, settings: Analysis
     )
 
 
+_EVIDENCE = Evidence(
+    "decodable",
+    assumes=(
+        "the difference in means stands for how a task is represented",
+        "halves of the base queries set the ceiling",
+    ),
+    broken_by=(
+        "a representation shared in another form, such as rotated or nonlinear",
+        "a shared bias of both tasks' labels",
+    ),
+)
+
+
 ANALYSIS = Analysis(
     name="representational_similarity",
     claim="few shared representations",
     run=run,
     figure=figure,
+    evidence=lambda _: _EVIDENCE,
 )

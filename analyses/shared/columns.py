@@ -62,7 +62,7 @@ COLUMNS: Mapping[str, Column] = {
     "layer": Column("Residual stream after that block; `never` where none", "-1 is embed"),
     "layers": Column("Layers that the halves chose"),
     "depth": Column("The layer as a share of the model's blocks below it", "0 to 1"),
-    "position": Column("Place in the response at which activations were read"),
+    "position": Column("Place in the response at which activations were read or exchanged"),
     "fold": Column("Held-out fold", "from 0"),
     "half": Column("Half of the base queries that fitted; the other half measures", "0 or 1"),
     "chosen": Column("Whether the fold reports this layer"),
@@ -128,7 +128,9 @@ COLUMNS: Mapping[str, Column] = {
     "measurable_tasks": Column("Tasks that can show a drop"),
     "edges": Column("Edges that survive"),
     "share": Column(
-        "Of edges: surviving off-diagonal edges. Of specificity: variance in the row space", "0 to 1"
+        "Of edges: surviving off-diagonal edges. Of specificity: variance in the row space. Of localisation: "
+        "mean shift of log-odds over the whole difference between the two prompts",
+        "0 to 1; of localisation, any number",
     ),
     "asymmetry": Column("Mean absolute difference of the two directions of connected pairs"),
     "asymmetry_null": Column("The same, expected without any asymmetry"),
@@ -158,6 +160,15 @@ COLUMNS: Mapping[str, Column] = {
     "gain": Column("Gain of compliance when the direction is added", "0 to 1"),
     "gain_random": Column("Gain under random steps of the same length", "0 to 1"),
     "agree": Column("Whether both ways survive, or neither", "0 or 1"),
+    # Localisation
+    "direction": Column("Whether the constrained prompt receives or its counterpart", "takes, gives"),
+    "subspace": Column("What is exchanged; `residual` is the whole residual stream"),
+    "dose": Column("How far the interchange goes; 1 is the other run's value"),
+    "share_placebo": Column("The share under random displacements of the same length"),
+    "full": Column("Difference of log-odds between the two prompts", "nats"),
+    "damage": Column("By how much a token of both texts is less likely than in either run", "nats"),
+    "wrong_way": Column("Pairs whose log-odds move away from the other run's", "0 to 1"),
+    "cosine_probe": Column("Cosine of the nearest direction to the one that reads", "0 to 1"),
     # Layers, time, similarity, specificity
     "share_of_resamples": Column("Resamples in which the task becomes decodable at all", "0 to 1"),
     "mean_index": Column("Mean absolute place of the position in prompt and response", "tokens"),

@@ -34,6 +34,7 @@ from if_circuits.analyses.base import (
     Analysis,
     AnalysisResult,
     AnalysisSettings,
+    Evidence,
     Verdict,
     make_verdict,
     no_verdict,
@@ -268,9 +269,23 @@ def figure(result: AnalysisResult) -> Figure:
     return draw(result)
 
 
+_EVIDENCE = Evidence(
+    "decodable",
+    assumes=(
+        "labels are right, or as wrong for all probes",
+        "linear probes read what matters",
+    ),
+    broken_by=(
+        "a general probe with more rows or another form that reaches the specialists",
+        "labels that words alone carry: see the text baseline and counterfactual labels",
+    ),
+)
+
+
 ANALYSIS = Analysis(
     name="specialist_vs_general",
     claim="specialists beat the general probe",
     run=run,
     figure=figure,
+    evidence=lambda _: _EVIDENCE,
 )

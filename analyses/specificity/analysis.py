@@ -25,7 +25,14 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from if_circuits.activations.source import ActivationSource
-from if_circuits.analyses.base import Analysis, AnalysisResult, AnalysisSettings, make_verdict, no_verdict
+from if_circuits.analyses.base import (
+    Analysis,
+    AnalysisResult,
+    AnalysisSettings,
+    Evidence,
+    make_verdict,
+    no_verdict,
+)
 from if_circuits.analyses.shared.families import families_of
 from if_circuits.analyses.shared.labelled_tasks import query_codes, query_halves
 from if_circuits.analyses.shared.task_subspaces import (
@@ -284,9 +291,20 @@ def _exponential(
     return interval_of(float(np.exp(estimate)), np.exp(draws), n_groups=n_groups, confidence=1 - alpha)
 
 
+_EVIDENCE = Evidence(
+    "decodable",
+    assumes=(
+        "INLP's row space holds what the task's probes use",
+        "counterparts differ in the constraint alone",
+    ),
+    broken_by=("responses of other length or topic without the constraint",),
+)
+
+
 ANALYSIS = Analysis(
     name="specificity",
     claim="row spaces are specific to constraints",
     run=run,
     figure=figure,
+    evidence=lambda _: _EVIDENCE,
 )

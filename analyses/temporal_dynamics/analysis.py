@@ -37,6 +37,7 @@ from if_circuits.analyses.base import (
     Analysis,
     AnalysisResult,
     AnalysisSettings,
+    Evidence,
     Verdict,
     make_verdict,
     no_verdict,
@@ -247,9 +248,20 @@ def figure(result: AnalysisResult) -> Figure:
     return draw(result)
 
 
+_EVIDENCE = Evidence(
+    "decodable",
+    assumes=("the classifier of words reads all that the words give away",),
+    broken_by=(
+        "a stronger reader of the words that closes the gap",
+        "positions that know the response's length",
+    ),
+)
+
+
 ANALYSIS = Analysis(
     name="temporal_dynamics",
     claim="monitoring, not planning: compliance becomes readable while the response is written",
     run=run,
     figure=figure,
+    evidence=lambda _: _EVIDENCE,
 )

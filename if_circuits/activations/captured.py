@@ -64,6 +64,8 @@ class ActivationsAt:
     position: str
     fingerprint: str
     """Of the model whose activations these are."""
+    tasks: tuple[str, ...] = ()
+    """Tasks of the rows, each once."""
 
     @property
     def labels(self) -> Bool[np.ndarray, " n"]:
@@ -171,6 +173,7 @@ class CapturedActivations:
             layer=layer,
             position=position,
             fingerprint=self.store.key.fingerprint,
+            tasks=tuple(dict.fromkeys(map(str, kept["task"]))) if "task" in kept else (),
         )
 
     def along_response(self, *, layer: int) -> ActivationsAt:

@@ -117,11 +117,17 @@ def passes(
     if torch.device(model.device).type != "cpu":
         yield rows
         return
-    tokens = max(_FEWEST_TOKENS, _CACHED_BYTES // (4 * model.d_model))
     while len(rows):
-        n = max(1, tokens // len(plan.tokens(rows[0])))
+        n = rows_per_pass(model, len(plan.tokens(rows[0])))
         yield rows[:n]
         rows = rows[n:]
+
+
+def rows_per_pass(model: LoadedModel, length: int) -> int:
+    """How many rows of so many tokens run best in one pass; on a GPU, the model's batch size."""
+    if torch.device(model.device).type != "cpu":
+        return model.preset.batch_size
+    return max(1, max(_FEWEST_TOKENS, _CACHED_BYTES // (4 * model.d_model)) // length)
 
 
 def _batch(model: LoadedModel, runs: Sequence[Run]) -> dict[str, Int[Tensor, "batch token"]]:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from if_circuits.analyses.base import ANALYSES
+from if_circuits.analyses.base import ON_ACTIVATIONS
 from if_circuits.cli.arguments import count, seed
 
 RUNS, POWER_RUNS = 200, 12
@@ -37,7 +37,11 @@ def add_parser(commands: Any) -> None:
     )
     calibrate.add_argument("--seed", metavar="N", type=seed, default=0, help="default: %(default)s")
     calibrate.add_argument(
-        "--only", metavar="NAME", nargs="+", choices=ANALYSES, help=f"of {', '.join(ANALYSES)} (default: all)"
+        "--only",
+        metavar="NAME",
+        nargs="+",
+        choices=ON_ACTIVATIONS,
+        help=f"of {', '.join(ON_ACTIVATIONS)} (default: all)",
     )
     calibrate.set_defaults(command=_calibrate)
 
@@ -56,7 +60,7 @@ def _calibrate(arguments: argparse.Namespace) -> int:
             power_runs=arguments.power_runs,
             workers=arguments.workers,
             seed=arguments.seed,
-            analyses=arguments.only or ANALYSES,
+            analyses=arguments.only or ON_ACTIVATIONS,
             progress=lambda done, total: progress("calibration", done, total),
         )
     print_table(

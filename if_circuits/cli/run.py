@@ -47,7 +47,7 @@ def add_parser(commands: Any) -> None:
     run.add_argument("--out", metavar="DIR", type=Path, required=True, help="directory of the study")
     run.add_argument("--tasks", metavar="NAME", nargs="+", help="only these tasks (default: all)")
     run.add_argument(
-        "--analyses", metavar="NAME", nargs="+", choices=ANALYSES, help="only these (default: all seven)"
+        "--analyses", metavar="NAME", nargs="+", choices=ANALYSES, help="only these (default: all)"
     )
     run.add_argument(
         "--base-queries",

@@ -76,6 +76,7 @@ class Fit(Generic[Found]):
         seed: int = 0,
     ) -> Found:
         layer, position, given = None, None, cast(Any, X)
+        fingerprint, tasks = str(getattr(X, "fingerprint", "")), tuple(getattr(X, "tasks", ()))
         if y is None:
             if not all(hasattr(X, name) for name in ("X", "labels", "groups")):
                 raise InputError(
@@ -103,7 +104,9 @@ class Fit(Generic[Found]):
         if not isinstance(found, FittedSubspace | FittedErasure):
             return found  # an erasure of another kind: it removes from arrays, and has no place in a model
         n_groups = len(np.unique(units.astype(str)))
-        read_at = ReadAt(layer, position, len(array), n_groups, _step(found, array, labels))
+        read_at = ReadAt(
+            layer, position, len(array), n_groups, _step(found, array, labels), fingerprint, tasks
+        )
         return cast(Any, replace(found, read_at=read_at))
 
 

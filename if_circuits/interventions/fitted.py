@@ -8,12 +8,16 @@ at other tokens. `Activations.along_response` gives activations to fit a directi
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.numpy import save_file
 
 from if_circuits.errors import InputError
 from if_circuits.inputs import as_number, as_vector
@@ -23,6 +27,8 @@ from if_circuits.interventions.scope import Scope
 from if_circuits.interventions.subspace import AffineErasure, Subspace
 from if_circuits.models.layers import layer_label
 
+SAVED_FORMAT = "if_circuits direction 1"
+"""What a file of a saved fit says of itself."""
 _AT_THE_END = ("last", "eos")
 """Positions at which the label goes together with having finished."""
 
@@ -39,6 +45,10 @@ class ReadAt:
     step: Float[np.ndarray, " d_model"]
     """One standard deviation of the activations along the fitted direction, from violated towards satisfied;
     zero where the labels' means do not differ in it."""
+    fingerprint: str = ""
+    """Of the model; empty where only numbers were given."""
+    tasks: tuple[str, ...] = ()
+    """Tasks of the responses."""
 
     def __str__(self) -> str:
         rows = f"{self.n} rows of {self.n_groups} groups"
@@ -106,6 +116,22 @@ class Fitted:
         operation = Add(self.read_at.step, as_number(by, "by"), what)
         return self._place(operation, layers, scope)
 
+    def save(self, path: str | Path) -> None:
+        """Write it as one safetensors file, with what it was fitted to; `ifc.load_direction` reads it.
+
+        Raises InputError where the place cannot be written.
+        """
+        tensors = {name: np.ascontiguousarray(getattr(self, name)) for name in (*self._arrays(), "mean")}
+        told: dict[str, object] = {}
+        if self.read_at is not None:
+            told = asdict(self.read_at)
+            tensors["step"] = np.ascontiguousarray(told.pop("step"))
+        metadata = {"format": SAVED_FORMAT, "name": self.name, "read_at": json.dumps(told)}
+        try:
+            save_file(tensors, path, metadata=metadata)
+        except (OSError, SafetensorError) as error:
+            raise InputError(f"cannot write {self.name!r} to {path}: {error}") from error
+
     def _place(self, operation: Operation, layers: int | Sequence[int] | None, scope: Scope) -> Intervention:
         read = self.read_at
         if layers is None and (read is None or read.layer is None):
@@ -117,6 +143,9 @@ class Fitted:
                 stacklevel=3,
             )
         return Intervention(operation, (read.layer,) if layers is None and read else layers, scope)  # pyright: ignore[reportArgumentType]
+
+    def _arrays(self) -> tuple[str, ...]:
+        raise NotImplementedError
 
     def _remove(self, alpha: float) -> Operation:
         raise NotImplementedError
@@ -137,6 +166,9 @@ class FittedSubspace(Fitted, Subspace):
 
     read_at: ReadAt | None = field(default=None, kw_only=True)
 
+    def _arrays(self) -> tuple[str, ...]:
+        return ("basis",)
+
     def _remove(self, alpha: float) -> Operation:
         return ProjectOut(self, alpha)
 
@@ -155,6 +187,9 @@ class FittedErasure(Fitted, AffineErasure):
     """An oblique projection that was fitted to activations; see `Fitted` for what it can do in a model."""
 
     read_at: ReadAt | None = field(default=None, kw_only=True)
+
+    def _arrays(self) -> tuple[str, ...]:
+        return "left", "right"
 
     def _remove(self, alpha: float) -> Operation:
         return Erase(self, alpha)

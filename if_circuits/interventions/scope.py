@@ -48,6 +48,8 @@ class Scope:
         >>> import if_circuits as ifc
         >>> print(ifc.Scope(), "|", ifc.Scope(prompt=True, positions=(1, 20)))
         generated | prompt and generated in [1, 20)
+        >>> print(ifc.Scope(offsets=(0, 1)), "|", ifc.Scope(offsets=(1, None)))
+        generated, prompt's end + [0, 1) | generated, prompt's end + [1, ...)
     """
 
     prompt: bool = False
@@ -56,12 +58,17 @@ class Scope:
     """From the prompt's last token on, because that is where the first token of the response is decided."""
     positions: tuple[int, int] | None = None
     """Of these, only positions start <= p < stop; 0 is the prompt's first token (the BOS)."""
+    offsets: tuple[int, int | None] | None = None
+    """Of these, only tokens start <= t < stop counted from the prompt's last token, which is 0; without a
+    stop, all from the start on. (0, 1) is the prompt's end, (1, None) the response, however long they are."""
 
     def __post_init__(self) -> None:
         if not (self.prompt or self.generated):
             raise InputError("this scope touches no token: set prompt, generated or both")
         if self.positions is not None and not 0 <= self.positions[0] < self.positions[1]:
             raise InputError(f"positions are a range start < stop from 0 on, got {self.positions}")
+        if self.offsets is not None and self.offsets[1] is not None and self.offsets[0] >= self.offsets[1]:
+            raise InputError(f"offsets are a range start < stop, got {self.offsets}; 0 is the prompt's end")
 
     def mask(self, window: Window) -> Bool[Tensor, "batch length"]:
         """Which tokens of the window to touch."""
@@ -73,8 +80,19 @@ class Scope:
             touched &= positions >= prompt_lengths - 1
         if self.positions is not None:
             touched &= (positions >= self.positions[0]) & (positions < self.positions[1])
+        if self.offsets is not None:
+            start, stop = self.offsets
+            offset = positions - (prompt_lengths - 1)
+            touched &= offset >= start
+            if stop is not None:
+                touched &= offset < stop
         return touched
 
     def __str__(self) -> str:
         where = " and ".join(name for name in ("prompt", "generated") if getattr(self, name))
-        return where if self.positions is None else f"{where} in [{self.positions[0]}, {self.positions[1]})"
+        if self.positions is not None:
+            where += f" in [{self.positions[0]}, {self.positions[1]})"
+        if self.offsets is not None:
+            stop = "..." if self.offsets[1] is None else self.offsets[1]
+            where += f", prompt's end + [{self.offsets[0]}, {stop})"
+        return where

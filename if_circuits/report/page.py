@@ -8,7 +8,7 @@ it is escaped here, and the scripts put it in as text.
 import json
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -69,8 +69,6 @@ class ReportContent:
     """The counterfactual pairs, where there are any."""
     readings: Readings | None = None
     """What probes read along a sample of responses."""
-    claims: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
-    """`claims` of summary.json; `rung`, `assumptions` and `broken_by` are shown where they are there."""
 
 
 def render_report(content: ReportContent) -> str:
@@ -100,9 +98,7 @@ def render_report(content: ReportContent) -> str:
         pilot_figure=figures.get("pilot"),
         judges=judged_tasks(content.responses, content.record.get("judges", {})),
         sections=[
-            _section(
-                result, content.claims.get(name, {}), figures.get(name), has_views=name in study["views"]
-            )
+            _section(result, figures.get(name), has_views=name in study["views"])
             for name, result in content.results.items()
         ],
         checklist=checklist(
@@ -127,9 +123,7 @@ def shipped_calibration() -> Mapping[str, Any] | None:
     return json.loads(path.read_text("utf-8")) if path.is_file() else None
 
 
-def _section(
-    result: AnalysisResult, claim: Mapping[str, Any], figure: str | None, *, has_views: bool
-) -> dict[str, Any]:
+def _section(result: AnalysisResult, figure: str | None, *, has_views: bool) -> dict[str, Any]:
     """The card of one verdict."""
     name, verdict = result.name, result.verdict
     effect_name, middle = EFFECTS.get(name, ("effect", None))
@@ -143,9 +137,7 @@ def _section(
         "effect_name": effect_name,
         "effect": json.dumps(line if line["value"] is not None else {}),
         "has_effect": line["value"] is not None,
-        "rung": claim.get("rung"),
-        "assumptions": _list(claim.get("assumptions")),
-        "broken_by": _list(claim.get("broken_by")),
+        "evidence": result.evidence,
         "figure": figure,
         "has_views": has_views,
         "tables": [
@@ -186,13 +178,6 @@ def _study(content: ReportContent) -> tuple[dict[str, Any], str]:
     }
     all_of_them = "all" if len(rows) == total else "as many as fit of the"
     return data, f"This page holds {len(rows)} rows, {all_of_them} {total} that the study has."
-
-
-def _list(value: object) -> list[str]:
-    """One text or several, as several."""
-    if value is None or value == "":
-        return []
-    return [value] if isinstance(value, str) else [str(each) for each in value]  # pyright: ignore[reportGeneralTypeIssues]
 
 
 def _short(text: str) -> str:

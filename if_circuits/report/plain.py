@@ -55,6 +55,12 @@ _SENTENCES = {
         "not supported": "The directions that a probe uses vary no more where a constraint was asked for.",
         "inconclusive": "The data do not settle whether the probes' directions are about constraints at all.",
     },
+    "localisation": {
+        "supported": "Structural constraints are carried in earlier layers, and semantic ones in later layers: what "
+        "is exchanged there changes the answer.",
+        "not supported": "Constraints are not carried in the order from structural to semantic.",
+        "inconclusive": "The data do not settle in which order the layers come to carry the constraints.",
+    },
 }
 _OTHERS = {
     "supported": "The data support the claim, by the rule below.",
@@ -89,6 +95,7 @@ EFFECTS = {
     "cross_task_transfer": ("share of the probe that transfers", 0.5),
     "causal_ablation": ("share of pairs with an edge", 0.5),
     "layer_stratification": ("rank correlation of depth and family", 0.0),
+    "localisation": ("rank correlation of depth and family", 0.0),
     "temporal_dynamics": ("growth of AUROC beyond the words", 0.0),
     "representational_similarity": ("squared cosine over its ceiling", 0.5),
     "specificity": ("ratio of variance, over random", 1.0),

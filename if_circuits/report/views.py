@@ -8,6 +8,7 @@ import pandas as pd
 
 from if_circuits.analyses.base import AnalysisResult
 from if_circuits.analyses.shared.families import families_of
+from if_circuits.report.carried import carried
 from if_circuits.report.cells import Json
 from if_circuits.report.curves import along_response, over_layers, points
 from if_circuits.report.matrices import ablation, by_layer, similarity, transfer
@@ -64,6 +65,8 @@ def _views_of(result: AnalysisResult, null: Null) -> list[Json]:
             return [*by_layer(result, null), *over_layers(result, null)]
         case "temporal_dynamics":
             return along_response(result)
+        case "localisation":
+            return carried(result)
         case "representational_similarity":
             return similarity(result)
         case "specificity":

@@ -43,6 +43,17 @@ WORDINGS = {
         "speaks of cause. Below: what own removals cost, what they do to neutral text, whether later "
         "layers can be read again, and whether adding a direction does the reverse of removing it.",
     ),
+    "localisation": Wording(
+        "Localisation",
+        "At which layers and positions does the residual stream carry a constraint, so that changing it "
+        "there changes what the model prefers?",
+        "Above: the prompt that asks is read with texts that satisfy and violate it, and the whole residual "
+        "stream at the prompt's end, at the response or at both is set to that behind the prompt that does "
+        "not ask. 1: the model then prefers what it prefers unasked. Once a constraint's effect has reached "
+        "these tokens, every later layer carries it. Middle: the same with one direction, fitted on other "
+        "base queries; the peak is where one dimension carries most. Below: other subspaces at that layer. "
+        "This speaks of cause on these texts, in log-odds and not in answers.",
+    ),
     "layer_stratification": Wording(
         "Layer stratification",
         "At which layer does each task become decodable, and do structural tasks come before semantic ones?",
@@ -82,7 +93,7 @@ WORDINGS = {
 
 
 def wording(analysis: str) -> Wording:
-    """The words for an analysis; its bare name for one that is not among the seven."""
+    """The words for an analysis; its bare name for one that is not among them."""
     return WORDINGS.get(analysis, Wording(analysis.replace("_", " "), "", ""))
 
 

@@ -2,7 +2,8 @@
 
 What is timed: one batch of answers, a few tokens long, and the probes of all tasks at one layer and position,
 on random numbers of the study's shape. The rest is counting. Half of the time at most goes to causal
-ablation, whose answers do not grow with the study; what is left decides the number of base queries, and
+ablation, and a fifth to localisation, which do not grow with the study; what is left decides the number of
+base queries, and
 deep models are read at every second, third, ... layer where probing would take more than a quarter.
 """
 
@@ -20,6 +21,7 @@ from if_circuits.activations.positions import POSITIONS
 from if_circuits.analyses.causal_ablation.behaviour import PROMPTS_PER_TASK
 from if_circuits.analyses.causal_ablation.both_ways import FAILING_PROMPTS, RANDOM_STEPS, SAMPLES
 from if_circuits.analyses.causal_ablation.start_layer import CONTROLS_FOR_START, PROMPTS_FOR_START, STARTS
+from if_circuits.analyses.localisation.analysis import passes_of
 from if_circuits.analyses.shared.probing import STUDY_CS
 from if_circuits.errors import InputError
 from if_circuits.generation.decoding import decode
@@ -38,7 +40,7 @@ TIMED_TOKENS = 8
 USED_SHARE = 0.6
 """Steps of a batch, of the longest answer's, that cost as much as with all rows: answers end at different
 lengths, and rows that ended leave."""
-PROBED_SHARE, ABLATED_SHARE = 0.25, 0.5
+PROBED_SHARE, ABLATED_SHARE, LOCATED_SHARE = 0.25, 0.5, 0.2
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -58,7 +60,7 @@ class Plan:
 
     config: StudyConfig
     seconds: Mapping[str, float]
-    """By stage: pilot, responses, activations, probes, ablation."""
+    """By stage: pilot, responses, activations, probes, ablation, localisation."""
     half_width: float
     """Of the 95 % interval of an AUROC near chance whose labels are balanced; the widest that it
     should be, as if all rows of a base query were one."""
@@ -112,6 +114,8 @@ def plan(config: StudyConfig, model: LoadedModel, run_settings: RunSettings, *, 
     n_tasks = len(get_tasks(config.tasks))
     taken = {"pilot": _pilot_answers(config) * rates.answer}
     config, ablation = _with_ablation(config, n_tasks, rates, seconds)
+    located = passes_of(n_tasks, model.n_layers) * rates.reading
+    config, located = _with_localisation(config, located, seconds)
     layers = run_settings.layers or tuple(range(-1, model.n_layers))
     most = len(get_suite(suite_of(config)).available(held_out_only=model.preset.held_out_only))
     most -= N_QUERIES if taken["pilot"] else 0
@@ -126,6 +130,7 @@ def plan(config: StudyConfig, model: LoadedModel, run_settings: RunSettings, *, 
                 "activations": 3 * n_tasks * rows * rates.reading,
                 "probes": _blocks(len(read)) * block,
                 "ablation": ablation,
+                "localisation": located,
             }
             if sum(spent.values()) <= seconds and (spent["probes"] <= PROBED_SHARE * seconds):
                 fitting = replace(config, n_base_queries=n, layers=None if stride == 1 else read)
@@ -214,6 +219,13 @@ def _with_ablation(
         if needed <= ABLATED_SHARE * seconds:
             return replace(config, settings=replace(config.settings, n_random_subspaces=n)), needed
     return replace(config, analyses=tuple(a for a in config.analyses if a != "causal_ablation")), 0.0
+
+
+def _with_localisation(config: StudyConfig, needed: float, seconds: float) -> tuple[StudyConfig, float]:
+    """The configuration, without localisation where that would take too large a share; and its seconds."""
+    if "localisation" in config.analyses and needed <= LOCATED_SHARE * seconds:
+        return config, needed
+    return replace(config, analyses=tuple(a for a in config.analyses if a != "localisation")), 0.0
 
 
 def _blocks(n_layers: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import asdict
 
 import pandas as pd
 
@@ -71,7 +71,6 @@ def close_study(directory: StudyDirectory, config: StudyConfig, progress: Progre
             pilot,
             counterfactual=pd.read_parquet(directory.counterfactual),
             readings=readings_of(directory),
-            claims=json.loads(summary)["claims"],
         )
         write_bytes(directory.report, render_report(content).encode())
         write_bytes(directory.summary, summary.encode())
@@ -91,6 +90,7 @@ def summary_text(directory: StudyDirectory) -> str:
             "interval": list(result.verdict.interval),
             "p": result.verdict.p,
             "n": result.verdict.n,
+            **asdict(result.evidence),
         }
         for name, result in ((name, directory.read_result(name)) for name in config.analyses)
     }

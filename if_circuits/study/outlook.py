@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from if_circuits.analyses.causal_ablation import edges
-from if_circuits.analyses.layer_stratification import analysis as stratification
 from if_circuits.analyses.representational_similarity import analysis as similarity
+from if_circuits.analyses.shared import layer_trend
 from if_circuits.analyses.shared.labelled_tasks import MIN_PER_CLASS
 from if_circuits.analyses.specificity import analysis as specificity
 from if_circuits.generation.sampling import sampled
@@ -36,8 +36,9 @@ NEEDS: Mapping[str, Need] = {
     "specialist_vs_general": Need(2),
     "cross_task_transfer": Need(2),
     "causal_ablation": Need(edges.MIN_TASKS_FOR_A_SHARE, _IN_BOTH_HALVES),
+    "localisation": Need(1, _IN_BOTH_HALVES),
     "layer_stratification": Need(
-        stratification.MIN_TASKS_FOR_A_TREND, families=stratification.MIN_FAMILIES_FOR_A_TREND
+        layer_trend.MIN_TASKS_FOR_A_TREND, families=layer_trend.MIN_FAMILIES_FOR_A_TREND
     ),
     "temporal_dynamics": Need(1),
     "representational_similarity": Need(similarity.MIN_TASKS_FOR_PAIRS, _IN_BOTH_HALVES),

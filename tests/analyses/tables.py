@@ -81,6 +81,27 @@ class _Tables:
         cells["place"] = cells["task"].map({task: place for place, task in enumerate(TASKS)})
         return {"": cells, "families": self._labelled(kind=("gap",)).assign(difference=0.034)}
 
+    def localisation(self) -> dict[str, pd.DataFrame]:
+        layers = [layer for layer in self._layers if layer >= 0]
+        layers = layers[:: -(-len(layers) // 12)]
+        whole = self._rows(
+            task=list(TASKS), position=("prompt_end", "response", "all"), layer=layers,
+            direction=("takes", "gives"), subspace=("residual",),
+        )  # fmt: skip
+        one = self._rows(
+            task=list(TASKS), position=("all",), layer=layers, direction=("takes",),
+            subspace=("difference in means",),
+        )  # fmt: skip
+        table = pd.concat([whole, one], ignore_index=True)
+        share = self._rng.uniform(-0.1, 1.2, len(table))
+        table = table.assign(share=share, low=share - 0.1, high=share + 0.1, share_placebo=0.02)
+        carried = self._rows(task=list(TASKS)).assign(layer=str(layers[len(layers) // 2]), depth=0.5)
+        names = ("residual", "difference in means", "difference by prompt", "probe", "INLP", "LEACE, removed",
+                 "DAS", "DAS, arbitrary targets", "random", "placebo")  # fmt: skip
+        compared = self._rows(task=list(TASKS), subspace=names)
+        compared["share"] = self._rng.uniform(-0.1, 1.2, len(compared))
+        return {"": table, "carried": carried, "subspaces": compared.assign(p_adjusted=0.01, rank=1.0)}
+
     def layer_stratification(self) -> dict[str, pd.DataFrame]:
         emergence = self._labelled(task=list(TASKS)).assign(layer="3")
         emergence["depth"] = self._rng.uniform(0.1, 0.9, len(emergence))

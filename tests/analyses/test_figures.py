@@ -21,7 +21,13 @@ from if_circuits.analyses.shared.layer_axis import LayerLocator, layer_axis, mar
 from if_circuits.plotting.style import log_axis, new_figure
 from tests.analyses.tables import decodability, results
 
-WITH_LAYERS = ("specialist_vs_general", "layer_stratification", "causal_ablation", "decodability")
+WITH_LAYERS = (
+    "specialist_vs_general",
+    "layer_stratification",
+    "causal_ablation",
+    "localisation",
+    "decodability",
+)
 DRAWN = [(name, n) for n in (7, 31, 80) for name in WITH_LAYERS]
 DRAWN += [(name, 31) for name in ANALYSES if name not in WITH_LAYERS]
 
@@ -98,7 +104,7 @@ def test_an_axis_of_layers_begins_with_embed_and_has_few_whole_numbers(name: str
     assert axes
     for each in axes:
         told = [label.get_text() for label in shown_labels(each.xaxis)]
-        if not each.get_xlabel().startswith("layer probed"):  # which begins at the layer of the removal
+        if not each.get_xlabel().startswith(("layer probed", "layer exchanged")):  # these have no embed
             assert told.pop(0) == "embed"
         assert 2 <= len(told) <= 11
         assert all(number.isdecimal() and int(number) < n_blocks for number in told)

@@ -13,7 +13,7 @@ from if_circuits.errors import InputError
 from if_circuits.generation.decoding import decode
 from if_circuits.generation.responses import GenerationConfig, generate, generate_conditions
 from if_circuits.interventions.hooks import Intervention, intervene
-from if_circuits.interventions.patching import Donor, PatchFrom
+from if_circuits.interventions.patching import Donor, PatchFrom, Placebo
 from if_circuits.interventions.scope import PADDING, Scope, Window
 from if_circuits.interventions.subspace import Subspace
 from if_circuits.models.layers import EMBED
@@ -188,3 +188,28 @@ def test_what_cannot_be_recorded_or_patched_is_refused(llama: LoadedModel) -> No
     ):
         with pytest.raises(InputError, match=complaint):
             record_donor(llama, runs, layers=layers)
+
+
+def test_strength_scales_the_move_and_a_placebo_goes_as_far_aside() -> None:
+    window = Window(torch.tensor([[0, 1, 2]]), torch.tensor([2]), torch.tensor([0]))
+    rng = np.random.default_rng(1)
+    donor = Donor(
+        activations={0: torch.tensor(rng.normal(size=(1, 3, 32)), dtype=torch.float32)},
+        prompt_lengths=torch.tensor([2]),
+        lengths=torch.tensor([2]),
+        name="made",
+    )
+    x = torch.tensor(rng.normal(size=(1, 3, 32)), dtype=torch.float32)
+    cpu = torch.device("cpu")
+    for part in (None, subspace()):
+        once, twice = (PatchFrom(donor, part, by).transform(0, cpu)(x, window) - x for by in (1.0, 2.0))
+        torch.testing.assert_close(twice, 2 * once)
+        patch = PatchFrom(donor, part, 2.0)
+        first, again, other = (
+            Placebo(patch, seed=seed).transform(0, cpu)(x, window) - x for seed in (0, 0, 1)
+        )
+        assert torch.equal(first, again) and not torch.allclose(first, other)
+        torch.testing.assert_close(first.norm(dim=-1), twice.norm(dim=-1))
+        cosine = torch.nn.functional.cosine_similarity(first[0, :2], twice[0, :2], dim=-1)
+        assert (cosine.abs() < 0.7).all()
+        assert not first[0, 2].any()  # the donor's run has no such token

@@ -19,6 +19,9 @@ WHOLE = Window(
         (Scope(prompt=True), [1, 1, 1, 1, 1], [0, 0, 1, 1, 1]),
         (Scope(prompt=True, positions=(1, 3)), [0, 1, 1, 0, 0], [0, 0, 0, 1, 1]),
         (Scope(positions=(0, 3)), [0, 0, 1, 0, 0], [0, 0, 0, 1, 1]),
+        (Scope(offsets=(0, 1)), [0, 0, 1, 0, 0], [0, 0, 0, 1, 0]),
+        (Scope(offsets=(1, None)), [0, 0, 0, 1, 1], [0, 0, 0, 0, 1]),
+        (Scope(prompt=True, offsets=(-1, 1)), [0, 1, 1, 0, 0], [0, 0, 1, 1, 0]),
     ],
 )
 def test_positions_count_from_the_prompts_first_token(
@@ -28,7 +31,12 @@ def test_positions_count_from_the_prompts_first_token(
 
 
 def test_a_token_read_alone_on_top_of_the_cache_is_touched_as_in_its_sequence() -> None:
-    for scope in (Scope(), Scope(prompt=True, generated=False), Scope(positions=(4, 9))):
+    for scope in (
+        Scope(),
+        Scope(prompt=True, generated=False),
+        Scope(positions=(4, 9)),
+        Scope(offsets=(0, 1)),
+    ):
         whole = scope.mask(WHOLE)
         for column in range(WHOLE.positions.shape[1]):
             step = Window(WHOLE.positions[:, column : column + 1], WHOLE.prompt_lengths, WHOLE.prompts)
@@ -39,6 +47,9 @@ def test_a_token_read_alone_on_top_of_the_cache_is_touched_as_in_its_sequence() 
 def test_ranges_without_a_token_are_refused(positions: tuple[int, int]) -> None:
     with pytest.raises(InputError, match="start < stop"):
         Scope(positions=positions)
+    if positions[0] >= positions[1]:
+        with pytest.raises(InputError, match="0 is the prompt's end"):
+            Scope(offsets=positions)
 
 
 def test_a_scope_of_nothing_is_refused() -> None:
@@ -49,3 +60,4 @@ def test_a_scope_of_nothing_is_refused() -> None:
 def test_scopes_print_what_they_touch() -> None:
     assert str(Scope()) == "generated"
     assert str(Scope(prompt=True, positions=(2, 7))) == "prompt and generated in [2, 7)"
+    assert str(Scope(offsets=(1, None))) == "generated, prompt's end + [1, ...)"

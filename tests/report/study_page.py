@@ -136,10 +136,9 @@ def page_content() -> ReportContent:
         "versions": {"if_circuits": "0.2.0"},
         "stages": {"responses": {"seconds": 12.5, "peak_memory_mb": 900}},
     }
-    claim = {"rung": "associational", "assumptions": ["a linear code"], "broken_by": ["a nonlinear one"]}
     return ReportContent(
         record, rows, compliance_table(rows, n_bootstrap=50), given, {},
-        counterfactual=counterfactual, readings=readings(rows), claims=dict.fromkeys(found, claim),
+        counterfactual=counterfactual, readings=readings(rows),
     )  # fmt: skip
 
 

@@ -47,12 +47,12 @@ def test_every_verdict_has_a_card_that_unfolds(seen: Watched):
     for i in range(cards.count()):
         card = cards.nth(i)
         assert "effect 0.123 [0.045, 0.201]" in text(card)
-        assert "rung: associational" in text(card)
+        assert "rung: " in text(card)
         assert card.locator("h4").count() >= 1
         rule = card.locator("details").first
         assert not rule.locator("p").first.is_visible()
         rule.locator("summary").click()
-        assert "a nonlinear one" in text(rule)
+        assert "What would break it" in text(rule)
     seen.page.locator("[data-views=compliance] svg").wait_for()
 
 

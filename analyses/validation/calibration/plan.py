@@ -38,7 +38,7 @@ from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
-from if_circuits.analyses.base import ANALYSES, AnalysisSettings
+from if_circuits.analyses.base import ON_ACTIVATIONS, AnalysisSettings
 from if_circuits.analyses.validation.simulation.studies import PlantedTruth, simulate
 from if_circuits.errors import InputError
 from if_circuits.io.code import code_digest
@@ -141,7 +141,7 @@ def plan(
     runs: int,
     power_runs: int,
     seed: int = 0,
-    analyses: Sequence[str] = ANALYSES,
+    analyses: Sequence[str] = ON_ACTIVATIONS,
     claims: Mapping[str, Claim] = CLAIMS,
 ) -> tuple[PlannedRun, ...]:
     """All runs, in a fixed order: `runs` per null of each claim, `power_runs` per signal and study size.

@@ -17,7 +17,7 @@ from typing import Any, cast
 import pandas as pd
 from scipy.stats import binomtest
 
-from if_circuits.analyses.base import ANALYSES
+from if_circuits.analyses.base import ON_ACTIVATIONS
 from if_circuits.analyses.validation.calibration.figure import figure
 from if_circuits.analyses.validation.calibration.plan import CLAIMS, SETTINGS, Claim, plan
 from if_circuits.analyses.validation.calibration.runs import carry_out
@@ -33,7 +33,7 @@ def calibrate(
     power_runs: int,
     workers: int = 2,
     seed: int = 0,
-    analyses: Sequence[str] = ANALYSES,
+    analyses: Sequence[str] = ON_ACTIVATIONS,
     claims: Mapping[str, Claim] = CLAIMS,
     progress: Callable[[int, int], None] = lambda *_: None,
 ) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from if_circuits.analyses.base import ANALYSES, AnalysisResult, get_analysis
+from if_circuits.analyses.base import ON_ACTIVATIONS, AnalysisResult, get_analysis
 from if_circuits.analyses.validation.calibration.plan import PlannedRun
 from if_circuits.analyses.validation.simulation.studies import simulate
 from if_circuits.io.durable import durable_file
@@ -121,7 +121,7 @@ def _prepare_worker() -> None:
     """One thread of linear algebra per worker: the matrices are small, and the cores are taken."""
     # Ctrl-C reaches every process of a terminal; the one that hands out the work sees to the rest.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in ANALYSES:
+    for name in ON_ACTIVATIONS:
         get_analysis(name)
     # The limit reaches the libraries that are loaded by now, and stays for the life of the process.
     threadpool_limits(limits=1)

@@ -14,7 +14,7 @@ where there was something to say. Rules beyond the verdicts' own:
   found.
 - clusters: tasks whose mutual transfer reaches half of their own belong together (average linkage); right
   when the adjusted Rand index with the planted groups reaches `ENOUGH`.
-- layer: the median layer at which tasks emerge is the planted one.
+- layer: the median layer at which tasks emerge, or are carried, is the planted one.
 - timing by task: of the tasks whose growth of advantage is decided (Holm over tasks <= alpha), `ENOUGH` fall
   where they plan and grow where they monitor. A verdict on their mean can hide one that does otherwise.
 - directions: the mean cosine with the planted direction reaches `NEAR`, half of the variance.
@@ -81,7 +81,11 @@ def compare(
     if "cross_task_transfer" in results:
         answers.append(_clusters(results["cross_task_transfer"], mechanism))
     if "layer_stratification" in results:
-        answers.append(_layer(results["layer_stratification"], mechanism))
+        emergence = of_labels(results["layer_stratification"].tables["emergence"], NATURAL)
+        answers.append(_layer("layer of emergence", emergence, mechanism))
+    if "localisation" in results:
+        carried = results["localisation"].tables.get("carried", pd.DataFrame({"layer": []}))
+        answers.append(_layer("layer that carries", carried, mechanism))
     if "temporal_dynamics" in results:
         answers.append(_timing(results["temporal_dynamics"], mechanism, alpha=alpha))
     answers += [_direction(cosines, method) for method in METHODS]
@@ -101,6 +105,7 @@ def planted_verdicts(mechanism: Mechanism) -> dict[str, str]:
         "specialist_vs_general": separate,
         "cross_task_transfer": separate,
         "causal_ablation": causal[mechanism.structure],
+        "localisation": "not supported",
         "layer_stratification": "not supported",
         "temporal_dynamics": "supported" if mechanism.timing == "monitoring" else "not supported",
         "representational_similarity": separate,
@@ -216,12 +221,11 @@ def _clusters(result: AnalysisResult, mechanism: Mechanism) -> Answer:
     )
 
 
-def _layer(result: AnalysisResult, mechanism: Mechanism) -> Answer:
-    emergence = of_labels(result.tables["emergence"], NATURAL)
-    layers = (
-        emergence.loc[emergence["layer"] != "never", "layer"].replace("embed", "-1").astype(int).to_numpy()
-    )
-    question, planted = "layer of emergence", str(mechanism.layer)
+def _layer(question: str, table: pd.DataFrame, mechanism: Mechanism) -> Answer:
+    """The median layer of the tasks that have one; the interval is the range of all but the most extreme."""
+    known = table.loc[~table["layer"].isin(["never", "nowhere"]), "layer"]
+    layers = known.replace("embed", "-1").astype(int).to_numpy()
+    planted = str(mechanism.layer)
     if len(layers) == 0:
         return Answer(question, planted, "never", "undecided", np.nan, np.nan, np.nan, 0)
     middle = float(np.median(layers))

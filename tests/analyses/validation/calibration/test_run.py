@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from if_circuits.analyses.base import ANALYSES
+from if_circuits.analyses.base import ON_ACTIVATIONS
 from if_circuits.analyses.validation.calibration import (
     plan as calibration_plan,
 )
@@ -110,7 +110,7 @@ def test_it_goes_on_where_it_was_stopped(finished: Path, tmp_path: Path, monkeyp
 def test_a_longer_plan_contains_the_shorter_one():
     short, long = (plan(runs=n, power_runs=n) for n in (2, 4))
     assert {run.run_id for run in short} < {run.run_id for run in long}
-    assert {run.analysis for run in short} == set(ANALYSES)
+    assert {run.analysis for run in short} == set(ON_ACTIVATIONS)
 
 
 def test_other_code_plans_other_runs(monkeypatch: pytest.MonkeyPatch):
@@ -142,7 +142,7 @@ def test_costs_are_the_cpu_seconds_of_each_analysis(finished: Path):
 
 
 def test_every_claim_is_planted_both_ways():
-    assert tuple(CLAIMS) == ANALYSES
+    assert tuple(CLAIMS) == ON_ACTIVATIONS
     for claim in CLAIMS.values():
         assert claim.true not in claim.nulls.values()
         assert all(truth.mechanism == "null" or truth.signal > 0 for truth in claim.nulls.values())

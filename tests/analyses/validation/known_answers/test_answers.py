@@ -32,6 +32,7 @@ def ought_to_be(kind: Kind) -> dict[str, str]:
     return {
         **dict.fromkeys(SEPARATE, "not supported" if one else "supported"),
         "causal_ablation": CAUSAL[kind],
+        "localisation": "not supported",
         "layer_stratification": "not supported",
         "temporal_dynamics": "supported" if kind == "monitoring" else "not supported",
         "specificity": "supported",
@@ -91,6 +92,8 @@ def perfect(mechanism: Mechanism, *, p_families: float = 0.5) -> dict[str, Analy
     ).assign(labels="natural")
     families = pd.DataFrame([{"p": p_families, "labels": "natural"}])
     emergence = pd.DataFrame({"task": names, "layer": "2", "labels": "natural"})
+    carried = pd.DataFrame({"task": names, "layer": ["nowhere", *["2"] * 8]})
+    results["localisation"] = replace(results["localisation"], tables={"carried": carried})
     growth = [0.3 if mechanism.waits(name) else -0.3 for name in names]
     advantages = pd.DataFrame({"task": names, "growth": growth, "p_holm": 0.01, "labels": "natural"})
     results["temporal_dynamics"] = replace(results["temporal_dynamics"], tables={"advantages": advantages})

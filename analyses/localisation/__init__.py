@@ -1,0 +1,1 @@
+"""Localisation: at which layer and position the residual stream carries a constraint."""

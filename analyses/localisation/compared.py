@@ -1,0 +1,94 @@
+"""Subspaces on one footing: what each method's subspace carries of a task, at the layer that carries it.
+
+Each is fitted on one half of the base queries, and exchanged at the prompt's end and along the response in
+the other half's pairs, at the dose of one. The whole residual stream is the ceiling; a random direction and
+the placebo of the difference in means are the floor. The layer is the task's own, chosen by the difference in
+means: no other subspace gains by the choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Int
+
+from if_circuits.activations.interchange import apply_interchanges
+from if_circuits.activations.source import ActivationSource
+from if_circuits.analyses.base import AnalysisSettings
+from if_circuits.analyses.localisation.shifts import Shifts, joined, shifts_of, summarise
+from if_circuits.analyses.localisation.subspaces import (
+    ONE_DIRECTION,
+    READS,
+    fit_subspaces,
+    nearest_cosine,
+)
+from if_circuits.analyses.shared.labelled_tasks import LabelledTask
+from if_circuits.interventions.interchange import Interchange
+from if_circuits.progress import Report, Steps
+from if_circuits.statistics.correction import benjamini_hochberg
+
+if TYPE_CHECKING:
+    from if_circuits.models.loading import LoadedModel
+
+PLACEBO = "placebo"
+
+
+def compare_subspaces(
+    model: LoadedModel,
+    source: ActivationSource,
+    tasks: Mapping[str, tuple[pd.DataFrame, LabelledTask]],
+    layers: Mapping[str, int | None],
+    halves: Int[np.ndarray, " queries"],
+    *,
+    settings: AnalysisSettings,
+    tokens: int,
+    progress: Report | None,
+) -> pd.DataFrame:
+    """One row per task and subspace; tasks that no layer carries have none.
+
+    Columns: task, family, layer, subspace, rank (mean of the halves'), share with low and high, damage,
+    wrong_way, cosine_probe (largest cosine with the direction that reads), p, p_adjusted, n.
+    """
+    steps = Steps(progress, max(1, 2 * len(tasks)))
+    parts: list[pd.DataFrame] = []
+    for name, (pairs, task) in tasks.items():
+        layer = layers[name]
+        if layer is None:
+            steps.done()
+            steps.done()
+            continue
+        half_of = halves[np.searchsorted(source.base_queries, pairs["base_query"].to_numpy(dtype=str))]
+        found: dict[str, list[Shifts]] = {}
+        ranks: dict[str, list[int]] = {}
+        cosines: dict[str, list[float]] = {}
+        for half in (0, 1):
+            mine, others = pairs[half_of == half], pairs[half_of != half]
+            train = task.where(halves[task.queries] == half)
+            fitted = fit_subspaces(source, train, mine, layer=layer, model=model, seed=settings.seed)
+            tried = [Interchange(layer), *(Interchange(layer, subspace=each) for each in fitted.values())]
+            if ONE_DIRECTION in fitted:
+                tried.append(Interchange(layer, subspace=fitted[ONE_DIRECTION], placebo=0))
+            moved = apply_interchanges(model, others, tried, max_tokens=tokens)
+            moved["subspace"] = moved["subspace"].mask(moved["placebo"].notna(), PLACEBO)
+            moved["placebo"] = moved["rank"] = pd.NA  # the placebo is a subspace of its own here
+            for each in shifts_of(moved):
+                found.setdefault(str(each.place["subspace"]), []).append(each)
+            for method, subspace in fitted.items():
+                ranks.setdefault(method, []).append(subspace.rank)
+                if READS in fitted:
+                    cosines.setdefault(method, []).append(nearest_cosine(subspace, fitted[READS]))
+            steps.done()
+        rows = summarise([joined(both) for both in found.values() if len(both) == 2], settings)
+        rows["rank"] = [float(np.mean(ranks.get(method, [np.nan]))) for method in rows["subspace"]]
+        rows["cosine_probe"] = [float(np.mean(cosines.get(method, [np.nan]))) for method in rows["subspace"]]
+        rows.insert(1, "family", task.family)
+        parts.append(rows)
+    columns = ["share_placebo", "direction", "position", "dose", "full_low", "full_high"]
+    if not parts:
+        return pd.DataFrame({"task": [], "family": [], "layer": [], "subspace": [], "share": []})
+    table = pd.concat(parts, ignore_index=True).drop(columns=columns)
+    table["p_adjusted"] = benjamini_hochberg(table["p"].to_numpy())
+    return table

@@ -1,0 +1,50 @@
+"""Log-probabilities of given texts after prompts, under many interventions: which text a model prefers.
+
+Nothing is generated, so it shows small shifts that would change no greedy answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from if_circuits.activations.stems import Stems
+from if_circuits.activations.teacher_forcing import Run
+from if_circuits.errors import InputError
+from if_circuits.interventions.hooks import Intervention, intervene
+from if_circuits.models.padding import pad
+
+if TYPE_CHECKING:
+    from if_circuits.models.loading import LoadedModel
+
+
+class ReadPrompts:
+    """Prompts that were read up to their last token, each with a text behind it.
+
+    Raises InputError for prompts of one token, and for interventions on earlier tokens of a prompt.
+    """
+
+    def __init__(self, model: LoadedModel, runs: Sequence[Run]) -> None:
+        self._model, self._lengths = model, [len(prompt) for prompt, _ in runs]
+        # Stems are padded before and texts behind, so that in between no token is missing.
+        ids, mask = pad([[prompt[-1], *text] for prompt, text in runs], model.chat.pad_id, side="right")
+        self._ids, self._mask = ids.to(model.device), mask.to(model.device)
+        self._stems = Stems(model, [list(prompt)[:-1] for prompt, _ in runs], room=ids.shape[1])
+
+    def log_probabilities(self, interventions: Sequence[Intervention] = ()) -> Float[np.ndarray, " runs"]:
+        """Log-probability of each text after its prompt, in nats; its EOS counts where it has one."""
+        if any(each.scope.prompt for each in interventions):
+            raise InputError(
+                "log-odds take interventions from the prompt's last token on: Scope(prompt=False)"
+            )
+        with torch.no_grad(), intervene(self._model, interventions, prompt_lengths=self._lengths):
+            logits = self._stems.go_on(self._ids, self._mask)
+        # The logits behind a token are those of the next one; padding counts for nothing.
+        wanted, there = self._ids[:, 1:], self._mask[:, 1:].bool()
+        before = logits[:, :-1].float()
+        chosen = before.gather(-1, wanted[..., None])[..., 0] - before.logsumexp(-1)
+        return chosen.double().masked_fill(~there, 0.0).sum(dim=1).cpu().numpy()

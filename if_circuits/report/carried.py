@@ -1,0 +1,76 @@
+"""The map of localisation as data of the page: what each layer and position carries of each constraint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from if_circuits.analyses.base import AnalysisResult
+from if_circuits.analyses.shared.families import families_of
+from if_circuits.models.layers import layer_label
+from if_circuits.report.cells import Json, cell
+
+_PLACES = {
+    "all": "prompt's end and response",
+    "prompt_end": "prompt's end",
+    "response": "response",
+}
+_WAYS = {"takes": "taken away", "gives": "given"}
+
+
+def carried(result: AnalysisResult) -> list[Json]:
+    """Shares of the whole difference, by task and layer: one choice for each thing that was exchanged."""
+    table = result.table
+    if not {"layer", "position", "direction", "subspace", "share"} <= set(table):
+        return []
+    scored = table[table["share"].notna()]
+    layers = sorted({int(layer) for layer in scored["layer"]})
+    tasks = [task for task in families_of(table) if (scored["task"] == task).any()]
+    if not layers:
+        return []
+    choices: list[Json] = []
+    for keys, rows in scored.groupby(["subspace", "position", "direction"], sort=False):
+        subspace, position, direction = map(str, keys)  # pyright: ignore[reportArgumentType, reportUnknownVariableType, reportUnknownArgumentType]
+        by_place = {(str(row["task"]), int(row["layer"])): _cell(row) for row in rows.to_dict("records")}
+        what = "the whole residual stream" if subspace == "residual" else subspace
+        choices.append(
+            {
+                "key": f"{subspace}/{position}/{direction}",
+                "name": f"{what}, {_PLACES.get(position, position)}, {_WAYS.get(direction, direction)}",
+                "cells": [[by_place.get((task, layer)) for layer in layers] for task in tasks],
+            }
+        )
+    return [
+        {
+            "kind": "matrix",
+            "title": "What each layer carries",
+            "rows": tasks,
+            "cols": [str(layer) for layer in layers],
+            "colLabels": {str(layer): layer_label(layer) for layer in layers},
+            "rowTitle": "task",
+            "colTitle": "layer",
+            "unit": "share of the difference in log-odds",
+            "low": -1.0,
+            "mid": 0.0,
+            "high": 1.0,
+            "midName": "nothing",
+            "markedName": "beyond random displacements of the same length",
+            "choiceTitle": "exchanged",
+            "evidence": "task",
+            "task": "row",
+            "note": "1 is all of what the constraint does to the log-odds of a text that satisfies it against one "
+            "that does not. A star marks a cell beyond its placebo (false discovery rate 5 %).",
+            "choices": choices,
+        }
+    ]
+
+
+def _cell(row: Mapping[Any, Any]) -> Json:
+    placebo = {"name": "random displacements of the same length", "mean": row.get("share_placebo")}
+    return cell(
+        row,
+        "share",
+        facts=(("full", "whole difference, nats"), ("p", "p"), ("p_adjusted", "p, adjusted")),
+        controls=[placebo] if placebo["mean"] == placebo["mean"] else [],
+        marked=bool(row.get("survives")),
+    )
