@@ -58,8 +58,8 @@ def carried(result: AnalysisResult) -> list[Json]:
             "choiceTitle": "exchanged",
             "evidence": "task",
             "task": "row",
-            "note": "1 is all of what the constraint does to the log-odds of a text that satisfies it against one "
-            "that does not. A star marks a cell beyond its placebo (false discovery rate 5 %).",
+            "note": "1 is all that the constraint does to the log-odds of a text that satisfies it against "
+            "one that does not. A star marks a cell beyond its placebo (false discovery rate 5 %).",
             "choices": choices,
         }
     ]

@@ -56,8 +56,8 @@ _SENTENCES = {
         "inconclusive": "The data do not settle whether the probes' directions are about constraints at all.",
     },
     "localisation": {
-        "supported": "Structural constraints are carried in earlier layers, and semantic ones in later layers: what "
-        "is exchanged there changes the answer.",
+        "supported": "Structural constraints are carried in earlier layers, and semantic ones in later "
+        "layers: what is exchanged there changes the answer.",
         "not supported": "Constraints are not carried in the order from structural to semantic.",
         "inconclusive": "The data do not settle in which order the layers come to carry the constraints.",
     },
