@@ -34,7 +34,10 @@ afterwards.
 
 @runtime_checkable
 class Operation(Protocol):
-    """Something to do to the residual stream; instances are frozen values."""
+    """Something to do to the residual stream; instances are frozen values.
+
+    One that has `update` as well (`low_rank.HasUpdate`) is done for all conditions of a batch together.
+    """
 
     @property
     def d_model(self) -> int:

@@ -45,7 +45,7 @@ def readings_of(directory: StudyDirectory) -> Readings:
 
 
 def close_study(directory: StudyDirectory, config: StudyConfig, progress: Progress) -> None:
-    """Write the figures, the report and the summary."""
+    """Write the figures, the tables as CSV, the report and the summary."""
     with stage(CLOSING, directory, progress=progress) as work:
         if work is None:
             return
@@ -60,6 +60,13 @@ def close_study(directory: StudyDirectory, config: StudyConfig, progress: Progre
         for name, png in figures.items():
             write_bytes(directory.figure(name), png)
             work.wrote(directory.figure(name))
+        tables = [directory.compliance, *([] if pilot is None else [directory.pilot])]
+        for name, result in results.items():
+            tables += [directory.table(name), *(directory.table(name, extra) for extra in result.tables)]
+        for path in tables:
+            text = pd.read_parquet(path).to_csv(index=False)
+            write_bytes(directory.csv(path), text.encode())
+            work.wrote(directory.csv(path))
         summary = summary_text(directory)
         content = ReportContent(
             directory.ledger.read(),

@@ -86,6 +86,10 @@ class StudyDirectory:
     def figure(self, name: str) -> Path:
         return self.root / "figures" / f"{name}.png"
 
+    def csv(self, table: Path) -> Path:
+        """A table of results for whoever reads no Parquet."""
+        return self.root / "csv" / f"{table.stem}.csv"
+
     @property
     def report(self) -> Path:
         return self.root / "report.html"

@@ -147,6 +147,16 @@ def test_report_shows_every_claim_and_figure(finished: tuple[Path, Path]):
     assert "no number on this page is the paper's" in page
 
 
+def test_every_table_of_results_lies_there_as_csv(finished: tuple[Path, Path]):
+    _, out = finished
+    tables = {path.stem: pd.read_parquet(path) for path in (out / "results").glob("*.parquet")}
+    shown = {name: table for name, table in tables.items() if not name.startswith("readings")}
+    assert {path.stem for path in (out / "csv").iterdir()} == set(shown)
+    for name, table in shown.items():
+        read = pd.read_csv(out / "csv" / f"{name}.csv") if len(table.columns) else pd.DataFrame()
+        assert (list(read.columns), len(read)) == (list(table.columns), len(table)), name
+
+
 def test_a_finished_study_is_left_as_it_is(
     finished: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
