@@ -2,9 +2,9 @@
 
 What is timed: one batch of answers, a few tokens long, and the probes of all tasks at one layer and position,
 on random numbers of the study's shape. The rest is counting. Half of the time at most goes to causal
-ablation, and a fifth to localisation, which do not grow with the study; what is left decides the number of
-base queries, and
-deep models are read at every second, third, ... layer where probing would take more than a quarter.
+ablation, and a fifth to localisation, which do not grow with the study. What is left decides the number of
+base queries, and deep models are read at every second, third, ... layer where probing would take more than a
+quarter.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ RANDOM_SUBSPACES = (20, 10, 6, 4)
 """Draws of each kind of control, of which the most are taken that fit."""
 FEWEST_QUERIES = 20
 TIMED_TOKENS = 8
-USED_SHARE = 0.6
-"""Steps of a batch, of the longest answer's, that cost as much as with all rows: answers end at different
-lengths, and rows that ended leave."""
+USED_SHARE = 0.45
+"""Length of a mean answer, of the longest's: rows that end make room for others. It was 0.35 for SmolLM2; at the
+end of a stage rows leave a batch that nobody joins."""
 PROBED_SHARE, ABLATED_SHARE, LOCATED_SHARE = 0.25, 0.5, 0.2
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
