@@ -38,8 +38,8 @@ RANDOM_SUBSPACES = (20, 10, 6, 4)
 FEWEST_QUERIES = 20
 TIMED_TOKENS = 8
 USED_SHARE = 0.45
-"""Length of a mean answer, of the longest's: rows that end make room for others. It was 0.35 for SmolLM2; at the
-end of a stage rows leave a batch that nobody joins."""
+"""Length of a mean answer, of the longest's: rows that end make room for others. It was 0.35 for SmolLM2; at
+the end of a stage rows leave a batch that nobody joins."""
 PROBED_SHARE, ABLATED_SHARE, LOCATED_SHARE = 0.25, 0.5, 0.2
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
