@@ -63,7 +63,8 @@ def run(
     """Every matrix with its edges, and the verdict by the rule of this module.
 
     `model` must be the one whose activations `source` holds; without it the behavioural half is left out.
-    It is run as `run_settings` say, or its preset; `progress` is told how many conditions are done.
+    It is run as `run_settings` say, or its preset; `progress` is told how much of the
+    work on the model is done.
     The table has one row per matrix and cell; further tables: `summary` (share and asymmetry of each
     matrix), `subspaces` (layer and rank of each fit, or the reason why there is none), `inlp` (the held-out
     score of each iteration of INLP; `n_over_d` is of the rows that a fit trained on) and, with a model,

@@ -12,6 +12,7 @@ from if_circuits.analyses.shared.labelled_tasks import query_codes, query_halves
 from if_circuits.generation.conditions import responses_under
 from if_circuits.generation.responses import GenerationConfig
 from if_circuits.interventions.hooks import Intervention
+from if_circuits.progress import part_of
 from if_circuits.tasks.labels import is_satisfied
 
 if TYPE_CHECKING:
@@ -62,21 +63,25 @@ def answer(
     """The verified responses under each condition, greedy by default; satisfied is 0 or 1.
 
     A condition that `only` names is for the prompts with these ids, and for no others.
-    `progress` is told (conditions done, conditions in all).
+    `progress` is told how much of the work is done.
     """
     config = GenerationConfig.of(
         run_settings, temperature=temperature, samples_per_prompt=samples_per_prompt, seed=seed
     )
     names = list(conditions)
-    parts: list[pd.DataFrame] = []
-    for first in range(0, len(names), _AT_A_TIME):
-        some = {name: conditions[name] for name in names[first : first + _AT_A_TIME]}
-        asked = {name: only[name] for name in some if only is not None and name in only}
-        parts.append(
-            responses_under(model, prompts, some, only=asked, config=config, judges=run_settings.judges)
+    runs = [names[first : first + _AT_A_TIME] for first in range(0, len(names), _AT_A_TIME)]
+    parts = [
+        responses_under(
+            model,
+            prompts,
+            {name: conditions[name] for name in run},
+            only={name: only[name] for name in run if only is not None and name in only},
+            config=config,
+            judges=run_settings.judges,
+            progress=part_of(progress, number, len(runs)),
         )
-        if progress is not None:
-            progress(min(first + _AT_A_TIME, len(names)), len(names))
+        for number, run in enumerate(runs)
+    ]
     responses = pd.concat(parts, ignore_index=True)
     responses["satisfied"] = is_satisfied(responses).astype(float)
     return responses

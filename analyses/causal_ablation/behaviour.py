@@ -114,11 +114,23 @@ def measure_behaviour(
 ) -> Behaviour:
     """Answer each half's prompts under the other half's removals and controls, and verify the answers.
 
-    `progress` is told how many conditions are done, of all.
+    `progress` is told how much of the work is done.
     Raises InputError when `model` is not as wide as the source's activations.
     """
     tasks = tuple(families_of(source.responses))
-    tried = [try_starts(model, source, fit, settings=settings, run_settings=run_settings) for fit in fits]
+    # A choice of start and a half's matrix, for each half; they are of like length.
+    steps = 2 * len(fits)
+    tried = [
+        try_starts(
+            model,
+            source,
+            fit,
+            settings=settings,
+            run_settings=run_settings,
+            progress=part_of(progress, number, steps),
+        )
+        for number, fit in enumerate(fits)
+    ]
     halves = tuple(
         _answer(
             model,
@@ -128,7 +140,7 @@ def measure_behaviour(
             start=best_start(table),
             settings=settings,
             run_settings=run_settings,
-            progress=part_of(progress, number, len(fits)),
+            progress=part_of(progress, len(fits) + number, steps),
         )
         for number, (fit, table) in enumerate(zip(fits, tried, strict=True))
     )

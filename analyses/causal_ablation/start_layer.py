@@ -7,7 +7,7 @@ that.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,6 +39,7 @@ def try_starts(
     *,
     settings: AnalysisSettings,
     run_settings: RunSettings,
+    progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
     """How much compliance each start costs the fitting half's own prompts, and random directions there.
 
@@ -69,7 +70,7 @@ def try_starts(
             named = {f"random/{start}/{number}/{i}": draw for i, draw in enumerate(draws)}
             conditions |= named
             only |= dict.fromkeys(named, set(prompts.loc[prompts["task"].isin(pool), "prompt_id"]))
-    answers = answer(model, prompts, conditions, only=only, run_settings=run_settings)
+    answers = answer(model, prompts, conditions, only=only, run_settings=run_settings, progress=progress)
     kinds = answers["condition"].str.split("/").str[:2].str.join("/")
     compliance = answers.groupby(kinds)["satisfied"].mean()
     n = int((answers["condition"] == INTACT).sum())

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from if_circuits.generation.responses import GenerationConfig, Prompts, generate_conditions
+from if_circuits.generation.responses import (
+    GenerationConfig,
+    OnResponses,
+    Prompts,
+    generate_conditions,
+)
 from if_circuits.interventions.hooks import Intervention
 from if_circuits.models.settings import RunSettings
 from if_circuits.tasks.judges.choice import usual_judges
@@ -25,6 +30,7 @@ def responses_under(
     only: Mapping[str, Collection[str]] | None = None,
     config: GenerationConfig | None = None,
     judges: Iterable[tuple[str, str]] | None = None,
+    progress: OnResponses | None = None,
 ) -> pd.DataFrame:
     """The response to each prompt under each condition, generated in one run: the table of
     `generate_conditions`, verified where the prompts belong to tasks.
@@ -40,7 +46,7 @@ def responses_under(
     several = {
         name: [given] if isinstance(given, Intervention) else given for name, given in conditions.items()
     }
-    responses = generate_conditions(model, prompts, config, several, only=only)
+    responses = generate_conditions(model, prompts, config, several, only=only, progress=progress)
     if not {"task", "parameters"} <= set(responses.columns):
         return responses
     if judges is None:
