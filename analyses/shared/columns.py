@@ -139,6 +139,7 @@ COLUMNS: Mapping[str, Column] = {
     "held_out_auroc": Column("AUROC of the round on groups that neither probe nor projection saw", "0 to 1"),
     "stopped": Column("Why INLP ended", "chance, rank limit, no direction left"),
     "rank": Column("Dimensions of the subspace"),
+    "method": Column("Erasure method that fitted what was removed"),
     "own_drop": Column("Drop of the ablated tasks themselves, mean"),
     "control_drop": Column("The same under random directions"),
     "layer_ablated": Column("Layer of the removal", "-1 is embed"),
@@ -253,7 +254,7 @@ def page(tables: Mapping[str, Sequence[str]]) -> str:
         "A name means the same in every table. `results/NAME.parquet` is the `table` of an analysis,",
         "`results/NAME.PART.parquet` one of its further `tables`. What `ifc.probe` gives has columns of",
         "specialist_vs_general.",
-        "This page is made by `python -m if_circuits.analyses.shared.columns STUDY`.",
+        "This page is made by `python -m if_circuits.analyses.shared.columns STUDY ...`.",
         "",
         "| column | meaning | unit or values | tables |",
         "|---|---|---|---|",
@@ -265,4 +266,8 @@ def page(tables: Mapping[str, Sequence[str]]) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(page(tables_of(Path(sys.argv[1]))))
+    found: dict[str, list[str]] = {}
+    for study in sys.argv[1:]:  # one of each suite, since only the open one has a pilot
+        for table, names in tables_of(Path(study)).items():
+            found[table] = list(dict.fromkeys([*found.get(table, []), *names]))
+    sys.stdout.write(page(found))
