@@ -54,12 +54,13 @@ def carried(result: AnalysisResult) -> list[Json]:
             "mid": 0.0,
             "high": 1.0,
             "midName": "nothing",
-            "markedName": "beyond random displacements of the same length",
+            "markedName": "beyond its placebo, or 0 where it has none",
             "choiceTitle": "exchanged",
             "evidence": "task",
             "task": "row",
             "note": "1 is all that the constraint does to the log-odds of a text that satisfies it against "
-            "one that does not. A star marks a cell beyond its placebo (false discovery rate 5 %).",
+            "one that does not. A star marks a cell beyond its placebo, or beyond 0 where it has none (false "
+            "discovery rate 5 %).",
             "choices": choices,
         }
     ]
