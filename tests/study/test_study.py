@@ -82,7 +82,8 @@ def test_summary_has_the_compliance_and_the_claims(finished: tuple[Path, Path]):
         assert 0 <= row["constrained"] <= 1
     assert list(summary["claims"]) == list(ANALYSES)
     for claim in summary["claims"].values():
-        assert set(claim) == {"verdict", "effect", "interval", "p", "n"}
+        assert set(claim) == {"verdict", "effect", "interval", "p", "n", "rung", "assumes", "broken_by"}
+        assert claim["rung"] in ("text", "decodable", "causal")
         assert claim["verdict"] in ("supported", "not supported", "inconclusive")
         assert len(claim["interval"]) == 2
 
