@@ -55,7 +55,7 @@ def interchange_pairs(
             for something, and the violating text is a response to the other prompt.
         n: Pairs of each task at most, each of another base query.
         seed: Which of several responses, and which base queries where there are more than `n`.
-        judges: Judges of the texts where `other` is given, as (property, judge); by default the usual ones.
+        judges: Judges of the texts where `other` is given, as (property, judge); by default the word lists.
 
     Returns:
         Columns task, base_query, parameters, prompt_tokens (of the prompt that asks), source_tokens (of the

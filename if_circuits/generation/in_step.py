@@ -25,9 +25,9 @@ from if_circuits.inputs import as_count
 from if_circuits.interventions.interchange import PLACES, Interchange
 from if_circuits.models.layers import EMBED, hook_name
 from if_circuits.models.reading import reading
-from if_circuits.models.settings import RunSettings
 from if_circuits.progress import Progress, reporting
-from if_circuits.tasks.verification import verify
+from if_circuits.tasks.judges.choice import usual_judges
+from if_circuits.tasks.verification import judged_properties, verify
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
@@ -52,7 +52,7 @@ def interchange_answers(
         pairs: What `ifc.interchange_pairs` made.
         conditions: What is exchanged, where and how far, such as `[ifc.Interchange(3, position="response")]`.
         max_new_tokens: Where an answer without end is cut; by default the preset's number.
-        judges: Judges in place of the preset's, as (property, judge).
+        judges: Judges in place of the model's usual ones, as (property, judge).
         progress: None for a bar in notebooks and terminals; True, False, or a function of (done, in all).
 
     Returns:
@@ -71,8 +71,8 @@ def interchange_answers(
         >>> answers.groupby("dose")["verdict"].unique().str.join(" ").tolist()
         ['satisfied', 'violated']
     """
-    usual = RunSettings.of(model.preset)
-    most = usual.max_new_tokens if max_new_tokens is None else as_count(max_new_tokens, "max_new_tokens")
+    usual = model.preset.max_new_tokens
+    most = usual if max_new_tokens is None else as_count(max_new_tokens, "max_new_tokens")
     needed = ("task", "base_query", "parameters", "prompt_tokens", "source_tokens")
     missing = [name for name in needed if name not in pairs]
     if missing or pairs.empty:
@@ -88,7 +88,9 @@ def interchange_answers(
             if report is not None:
                 report(number + 1, len(conditions))
     answers = pd.concat(found, ignore_index=True)
-    return verify(answers, chosen=tuple(usual.judges if judges is None else judges))
+    if judges is None:
+        judges = usual_judges(model.preset, judged_properties(answers["task"].unique()))
+    return verify(answers, chosen=judges)
 
 
 def _answers(

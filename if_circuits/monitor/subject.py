@@ -21,6 +21,9 @@ from if_circuits.monitor.probing import LiveProbes
 from if_circuits.monitor.switches import Switches
 from if_circuits.report.along import WORDS, calibration_columns
 from if_circuits.report.numbers import num
+from if_circuits.tasks.judges.choice import usual_judges
+from if_circuits.tasks.registry import get_tasks
+from if_circuits.tasks.verification import judged_properties
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
@@ -91,7 +94,8 @@ def subject_of(model: LoadedModel, study: Study | None) -> Subject:
     """
     if study is None:
         nothing = TokenProbes((), {}, {}, pd.DataFrame(columns=["train_task", "layer"]), {}, {}, frozenset())
-        settings = RunSettings.of(model.preset)
+        judges = usual_judges(model.preset, judged_properties(task.name for task in get_tasks()))
+        settings = RunSettings.of(model.preset, judges=judges)
         return Subject(model, settings, nothing, LiveProbes(nothing, model.device), None, None, 0, 0)
     if study.directory.ledger.read()["model"]["fingerprint"] != model.fingerprint:
         raise InputError(

@@ -72,6 +72,10 @@ def test_whoever_asks_a_model_has_the_judges_that_its_study_would_have(llama: Lo
         responses = ifc.respond(model, prompts, max_new_tokens=8, temperature=0)
         under = responses_under(model, prompts, {"intact": []}, config=GREEDY)
         (reason,) = verify(responses, chosen=[("register", judge)])["reason"]
-        assert responses["reason"].tolist() == under["reason"].tolist() == [reason]
+        ids = model.chat.encode(prompts["prompt"].tolist())
+        pairs = prompts.assign(base_query="sea", prompt_tokens=ids, source_tokens=ids)
+        exchanged = ifc.interchange_answers(model, pairs, [ifc.Interchange(1, dose=0)], max_new_tokens=8)
+        for asked in (responses, under, exchanged):
+            assert asked["reason"].tolist() == [reason]
         said.add(reason)
     assert len(said) == 2
