@@ -13,6 +13,8 @@ All that a script needs is here and is imported on first use; the folders are fo
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from if_circuits.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from if_circuits.activations.capture import capture
     from if_circuits.activations.donors import record_donor
@@ -56,8 +58,6 @@ if TYPE_CHECKING:
     from if_circuits.tasks.prompts import prompts
     from if_circuits.tasks.registry import task
     from if_circuits.tasks.verification import verify
-
-__version__ = "0.2.0"
 
 __all__ = [
     "Add",

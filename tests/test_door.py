@@ -72,7 +72,7 @@ def test_every_public_name_exists_is_typed_and_is_listed():
     assert set(ifc.__all__) <= set(dir(ifc))
     for name in ifc.__all__:
         assert getattr(ifc, name) is not None
-    typed = inspect.getsource(ifc).partition("if TYPE_CHECKING:")[2].partition("__version__")[0]
+    typed = inspect.getsource(ifc).partition("if TYPE_CHECKING:")[2].partition("__all__")[0]
     for name in ifc.__all__:
         assert name in typed
     with pytest.raises(AttributeError, match="nothing_of_the_kind"):

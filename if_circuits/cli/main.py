@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Never
 
-from if_circuits import __version__
 from if_circuits.cli import (
     analyse,
     calibrate,
@@ -21,6 +20,7 @@ from if_circuits.cli import (
     verify,
 )
 from if_circuits.errors import InputError
+from if_circuits.version import __version__
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS})
 """A full disk, a quota, a limit on files, no right to write: none of them a fault of the study."""

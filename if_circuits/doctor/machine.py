@@ -11,7 +11,7 @@ import torch
 from if_circuits.activations.positions import POSITIONS
 from if_circuits.doctor.base import Check
 from if_circuits.doctor.probe_prompts import STUDY, longest_prompt, study_prompts
-from if_circuits.generation.decoding import Batch
+from if_circuits.generation.batch import Batch
 from if_circuits.models.loading import LoadedModel
 from if_circuits.models.memory import free_memory, weight_bytes
 from if_circuits.models.settings import RunSettings

@@ -11,7 +11,7 @@ from if_circuits.activations.teacher_forcing import read_positions
 from if_circuits.doctor.base import Check
 from if_circuits.doctor.numbers import TOLERANCE, apart
 from if_circuits.doctor.probe_prompts import some_rows
-from if_circuits.generation.decoding import Batch
+from if_circuits.generation.batch import Batch
 from if_circuits.models.layers import EMBED
 from if_circuits.models.loading import LoadedModel
 

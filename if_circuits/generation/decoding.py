@@ -15,9 +15,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from if_circuits.errors import InputError
 from if_circuits.generation.batch import Batch, OnBatch, common_start
-from if_circuits.generation.nucleus import draw
+from if_circuits.generation.nucleus import pick
 from if_circuits.generation.own_attention import own_attention
 
 if TYPE_CHECKING:
@@ -190,13 +189,5 @@ class _Run:
         at: Int[Tensor, " batch"],
     ) -> Int[Tensor, " batch"]:
         """The next token of each row, its `at`-th."""
-        best, token = logits.max(-1)
-        if not bool(torch.isfinite(best).all()):
-            raise InputError(
-                f"the model's logits in {logits.dtype} are not finite: its activations overflow; "
-                "use dtype float32 or bfloat16"
-            )
-        if self.temperature == 0 or self.noise is None:
-            return token
-        probabilities = torch.softmax(logits.float() / self.temperature, dim=-1)
-        return draw(probabilities, self.top_p, self.noise[row, at])
+        quantile = None if self.noise is None else self.noise[row, at]
+        return pick(logits, self.temperature, self.top_p, quantile)

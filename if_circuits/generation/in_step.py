@@ -19,8 +19,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from if_circuits.errors import InputError
+from if_circuits.generation.batch import Batch
 from if_circuits.generation.batches import in_batches
-from if_circuits.generation.decoding import Batch
 from if_circuits.inputs import as_count
 from if_circuits.interventions.interchange import PLACES, Interchange
 from if_circuits.models.layers import EMBED, hook_name

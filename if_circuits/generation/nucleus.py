@@ -1,4 +1,6 @@
-"""The nucleus: the likeliest tokens that together have a given probability (Holtzman et al. 2020, top-p)."""
+"""The next token: the likeliest, or one of the nucleus, the likeliest tokens that together have a given
+probability (Holtzman et al. 2020, top-p).
+"""
 
 from __future__ import annotations
 
@@ -6,8 +8,31 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from if_circuits.errors import InputError
+
 _FEW = 128
 """Likeliest tokens that are looked at first: at usual temperatures the nucleus is among them."""
+
+
+def pick(
+    logits: Float[Tensor, "batch vocabulary"],
+    temperature: float,
+    top_p: float,
+    quantile: Float[Tensor, " batch"] | None,
+) -> Int[Tensor, " batch"]:
+    """The likeliest token of each row at temperature 0 or without a quantile, else the one at the quantile.
+
+    Raises InputError for logits that are not finite.
+    """
+    best, token = logits.max(-1)
+    if not bool(torch.isfinite(best).all()):
+        raise InputError(
+            f"the model's logits in {logits.dtype} are not finite: its activations overflow; "
+            "use dtype float32 or bfloat16"
+        )
+    if temperature == 0 or quantile is None:
+        return token
+    return draw(torch.softmax(logits.float() / temperature, dim=-1), top_p, quantile)
 
 
 def nucleus(

@@ -84,6 +84,11 @@ class ChatTokenizer:
             self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
         )
 
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """The text in the pieces that the ids add to it, one by one."""
+        texts = [self.decode(ids[:n]) for n in range(len(ids) + 1)]
+        return [longer[len(shorter) :] for shorter, longer in zip(texts, texts[1:], strict=False)]
+
     def n_thinking(self, prompt_ids: Sequence[int], ids: Sequence[int]) -> int:
         """How many of the generated `ids` are thinking, before the answer; all where it never ends."""
         if self.thinking.kind != "first" or not ids:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from if_circuits.generation.batch import Batch
-from if_circuits.generation.nucleus import draw
+from if_circuits.generation.nucleus import pick
 from if_circuits.generation.own_attention import own_attention
 from if_circuits.generation.responses import GenerationConfig, encode_prompts
 from if_circuits.interventions.hooks import Intervention, intervene_by_row
@@ -115,7 +115,9 @@ def _generate(
         for step in range(config.max_new_tokens):
             if stopped():
                 break
-            tokens = _pick(logits, config, float(noise[step]))
+            # Both answers have the same noise.
+            quantile = torch.full((len(rows),), float(noise[step]), dtype=torch.float64, device=logits.device)
+            tokens = pick(logits, config.temperature, config.top_p, quantile)
             for row, token in zip(rows, tokens.tolist(), strict=True):
                 row.ended = row.ended or token in model.chat.eos_ids
                 if not row.ended:
@@ -166,13 +168,3 @@ def _event(subject: Subject, rows: Sequence[_Row]) -> Event:
         found.append(list(tokens))
         tokens.clear()
     return {"event": "tokens", "rows": found, "verdicts": [row.verdict.so_far for row in rows]}
-
-
-def _pick(
-    logits: Float[Tensor, "batch vocabulary"], config: GenerationConfig, quantile: float
-) -> Int[Tensor, " batch"]:
-    """The likeliest token, or the one at a quantile of the distribution: the same for both answers."""
-    if config.temperature == 0:
-        return logits.argmax(-1)
-    probabilities = torch.softmax(logits.float() / config.temperature, dim=-1)
-    return draw(probabilities, config.top_p, torch.full_like(logits[:, 0], quantile, dtype=torch.float64))

@@ -18,7 +18,7 @@ from if_circuits.errors import InputError
 from if_circuits.monitor.saved import Saved, read_saved
 from if_circuits.monitor.token_line import token_line
 from if_circuits.report.along import WORDS, calibration_columns
-from if_circuits.study.readings import read_tokens, token_texts
+from if_circuits.study.readings import read_tokens
 
 if TYPE_CHECKING:
     from if_circuits.activations.source import ActivationSource
@@ -160,7 +160,7 @@ def _show_row(
     words = probes.read_words(prompt, response)
     found = _Answer(
         "",
-        ("", *token_texts(reader.model, response)),
+        ("", *reader.model.chat.pieces(response)),
         np.stack([np.stack([each[name] for name in probes.tasks], -1) for each in by_layer], 1),
         np.stack([words[name] for name in probes.tasks], -1),
         str(row.get("verdict", "")),

@@ -9,6 +9,7 @@ from if_circuits.analyses.base import AnalysisResult
 from if_circuits.analyses.shared.families import families_of
 from if_circuits.models.layers import layer_label
 from if_circuits.report.cells import Json, cell
+from if_circuits.report.matrices import square
 
 _PLACES = {
     "all": "prompt's end and response",
@@ -31,13 +32,19 @@ def carried(result: AnalysisResult) -> list[Json]:
     choices: list[Json] = []
     for keys, rows in scored.groupby(["subspace", "position", "direction"], sort=False):
         subspace, position, direction = map(str, keys)  # pyright: ignore[reportArgumentType, reportUnknownVariableType, reportUnknownArgumentType]
-        by_place = {(str(row["task"]), int(row["layer"])): _cell(row) for row in rows.to_dict("records")}
         what = "the whole residual stream" if subspace == "residual" else subspace
         choices.append(
             {
                 "key": f"{subspace}/{position}/{direction}",
                 "name": f"{what}, {_PLACES.get(position, position)}, {_WAYS.get(direction, direction)}",
-                "cells": [[by_place.get((task, layer)) for layer in layers] for task in tasks],
+                "cells": square(
+                    rows.assign(layer=rows["layer"].astype(int).astype(str)),
+                    tasks,
+                    "task",
+                    "layer",
+                    _cell,
+                    columns=[str(layer) for layer in layers],
+                ),
             }
         )
     return [

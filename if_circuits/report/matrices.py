@@ -52,7 +52,7 @@ def transfer(result: AnalysisResult, null: Null) -> list[Json]:
                 {
                     "key": labels,
                     "name": labels,
-                    "cells": _square(rows, tasks, "train_task", "task", lambda row: _transferred(row, null)),
+                    "cells": square(rows, tasks, "train_task", "task", lambda row: _transferred(row, null)),
                     "note": "" if len(rows) else f"No task could be probed on {labels} labels.",
                 }
                 for labels in dict.fromkeys(map(str, table["labels"]))
@@ -102,7 +102,7 @@ def ablation(result: AnalysisResult) -> list[Json]:
                     "key": name,
                     "name": name,
                     "behaviour": name == "behaviour",
-                    "cells": _square(table[table["matrix"] == name], tasks, "ablated", "measured", _dropped),
+                    "cells": square(table[table["matrix"] == name], tasks, "ablated", "measured", _dropped),
                 }
                 for name in sorted(
                     dict.fromkeys(map(str, table["matrix"])), key=lambda name: name != "behaviour"
@@ -173,7 +173,7 @@ def similarity(result: AnalysisResult) -> list[Json]:
                 {
                     "key": column,
                     "name": name,
-                    "cells": _square(
+                    "cells": square(
                         both, tasks, "task_a", "task_b", lambda row, c=column, p=p: _alike(row, c, p)
                     ),
                 }
@@ -235,7 +235,7 @@ def by_layer(result: AnalysisResult, null: Null) -> list[Json]:
                 {
                     "key": labels,
                     "name": labels,
-                    "cells": _square(
+                    "cells": square(
                         rows.assign(layer=rows["layer"].astype(int).astype(str)),
                         tasks,
                         "task",
@@ -268,7 +268,7 @@ def _p(row: Mapping[Any, Any], column: str) -> float:
     return 1.0 if known is None else known
 
 
-def _square(
+def square(
     table: pd.DataFrame,
     rows: list[str],
     row: str,

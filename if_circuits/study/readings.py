@@ -41,7 +41,7 @@ def read_sample(source: ActivationSource, settings: AnalysisSettings, model: Loa
         X = read_tokens(model, prompt, response, source.layers)
         tokens = list(range(len(response) + 1))
         found.append(_rows(probes, str(row["response_id"]), tokens, X, prompt, response))
-        texts = ["", *token_texts(model, response)]
+        texts = ["", *model.chat.pieces(response)]
         pieces.append(pd.DataFrame({"response_id": row["response_id"], "token": tokens, "text_token": texts}))
     return _readings(probes, found, pieces, every_token=True)
 
@@ -117,12 +117,6 @@ def read_tokens(
 
     read_layers(model, [(prompt, response)], sorted(layers), take)
     return taken
-
-
-def token_texts(model: LoadedModel, response: Sequence[int]) -> list[str]:
-    """The text in the pieces that the tokens add to it."""
-    texts = [model.chat.decode(list(response[:n])) for n in range(len(response) + 1)]
-    return [longer[len(shorter) :] for shorter, longer in zip(texts, texts[1:], strict=False)]
 
 
 def _rows(

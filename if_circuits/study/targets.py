@@ -146,10 +146,9 @@ def _read(
         for one in fitted
     ]
     ids = response["response_tokens"][:n]
-    texts = [model.chat.decode(ids[:i]) for i in range(n + 1)]
     return ReadResponse(
         text=response["response"],
-        tokens=tuple(longer[len(shorter) :] for shorter, longer in zip(texts, texts[1:], strict=False)),
+        tokens=tuple(model.chat.pieces(ids)),
         truncated=bool(response["truncated"]),
         verdict=response.get("verdict"),
         reason=str(response.get("reason", "")),

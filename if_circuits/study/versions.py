@@ -3,7 +3,7 @@
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-from if_circuits import __version__
+from if_circuits.version import __version__
 
 _PACKAGES = (
     "torch",
