@@ -220,6 +220,7 @@ def _generate(
             while left:
                 with shrinking:
                     respond(left, shrinking.size)
+                    break
                 left = [job for job in left if job not in generated]
     samples = range(config.samples_per_prompt)
     tables: list[pd.DataFrame] = []

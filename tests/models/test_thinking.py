@@ -86,7 +86,9 @@ def scripted(monkeypatch: pytest.MonkeyPatch, model: LoadedModel, texts: list[st
     tokenizer = model.chat.tokenizer
     ids: Any = tokenizer(texts, add_special_tokens=False)["input_ids"]
 
-    def decode(_model: object, _prompts: object, rows: Any, **_: object) -> list[list[int]]:
+    def decode(_model: object, _prompts: object, rows: Any, *, on_end: Any, **_: object) -> list[list[int]]:
+        for number, i in enumerate(rows):
+            on_end(number, list(ids[i]))
         return [list(ids[i]) for i in rows]
 
     monkeypatch.setattr(responses_module, "decode", decode)
