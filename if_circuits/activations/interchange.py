@@ -150,7 +150,7 @@ def _read(
     with reading(model):
         for batch in batches:
             donating = [sources[row] for row in batch]
-            read = ReadPrompts(model, [bases[row] for row in batch])
+            read = ReadPrompts(model, [bases[row] for row in batch], layers=layers)
             base[batch] = read.log_probabilities()
             source[batch] = ReadPrompts(model, donating).log_probabilities()
             donor = _donor(model, donating, layers)

@@ -5,17 +5,20 @@ Nothing is generated, so it shows small shifts that would change no greedy answe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
+from if_circuits.activations.read_from import LowerBlocks
 from if_circuits.activations.stems import Stems
 from if_circuits.activations.teacher_forcing import Run
 from if_circuits.errors import InputError
 from if_circuits.interventions.hooks import Intervention, intervene
+from if_circuits.models.layers import EMBED
 from if_circuits.models.padding import pad
 
 if TYPE_CHECKING:
@@ -25,11 +28,15 @@ if TYPE_CHECKING:
 class ReadPrompts:
     """Prompts that were read up to their last token, each with a text behind it.
 
+    What blocks up to one of `layers` give untouched is kept, so that interventions from there on cost the
+    blocks above alone.
+
     Raises InputError for prompts of one token, and for interventions on earlier tokens of a prompt.
     """
 
-    def __init__(self, model: LoadedModel, runs: Sequence[Run]) -> None:
+    def __init__(self, model: LoadedModel, runs: Sequence[Run], *, layers: Collection[int] = ()) -> None:
         self._model, self._lengths = model, [len(prompt) for prompt, _ in runs]
+        self._below, self._layers = LowerBlocks(model), {at for at in layers if EMBED < at < model.n_layers}
         # Stems are padded before and texts behind, so that in between no token is missing.
         ids, mask = pad([[prompt[-1], *text] for prompt, text in runs], model.chat.pad_id, side="right")
         self._ids, self._mask = ids.to(model.device), mask.to(model.device)
@@ -41,7 +48,13 @@ class ReadPrompts:
             raise InputError(
                 "log-odds take interventions from the prompt's last token on: Scope(prompt=False)"
             )
-        with torch.no_grad(), intervene(self._model, interventions, prompt_lengths=self._lengths):
+        lowest = min((layer for each in interventions for layer in each.layers), default=EMBED)
+        with ExitStack() as stack:
+            stack.enter_context(torch.no_grad())
+            stack.enter_context(intervene(self._model, interventions, prompt_lengths=self._lengths))
+            stack.enter_context(
+                self._below.passed_over(lowest) if interventions else self._below.kept(self._layers)
+            )
             logits = self._stems.go_on(self._ids, self._mask)
         # The logits behind a token are those of the next one; padding counts for nothing.
         wanted, there = self._ids[:, 1:], self._mask[:, 1:].bool()

@@ -21,6 +21,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from if_circuits.activations.read_from import LowerBlocks
 from if_circuits.activations.stems import Stems
 from if_circuits.activations.teacher_forcing import Run, read_logits, rows_per_pass
 from if_circuits.errors import InputError
@@ -37,7 +38,7 @@ EXAMPLES = 4
 """Examples of each text and direction at most: the first tokens at which the two runs part."""
 MOST_EXAMPLES = 96
 """Examples in all at most, drawn at random."""
-BATCH = 16
+BATCH = 32
 """Examples a step."""
 POSITION = "where the runs part"
 
@@ -59,8 +60,8 @@ def fit_das(
     *,
     layer: int,
     rank: int = 1,
-    epochs: int = 15,
-    learning_rate: float = 0.03,
+    epochs: int = 10,
+    learning_rate: float = 0.06,
     max_tokens: int = 32,
     arbitrary: bool = False,
     seed: int = 0,
@@ -102,12 +103,15 @@ def fit_das(
     tokens = torch.tensor([each.tokens for each in examples], device=model.device)
     runs = [*(each.base for each in examples), *(each.source for each in examples)]
     n, last = len(examples), torch.tensor([[ids[-1]] for ids in runs], device=model.device)
-    stems = Stems(model, [ids[:-1] for ids in runs], room=1)
+    stems, below = Stems(model, [ids[:-1] for ids in runs], room=1), LowerBlocks(model)
+    with torch.no_grad(), below.kept([layer] if layer > EMBED else []):
+        stems.go_on(last, torch.ones_like(last))
 
     def task_logits(rows: Int[Tensor, " batch"]) -> Float[Tensor, "batch 2"]:
         # What is exchanged and what is asked for stand at one token, on top of what was read before.
         ids = last[rows.to(last.device)]
-        logits = stems.go_on(ids, torch.ones_like(ids), rows=rows)[:, -1].float()
+        with below.passed_over(layer, rows):
+            logits = stems.go_on(ids, torch.ones_like(ids), rows=rows)[:, -1].float()
         return logits.gather(1, tokens[(rows % n).to(tokens.device)])
 
     targets = arbitrary_targets(range(n), 2, seed) if arbitrary else torch.ones(n, dtype=torch.long)
