@@ -9,9 +9,10 @@ this library limits them itself, whoever calls it, and restores them at the end.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -24,19 +25,34 @@ LARGE_D_MODEL = 512
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 
-_limited: ContextVar[bool] = ContextVar("limited", default=False)
-"""Whether the caller is inside of `one_thread_each`: finding the libraries takes milliseconds."""
+
+@dataclass(frozen=True)
+class _Configured:
+    """The threads that there were before they were limited."""
+
+    libraries: Mapping[str, int]
+    """By what `threadpoolctl` calls their API: blas, openmp."""
+    torch: int
+
+
+_limited: ContextVar[_Configured | None] = ContextVar("limited", default=None)
+"""What the caller is limited from, inside of `one_thread_each`: finding the libraries takes milliseconds."""
 
 
 @contextmanager
 def one_thread_each() -> Generator[None]:
     """One thread for every numerical library that is loaded; the old numbers return at the end."""
-    if _limited.get():
+    if _limited.get() is not None:
         yield
         return
-    token = _limited.set(True)
+    libraries = _libraries(len(sys.modules))
+    found: dict[str, int] = {}
+    for each in libraries.info():
+        found[each["user_api"]] = max(each["num_threads"], found.get(each["user_api"], 1))
+    torch = sys.modules.get("torch")
+    token = _limited.set(_Configured(found, 1 if torch is None else torch.get_num_threads()))
     try:
-        with _libraries(len(sys.modules)).limit(limits=1), _torch_limit():
+        with libraries.limit(limits=1), _torch_with(1):
             yield
     finally:
         _limited.reset(token)
@@ -59,9 +75,26 @@ def one_thread(function: Callable[_Parameters, _Result]) -> Callable[_Parameters
     return limited
 
 
-def threads_for(d_model: int) -> AbstractContextManager[None]:
-    """The threads to run a model with: one for a small model, whatever is configured for a large one."""
-    return one_thread_each() if d_model < LARGE_D_MODEL else nullcontext()
+@contextmanager
+def threads_for(d_model: int) -> Generator[None]:
+    """The threads to run a model with: one for a small model, whatever is configured for a large one.
+
+    A large model has them inside of `one_thread_each` too.
+    """
+    configured = _limited.get()
+    if d_model < LARGE_D_MODEL:
+        with one_thread_each():
+            yield
+    elif configured is None:
+        yield
+    else:
+        token = _limited.set(None)
+        try:
+            libraries = _libraries(len(sys.modules))
+            with libraries.limit(limits=dict(configured.libraries)), _torch_with(configured.torch):
+                yield
+        finally:
+            _limited.reset(token)
 
 
 @lru_cache(maxsize=1)
@@ -74,14 +107,14 @@ def _libraries(n_modules: int) -> ThreadpoolController:
 
 
 @contextmanager
-def _torch_limit() -> Generator[None]:
+def _torch_with(n: int) -> Generator[None]:
     """Torch's own pool, which not every build of it shares with the libraries that threadpoolctl finds."""
     torch = sys.modules.get("torch")
-    before = 1 if torch is None else torch.get_num_threads()
-    if torch is None or before == 1:
+    before = n if torch is None else torch.get_num_threads()
+    if torch is None or before == n:
         yield
         return
-    torch.set_num_threads(1)
+    torch.set_num_threads(n)
     try:
         yield
     finally:

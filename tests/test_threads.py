@@ -42,6 +42,21 @@ def test_a_large_model_keeps_the_threads_it_was_given():
         assert counts() == before
 
 
+def test_a_large_model_has_them_inside_of_a_limit_too_and_the_limit_holds_again_after_it():
+    with threadpool_limits(limits=2):
+        before = counts()
+        with one_thread_each():
+            with threads_for(LARGE_D_MODEL):
+                assert counts() == before
+                with one_thread_each():
+                    assert set(counts()) == {1}
+                assert counts() == before
+            with threads_for(LARGE_D_MODEL - 1):
+                assert set(counts()) == {1}
+            assert set(counts()) == {1}
+        assert counts() == before
+
+
 def test_the_limit_ends_with_an_error():
     before = counts()
     with pytest.raises(KeyError), one_thread_each():

@@ -19,6 +19,7 @@ from if_circuits.activations.source import ActivationSource
 from if_circuits.activations.teacher_forcing import read_logits
 from if_circuits.analyses.shared.labelled_tasks import query_codes, query_halves
 from if_circuits.interventions.hooks import Intervention
+from if_circuits.models.reading import reading
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
@@ -88,7 +89,8 @@ def _log_probabilities(
     interventions: Sequence[Intervention],
 ) -> Float[Tensor, "tokens vocabulary"]:
     """Log probabilities before each token of each response, one response after another."""
-    logits = read_logits(model, pairs, interventions=interventions)
+    with reading(model):
+        logits = read_logits(model, pairs, interventions=interventions)
     before = [
         logits[row, len(prompt) - 1 : len(prompt) + len(response) - 1]
         for row, (prompt, response) in enumerate(pairs)

@@ -34,6 +34,7 @@ from if_circuits.errors import InputError
 from if_circuits.interventions.hooks import Intervention
 from if_circuits.interventions.operations import Add, ProjectOut
 from if_circuits.interventions.subspace import Subspace
+from if_circuits.threads import one_thread
 
 ALONG_RESPONSE = ("10%", "30%", "50%", "70%", "90%", "last", "eos")
 """Positions that directions are fitted on, of those that were captured."""
@@ -155,6 +156,7 @@ def _project_out(subspaces: Mapping[int, Subspace]) -> list[Intervention]:
     return [Intervention(ProjectOut(each), layers=(layer,)) for layer, each in subspaces.items() if each.rank]
 
 
+@one_thread
 def fit_response_directions(
     source: ActivationSource, *, method: EraserMethod | None = None, seed: int
 ) -> tuple[ResponseDirections, ResponseDirections]:

@@ -103,9 +103,10 @@ def fit_das(
     tokens = torch.tensor([each.tokens for each in examples], device=model.device)
     runs = [*(each.base for each in examples), *(each.source for each in examples)]
     n, last = len(examples), torch.tensor([[ids[-1]] for ids in runs], device=model.device)
-    stems, below = Stems(model, [ids[:-1] for ids in runs], room=1), LowerBlocks(model)
-    with torch.no_grad(), below.kept([layer] if layer > EMBED else []):
-        stems.go_on(last, torch.ones_like(last))
+    with threads_for(model.d_model), torch.no_grad():
+        stems, below = Stems(model, [ids[:-1] for ids in runs], room=1), LowerBlocks(model)
+        with below.kept([layer] if layer > EMBED else []):
+            stems.go_on(last, torch.ones_like(last))
 
     def task_logits(rows: Int[Tensor, " batch"]) -> Float[Tensor, "batch 2"]:
         # What is exchanged and what is asked for stand at one token, on top of what was read before.

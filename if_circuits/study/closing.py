@@ -25,7 +25,7 @@ from if_circuits.study.stage import Progress, stage
 
 def make_readings(directory: StudyDirectory, model: LoadedModel, progress: Progress) -> None:
     """Write what probes read along a sample of responses, token by token."""
-    with stage(READINGS, directory, progress=progress, model=model) as work:
+    with stage(READINGS, directory, progress=progress) as work:
         if work is None:
             return
         found = read_sample(open_activations(directory), directory.config.settings, model)

@@ -67,7 +67,7 @@ def make_responses(
     """
     prompts = pd.read_parquet(directory.prompts)
     for each in passes(config):
-        with stage(f"responses.{each.name}", directory, progress=progress, model=model) as work:
+        with stage(f"responses.{each.name}", directory, progress=progress) as work:
             if work is None:
                 continue
             settings = generation_settings(config, run_settings, greedy=each.greedy)
@@ -152,7 +152,7 @@ def pair_counterfactuals(
 
     Labels are balanced within each fold of the probes, which is what keeps a prompt's words at chance.
     """
-    with stage("counterfactual", directory, progress=progress, model=model) as work:
+    with stage("counterfactual", directory, progress=progress) as work:
         if work is None:
             return
         responses = sampled(pd.read_parquet(directory.responses))
@@ -185,7 +185,7 @@ def capture_activations(
         ("activations", directory.responses, directory.activations),
         ("activations.counterfactual", directory.counterfactual, directory.counterfactual_activations),
     ):
-        with stage(name, directory, progress=progress, model=model) as work:
+        with stage(name, directory, progress=progress) as work:
             if work is None:
                 continue
             if work.resumes:
@@ -219,7 +219,7 @@ def run_analyses(
     for name in names:
         uses_model = get_analysis(name).uses_model and name not in short
         needed = model() if uses_model else None
-        with stage(f"analyses.{name}", directory, progress=progress, model=needed) as work:
+        with stage(f"analyses.{name}", directory, progress=progress) as work:
             if work is None:
                 continue
             given: dict[str, object] = {"progress": work.report}

@@ -43,7 +43,7 @@ def run_pilot(
     """
     if not has_pilot(config):
         return
-    with stage("pilot.responses", directory, progress=progress, model=model) as work:
+    with stage("pilot.responses", directory, progress=progress) as work:
         if work is not None:
             answers = answer_pilot(model, prompts_of_pilot(config), settings, progress=work.report)
             write_parquet(directory.pilot_answers, answers)

@@ -7,11 +7,10 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from if_circuits.models.loading import LoadedModel
 from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.keys import StageKeys
 from if_circuits.study.order import inputs_of
-from if_circuits.threads import one_thread_each, threads_for
+from if_circuits.threads import one_thread_each
 
 Progress = Callable[[str, int, int], None]
 """Told the stage, how much of it is done, and of how much."""
@@ -49,11 +48,10 @@ def stage(
     directory: StudyDirectory,
     *,
     progress: Progress,
-    model: LoadedModel | None = None,
 ) -> Generator[Stage | None]:
     """Time a stage, and record it when it ends well; yields None when it was done before.
 
-    It gets one thread for each numerical library, or those that its model has use for.
+    It gets one thread for each numerical library; whatever runs a large model takes more for as long.
     """
     inputs, key = inputs_of(name, directory), StageKeys(directory).of(name)
     why = directory.ledger.pending(name, inputs, key)
@@ -68,7 +66,7 @@ def stage(
     at_work = Stage(name, progress, resumes=changed == "")
     progress(name, 0, 1)
     started = time.perf_counter()
-    with one_thread_each() if model is None else threads_for(model.d_model):
+    with one_thread_each():
         yield at_work
     # The highest resident memory of the process so far, in kilobytes on Linux.
     peak_memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
