@@ -156,7 +156,7 @@ def minimise(
 
     flags = np.zeros((2, m), dtype=bool)
     out = Solution(np.zeros_like(x), np.zeros(m), np.zeros(m), np.zeros(m, dtype=int), flags[0], flags[1])
-    index = np.arange(m)
+    index, stalled = np.arange(m), np.zeros(m, dtype=bool)
     for iteration in range(max_iterations + 1):
         G = live.gradient()
         norm = live.space.length(G.astype(space.fast.dtype) if rough else G).astype(np.float64)
@@ -174,7 +174,7 @@ def minimise(
         bound = tolerance * np.minimum(ridge, live.penalty * effect / largest)
         trusted = (rounding <= bound) | (eps == EPS)
         done = (norm <= goal) & (np.abs(live.R.sum(axis=1)) <= intercept_goal) & ~separated & trusted
-        stuck = norm <= np.where(trusted, rounding, np.maximum(goal, rounding))
+        stuck = stalled | (norm <= np.where(trusted, rounding, np.maximum(goal, rounding)))
         staying = ~(done | separated | stuck) & (iteration < max_iterations)
         if not staying.all():
             rows, left = index[~staying], live.take(~staying)
@@ -193,7 +193,9 @@ def minimise(
         if not rough and space.fast.dtype != G.dtype:
             dx = live.space.kept(dx)
             change = live.space.image(dx)
-        live = _descend(live, G, dx, change)
+        moved = _descend(live, G, dx, change)
+        # A step that rounding takes away would be taken away again.
+        live, stalled = moved, (moved.x == live.x).all(axis=1)
     return out
 
 
@@ -223,7 +225,8 @@ def _newton_direction(
         tx += length * t
         r -= length * (space.pull(u) + penalty * p)
         norm, beside = space.norm(r)
-        going = (norm > target) & (pq > 0)
+        # Where features hardly vary, all that is left of r is rounding, and has no length to go on with.
+        going = (norm > target) & (pq > 0) & (rz > 0)
         if not going.all():
             found[rows[~going]], image[rows[~going]] = x[~going], tx[~going]
             if not going.any():

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from if_circuits.probes.logistic import fit_logistic
 from if_circuits.probes.solver.spectrum import Spectrum
-from tests.probes.planted import planted, solve, space_of
+from tests.probes.planted import planted, reference, solve, space_of
 
 
 def test_the_preconditioner_changes_the_work_and_not_the_answer():
@@ -37,3 +38,19 @@ def test_convergence_is_quadratic_on_features_that_are_far_from_centred_in_the_t
     X, y = planted(300, 20, signal=3.0)
     Z = (X - X.mean(axis=0)) / X.std(axis=0)
     assert solve(space_of(Z + 5.0, Spectrum.of(Z)), y).iterations[0] <= 10
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("seed", [2, 5, 8, 26, 28])
+def test_rows_that_repeat_a_few_are_fitted_as_well_as_by_scikit_learn(seed: int):
+    # As at `embed`, where a position holds one of a few tokens. Labels differ among equal rows, so that in
+    # the space of the weights the gradient ends in rounding.
+    rng = np.random.default_rng(seed)
+    n, d, k = int(rng.integers(60, 140)), int(rng.integers(150, 600)), int(rng.integers(2, 5))
+    X = rng.standard_normal((k, d))[rng.integers(0, k, n)].astype(np.float32)
+    y = rng.random(n) < 0.5
+    y[:2] = [False, True]
+    for C in (0.1, 1.0, 100.0):
+        fits = fit_logistic(X, y[:, None], weights=np.ones((n, 1)), C=[C])
+        assert fits.reasons == ("",)
+        np.testing.assert_allclose(fits.scores(X)[:, 0], reference(X, y, C=C).decision_function(X), atol=1e-3)
