@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from if_circuits.analyses.base import ANALYSES
+from if_circuits.analyses.base import ANALYSES, ON_ACTIVATIONS
+from if_circuits.cli.arguments import count
 
 if TYPE_CHECKING:
     from if_circuits.study import Study
@@ -28,6 +29,13 @@ def add_parser(commands: Any) -> None:
         action="store_true",
         help="print the verdicts again on the responses on which two different judges agree; change nothing",
     )
+    analyse.add_argument(
+        "--null-labels",
+        metavar="DRAWS",
+        type=count,
+        help="print how often each verdict says supported when base queries exchange their labels, in so "
+        "many draws; change nothing",
+    )
     analyse.set_defaults(command=_analyse)
 
 
@@ -38,6 +46,8 @@ def _analyse(arguments: argparse.Namespace) -> int:
     study = Study.open(arguments.directory)
     if arguments.agreed:
         return _agreed(study, arguments.only)
+    if arguments.null_labels is not None:
+        return _null_labels(study, arguments.only, draws=arguments.null_labels)
     with StageDisplay() as progress:
         study.analyse(arguments.only, progress=progress)
     print_study(study)
@@ -72,6 +82,36 @@ def _agreed(study: Study, only: list[str] | None) -> int:
                 str(row["n_agreed"]),
             )
             for row in table.to_dict("records")
+        ],
+    )
+    return 0
+
+
+def _null_labels(study: Study, only: list[str] | None, *, draws: int) -> int:
+    from if_circuits.cli.console import StageDisplay, print_table
+    from if_circuits.plotting.numbers import format_number
+    from if_circuits.study.nulls import rates_of, verdicts_on_exchanged
+
+    names = only or [name for name in study.config.analyses if name in ON_ACTIVATIONS]
+    with StageDisplay() as progress:
+        table = verdicts_on_exchanged(
+            study.directory,
+            names,
+            draws=draws,
+            progress=lambda done, total: progress("exchanged labels", done, total),
+        )
+    print_table(
+        ("analysis", "supported", "95 % interval", "not supported", "inconclusive", "draws"),
+        [
+            (
+                row["analysis"],
+                str(row["supported"]),
+                f"[{format_number(row['low'])}, {format_number(row['high'])}]",
+                str(row["not_supported"]),
+                str(row["inconclusive"]),
+                str(row["draws"]),
+            )
+            for row in rates_of(table).to_dict("records")
         ],
     )
     return 0
