@@ -14,10 +14,11 @@ import pandas as pd
 from if_circuits.analyses.base import AnalysisResult
 from if_circuits.generation.sampling import GREEDY
 from if_circuits.report.cells import Json
+from if_circuits.report.inline import island
 from if_circuits.report.numbers import texts
 
-MOST_CHARACTERS = 2_500_000
-"""Of all texts together; the page must stay below 10 MB."""
+MOST_BYTES = 2_500_000
+"""Of all texts together, as the page writes them; it must stay below 10 MB."""
 MOST_OF_ONE = 20_000
 """Characters of one response that the page holds."""
 _NAMES = ("task", "base_query", "kind", "verdict", "grade", "parameters", "prompt_id")
@@ -54,9 +55,13 @@ def shown_rows(responses: pd.DataFrame, counterfactual: pd.DataFrame | None) -> 
     order = rows.assign(turn=turn, rank=rows["kind"].map(_KINDS.index)).sort_values(
         ["rank", "turn"], kind="stable"
     )
-    sizes = order["prompt"].str.len().fillna(0) + order["response"].str.len().clip(upper=MOST_OF_ONE)
-    kept = order.index[(sizes.cumsum() <= MOST_CHARACTERS).to_numpy()]
+    sizes = sum(order[name].map(_size) for name in ("prompt", "response"))
+    kept = order.index[(np.cumsum(sizes) <= MOST_BYTES)]
     return rows.loc[rows.index.isin(kept)].reset_index(drop=True)
+
+
+def _size(text: object) -> int:
+    return len(island(text[:MOST_OF_ONE]).encode()) if isinstance(text, str) else 0
 
 
 def response_columns(rows: pd.DataFrame, held: Texts) -> Json:

@@ -50,7 +50,7 @@ def island(data: Any) -> str:
         >>> island("</script>")
         '"\\\\u003c/script\\\\u003e"'
     """
-    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 

@@ -124,7 +124,7 @@ def test_a_card_has_claim_verdict_effect_interval_p_n_rule_and_a_plain_sentence(
 
 
 def test_a_study_too_large_for_the_page_is_held_in_part_and_says_so(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(evidence, "MOST_CHARACTERS", 200)
+    monkeypatch.setattr(evidence, "MOST_BYTES", 240)
     monkeypatch.setattr(evidence, "MOST_OF_ONE", 10)
     page = render_report(content("x" * 12))
     responses = study_of(page)["responses"]
@@ -134,6 +134,17 @@ def test_a_study_too_large_for_the_page_is_held_in_part_and_says_so(monkeypatch:
     assert {"topic", "register"} == {texts[number] for number in responses["task"]}
     assert set(responses["cut"]) == {12}
     assert {texts[number] for number in responses["response"]} == {"x" * 10}
+
+
+@pytest.mark.parametrize("letters", ["river ", "שלום ", "水の音 ", "<&> ", '"\n', "\x00"])
+def test_the_page_of_any_study_stays_below_ten_megabytes(letters: str):
+    given = content()
+    many = pd.concat([given.responses] * 400, ignore_index=True)
+    said = [f"{i} {letters * 400}" for i in range(len(many))]
+    page = render_report(replace(given, responses=many.assign(response=said)))
+    assert len(page.encode()) <= 10e6
+    shown = len(study_of(page)["responses"]["id"])
+    assert 100 < shown < len(many)
 
 
 def test_a_calibration_that_ships_answers_the_last_item_of_the_checklist(
