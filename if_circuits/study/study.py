@@ -25,6 +25,7 @@ from if_circuits.study.keys import task_names
 from if_circuits.study.lock import locked
 from if_circuits.study.order import CLOSING
 from if_circuits.study.prompting import make_prompts, run_pilot
+from if_circuits.study.remaining import telling_what_is_left
 from if_circuits.study.space import check_space
 from if_circuits.study.stage import Progress
 from if_circuits.study.versions import versions
@@ -85,6 +86,7 @@ class Study:
         found = cls._find(out, config)
         model = _load(config)
         run_settings = _run_settings(config, model)
+        planned = None
         if budget is not None and found is None:
             planned = plan(config, model, run_settings, seconds=budget)
             _logger.warning("%s: %s", out, planned)
@@ -100,6 +102,9 @@ class Study:
             _check_fingerprint(directory, model)
             _check_run_settings(directory, run_settings)
             directory.ledger.update(held_out_only=model.preset.held_out_only)
+            if planned is not None:
+                directory.ledger.update(plan={"budget": budget, "seconds": dict(planned.seconds)})
+            progress = telling_what_is_left(directory, progress)
             settings = stages.generation_settings(config, run_settings, greedy=False)
             run_pilot(directory, config, model, run_settings, settings, progress)
             make_prompts(directory, config, model, progress)

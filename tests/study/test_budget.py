@@ -15,6 +15,7 @@ from if_circuits.models.loading import LoadedModel, load_model
 from if_circuits.models.settings import RunSettings
 from if_circuits.study import Study, StudyConfig, budget
 from if_circuits.study.budget import Plan, Rates, plan, seconds_of, span
+from if_circuits.study.remaining import what_is_left
 
 CONFIG = StudyConfig("if-tiny", n_base_queries=20)
 
@@ -116,10 +117,30 @@ def test_a_study_within_a_budget_is_run_and_goes_on_with_its_size(
     )
     monkeypatch.setattr(budget, "FEWEST_QUERIES", 5)
     monkeypatch.setattr(budget, "measure", lambda *_: Rates(0.1, 0.01))
+    monkeypatch.setattr(budget, "_seconds_of_probes", lambda *_: 0.1)
     study = Study.run(config, tmp_path / "study", budget=60)
     n = study.config.n_base_queries
     assert n != config.n_base_queries
     assert study.prompts["base_query"].nunique() == n
     assert f"for {n} base queries" in caplog.text
+    told = [record.message for record in caplog.records if "what was expected" in record.message]
+    assert "left at this pace: activations" in told[0] and "probes" in told[0]
+    assert "nothing planned is left" in told[-1]
     again = Study.run(config, tmp_path / "study", budget=3600)
     assert again.config == study.config
+
+
+def test_what_is_left_is_as_much_off_as_what_was_done() -> None:
+    expected = {"responses": 600.0, "probes": 300.0, "ablation": 1200.0, "localisation": 0.0}
+    names = ["responses.constrained", "responses.unconstrained", "verification", "analyses.specificity"]
+    names += ["analyses.causal_ablation", "analyses.temporal_dynamics", "closing"]
+    done = {"responses.constrained": {"seconds": 800.0}, "responses.unconstrained": {"seconds": 380.0}}
+    done["verification"] = {"seconds": 20.0}
+    said = what_is_left(expected, done, names=names, budget=3600.0)
+    assert said.startswith("20 min of 1 h 0 min taken, 2.0 times what was expected; left at this pace: ")
+    assert said.endswith("probes 10 min, ablation 40 min; 10 min more than was given")
+    done["analyses.specificity"] = {"seconds": 300.0}
+    said = what_is_left(expected, done, names=names, budget=7200.0)
+    assert said.endswith("probes 5 min, ablation 40 min")
+    every = {name: {"seconds": 10.0} for name in names}
+    assert what_is_left(expected, every, names=names, budget=60.0).endswith("nothing planned is left")
