@@ -1,4 +1,4 @@
-"""What is left of a study that was planned for a time, said after each kind of work by what it took so far."""
+"""What is left of a study that was planned for a time: told after each kind of work, by its pace so far."""
 
 from __future__ import annotations
 
