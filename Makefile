@@ -49,10 +49,13 @@ install: $(VENV)/.installed
 reproduce: install
 	$(BIN)/if-circuits run if-tiny --out $(OUT)
 
-# The sizes are written out, so that every machine gives the same study.
+# The sizes are written out, so that every machine gives the same study. Localisation, the eighth question, is
+# left out: docs/smollm2.md says what it costs.
 study-smollm2: $(VENV)/.installed-smollm2
 	$(BIN)/if-circuits run smollm2-135m --seed $(SEED) --out $(SMOLLM2) \
-	    --base-queries 60 --prompts-per-query 2 --samples 1 --no-greedy --random-subspaces 4
+	    --base-queries 60 --prompts-per-query 2 --samples 1 --no-greedy --random-subspaces 4 \
+	    --analyses specialist_vs_general cross_task_transfer causal_ablation layer_stratification \
+	    temporal_dynamics representational_similarity specificity
 
 calibrate: install
 	$(BIN)/if-circuits calibrate --out $(CALIBRATION)

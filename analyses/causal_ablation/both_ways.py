@@ -9,7 +9,7 @@ average: the control is the same step in random directions of the same lengths.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +24,7 @@ from if_circuits.analyses.causal_ablation.behaviour import Behaviour, HalfAnswer
 from if_circuits.analyses.causal_ablation.edges import Edges
 from if_circuits.analyses.shared.labelled_tasks import query_codes, query_halves
 from if_circuits.interventions.hooks import Intervention
+from if_circuits.progress import part_of
 from if_circuits.statistics.bootstrap import bootstrap_draws, interval_of
 from if_circuits.statistics.correction import benjamini_hochberg
 from if_circuits.tasks.labels import is_violated
@@ -49,6 +50,7 @@ def measure_both_ways(
     *,
     settings: AnalysisSettings,
     run_settings: RunSettings,
+    progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
     """One row per task.
 
@@ -59,7 +61,17 @@ def measure_both_ways(
     and n_queries. NaN where nothing failed or nothing was fitted.
     """
     answers = pd.concat(
-        [_add(model, source, half, settings=settings, run_settings=run_settings) for half in behaviour.halves]
+        [
+            _add(
+                model,
+                source,
+                half,
+                settings=settings,
+                run_settings=run_settings,
+                progress=part_of(progress, number, len(behaviour.halves)),
+            )
+            for number, half in enumerate(behaviour.halves)
+        ]
     )
     rows: list[dict[str, object]] = []
     for a, task in enumerate(behaviour.drops.tasks):
@@ -112,6 +124,7 @@ def _add(
     *,
     settings: AnalysisSettings,
     run_settings: RunSettings,
+    progress: Callable[[int, int], None] | None,
 ) -> pd.DataFrame:
     """Answers to the measured half's failing prompts: columns task, base_query, gain, gain_random."""
     fit = half.directions
@@ -145,6 +158,7 @@ def _add(
         temperature=run_settings.temperature,
         samples_per_prompt=SAMPLES,
         seed=settings.seed,
+        progress=progress,
     )
     found["kind"] = found["condition"].str.split("/").str[0]
     means = found.groupby(["task", "prompt_id", "sample", "base_query", "kind"])["satisfied"].mean()

@@ -27,6 +27,7 @@ from if_circuits.analyses.causal_ablation.neutral_text import choose_texts, read
 from if_circuits.analyses.causal_ablation.rebuilding import measure_rebuilding
 from if_circuits.analyses.causal_ablation.response_directions import fit_response_directions
 from if_circuits.analyses.shared.task_subspaces import chosen_erasure
+from if_circuits.progress import part_of
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
@@ -55,7 +56,12 @@ def measure_on_model(
     named = None if settings.erasure is None else chosen_erasure(settings)
     fits = fit_response_directions(source, method=named, seed=settings.seed)
     behaviour = measure_behaviour(
-        model, source, fits, settings=settings, run_settings=run_settings, progress=progress
+        model,
+        source,
+        fits,
+        settings=settings,
+        run_settings=run_settings,
+        progress=part_of(progress, 0, 2),
     )
     edges = find_edges(
         behaviour.drops, alpha=settings.alpha, n_bootstrap=settings.n_bootstrap, seed=settings.seed
@@ -69,7 +75,15 @@ def measure_on_model(
         )
         for half in behaviour.halves
     ]
-    both = measure_both_ways(model, source, behaviour, edges, settings=settings, run_settings=run_settings)
+    both = measure_both_ways(
+        model,
+        source,
+        behaviour,
+        edges,
+        settings=settings,
+        run_settings=run_settings,
+        progress=part_of(progress, 1, 2),
+    )
     tables = {
         "damage": damage_table(behaviour.halves, read, behaviour.drops.tasks, settings=settings),
         "starts": behaviour.starts,
