@@ -60,12 +60,20 @@ def content(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
 
-def started(config: StudyConfig, out: Path) -> int:
-    """The process of a new run."""
+def started(config: StudyConfig, out: Path, *, dies_at: int | None = None) -> int:
+    """The process of a new run, which kills itself as it tells its progress for the `dies_at`-th time."""
     child = os.fork()
     if child == 0:
+        told = 0
+
+        def tell(_stage: str, _done: int, _total: int) -> None:
+            nonlocal told
+            told += 1
+            if told == dies_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+
         try:
-            Study.run(config, out)
+            Study.run(config, out, progress=tell)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the parent has to hear of it
             print(f"{type(error).__name__}: {error}", flush=True)  # noqa: T201
             os._exit(1)
@@ -74,12 +82,13 @@ def started(config: StudyConfig, out: Path) -> int:
 
 
 def ended(child: int, seconds: float) -> int | None:
-    """The exit code of a process, or None when it was killed after so many seconds."""
+    """The exit code of a process, or None when it was killed, at the latest after so many seconds."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found, status = os.waitpid(child, os.WNOHANG)
         if found:
-            return os.waitstatus_to_exitcode(status)
+            code = os.waitstatus_to_exitcode(status)
+            return None if code == -signal.SIGKILL else code
         time.sleep(0.002)
     os.kill(child, signal.SIGKILL)
     return None if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) < 0 else 0
@@ -135,7 +144,11 @@ def soak(work: Path, *, kills: int, rng: random.Random) -> dict[str, object]:
     finished = runs = damaged = 0
     while sum(moments.values()) < kills or not finished:
         out = work / f"study-{finished}"
-        code = ended(started(config, out), whole * rng.uniform(0.05, 0.6))
+        # Every other one dies at a step of its work, so that early stages are met on any machine.
+        if runs % 2:
+            code = ended(started(config, out, dies_at=rng.randint(1, 12)), 600)
+        else:
+            code = ended(started(config, out), whole * rng.uniform(0.05, 0.6))
         runs += 1
         if code is None:
             moments[stage_at_work(out)] += 1
