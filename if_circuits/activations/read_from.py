@@ -8,7 +8,7 @@ above get the same tensors.
 from __future__ import annotations
 
 from collections.abc import Collection, Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from jaxtyping import Int
@@ -55,18 +55,13 @@ class LowerBlocks:
         if layer not in self._kept:
             yield
             return
-        replaced: list[nn.Module] = []  # by their own attributes: the bridge's hand theirs on
-        try:
+        output = _with_first(self._kept[layer], lambda kept: _of(kept, rows))
+        with ExitStack() as stack:
             for i in range(layer):
-                replaced.append(self._blocks[i])
-                vars(self._blocks[i])["forward"] = _passing(self._forms[i])
+                stack.enter_context(_run_as(self._blocks[i], _passing(self._forms[i])))
             inner = self._blocks[layer].original_component
-            replaced.append(inner)
-            vars(inner)["forward"] = _giving(_with_first(self._kept[layer], lambda kept: _of(kept, rows)))
+            stack.enter_context(_run_as(inner, lambda *_, **__: output))
             yield
-        finally:
-            for module in replaced:
-                vars(module).pop("forward", None)
 
     def _keeps_form(self, i: int) -> Any:
         def hook(_module: object, _args: object, output: Any) -> None:
@@ -91,11 +86,19 @@ def _passing(form: Any) -> Any:
     return forward
 
 
-def _giving(output: Any) -> Any:
-    def forward(*_args: Any, **_kwargs: Any) -> Any:
-        return output
-
-    return forward
+@contextmanager
+def _run_as(module: nn.Module, forward: Any) -> Generator[None]:
+    """Run a module as another function; one of its own, as accelerate gives, returns at the end."""
+    own = vars(module)  # a bridge's block hands attributes that are set on to what it wraps
+    before = own.get("forward")
+    own["forward"] = forward
+    try:
+        yield
+    finally:
+        if before is None:
+            del own["forward"]
+        else:
+            own["forward"] = before
 
 
 def _with_first(output: Any, change: Any) -> Any:

@@ -53,6 +53,19 @@ def test_blocks_below_are_not_run_and_run_again_afterwards(llama: LoadedModel) -
         handle.remove()
 
 
+def test_a_forward_that_someone_else_has_set_is_there_again(llama: LoadedModel) -> None:
+    inner = llama.bridge.blocks[1].original_component
+    theirs = inner.forward  # as accelerate sets one on each module that it moves
+    inner.forward = theirs
+    try:
+        read = ReadPrompts(llama, [(llama.chat.encode(["Hello there."])[0], [3, 4])], layers=[1])
+        read.log_probabilities()
+        read.log_probabilities([Intervention(Add(np.ones(llama.d_model), 0.3), 1)])
+        assert vars(inner)["forward"] is theirs
+    finally:
+        del inner.forward
+
+
 def test_a_pass_that_fails_leaves_the_model_as_it_was(llama: LoadedModel) -> None:
     runs = [(llama.chat.encode(["Hello there."])[0], [3, 4])]
     read = ReadPrompts(llama, runs, layers=[1])
