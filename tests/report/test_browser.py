@@ -136,6 +136,23 @@ def test_keys_reach_every_cell_and_point(seen: Watched):
     assert "95 % interval" in text(page.locator("#hover"))
 
 
+def test_the_box_goes_along_with_what_it_is_about_and_no_further(seen: Watched):
+    """A focus far down scrolls by itself, and the event comes after the box."""
+    page = seen.page
+    box = page.locator("#hover")
+    point = page.locator("#temporal_dynamics circle.point").first
+    point.focus()
+    assert page.evaluate("window.scrollY") > 0
+    page.wait_for_timeout(100)  # for the event of the scrolling
+    assert box.is_visible()
+    before = box.bounding_box()["y"] - point.bounding_box()["y"]
+    page.evaluate("window.scrollBy(0, 40)")
+    page.wait_for_timeout(100)
+    assert box.bounding_box()["y"] - point.bounding_box()["y"] == pytest.approx(before, abs=1)
+    page.evaluate("window.scrollTo(0, 0)")
+    box.wait_for(state="hidden")
+
+
 def test_filters_narrow_the_responses(seen: Watched):
     browser = seen.page.locator("#browser")
     count = browser.locator("p[aria-live]")
@@ -225,8 +242,6 @@ def test_nothing_sticks_out_at_any_width(browser: Any, path: Path, width: int, h
     found.page.goto(path.as_uri())
     assert found.page.evaluate("document.documentElement.scrollWidth") <= width
     cell = found.page.locator("#cross_task_transfer .cell").first
-    cell.scroll_into_view_if_needed()
-    found.page.wait_for_timeout(100)  # scrolling closes the box
     cell.hover()
     value = found.page.locator("#hover dd").first
     assert value.bounding_box()["height"] < 30  # on one line

@@ -1,8 +1,10 @@
 // One box beside whatever is pointed at or has the focus; Escape closes it.
 
 const hoverBox = el("div", { id: "hover", role: "tooltip", hidden: true });
+let pointedAt = null; // what the box is about
 
 function placeHover(target) {
+  pointedAt = target;
   const at = target.getBoundingClientRect();
   const room = { width: document.documentElement.clientWidth, height: window.innerHeight };
   hoverBox.hidden = false;
@@ -13,7 +15,18 @@ function placeHover(target) {
 }
 
 function hideHover() {
+  pointedAt = null;
   hoverBox.hidden = true;
+}
+
+// Scrolling takes the box along, as long as what it is about is in sight: a focus that comes from
+// the keyboard scrolls by itself, and the event comes after the box.
+function followHover() {
+  if (!pointedAt) return;
+  const at = pointedAt.getBoundingClientRect();
+  const inSight = at.bottom > 0 && at.top < window.innerHeight;
+  if (inSight && (pointedAt.matches(":hover") || pointedAt === document.activeElement)) placeHover(pointedAt);
+  else hideHover();
 }
 
 // `content` makes the nodes when they are asked for.

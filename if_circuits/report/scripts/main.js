@@ -21,7 +21,7 @@ function begin() {
   }
   theme();
   document.addEventListener("keydown", (event) => event.key === "Escape" && hideHover());
-  document.addEventListener("scroll", hideHover, { passive: true });
+  document.addEventListener("scroll", followHover, { passive: true, capture: true });
   let closed = [];
   window.addEventListener("beforeprint", () => {
     closed = [...document.querySelectorAll("details:not([open])")];
