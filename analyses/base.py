@@ -170,7 +170,8 @@ class Analysis:
     """What the verdict is about, as one sentence."""
     run: Callable[..., AnalysisResult]
     """Called with (source, settings) and the keyword `progress`, told (done, total); with `uses_model` also
-    with `model`, the model whose activations the source holds, and `run_settings`, how the study ran it."""
+    with `model`, the model whose activations the source holds, `run_settings`, how the study ran it, and
+    `kept` (`io.kept`), where what takes long is kept while it works."""
     figure: Callable[[AnalysisResult], Figure]
     evidence: Callable[[AnalysisResult], Evidence]
     """The rung of a result's verdict, what it assumes and what would break it."""

@@ -38,6 +38,7 @@ from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_ta
 from if_circuits.analyses.shared.task_subspaces import CONTROLS, POSITION, HalfFit, chosen_erasure, fit_halves
 from if_circuits.erasure.difference_in_means import DifferenceInMeans
 from if_circuits.erasure.inlp import InlpSubspace
+from if_circuits.io.kept import Kept
 from if_circuits.models.settings import RunSettings
 from if_circuits.statistics.verdicts import decide
 
@@ -58,13 +59,14 @@ def run(
     *,
     model: LoadedModel | None = None,
     run_settings: RunSettings | None = None,
+    kept: Kept | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> AnalysisResult:
     """Every matrix with its edges, and the verdict by the rule of this module.
 
     `model` must be the one whose activations `source` holds; without it the behavioural half is left out.
-    It is run as `run_settings` say, or its preset; `progress` is told how much of the
-    work on the model is done.
+    It is run as `run_settings` say, or its preset; answers that `kept` holds of an earlier attempt are not
+    generated again; `progress` is told how much of the work on the model is done.
     The table has one row per matrix and cell; further tables: `summary` (share and asymmetry of each
     matrix), `subspaces` (layer and rank of each fit, or the reason why there is none), `inlp` (the held-out
     score of each iteration of INLP; `n_over_d` is of the rows that a fit trained on) and, with a model,
@@ -96,6 +98,7 @@ def run(
             source,
             settings=settings,
             run_settings=run_settings or RunSettings.of(model.preset),
+            kept=kept,
             progress=progress,
         )
         behaviour = measured.behaviour

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -12,6 +13,7 @@ from if_circuits.analyses.shared.labelled_tasks import query_codes, query_halves
 from if_circuits.generation.conditions import responses_under
 from if_circuits.generation.responses import GenerationConfig
 from if_circuits.interventions.hooks import Intervention
+from if_circuits.io.kept import Kept
 from if_circuits.progress import part_of
 from if_circuits.tasks.labels import is_satisfied
 
@@ -58,11 +60,13 @@ def answer(
     temperature: float = 0.0,
     samples_per_prompt: int = 1,
     seed: int = 0,
+    kept: Kept | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
     """The verified responses under each condition, greedy by default; satisfied is 0 or 1.
 
     A condition that `only` names is for the prompts with these ids, and for no others.
+    What `kept` holds of an earlier attempt with this model and code is not generated again.
     `progress` is told how much of the work is done.
     """
     config = GenerationConfig.of(
@@ -70,15 +74,22 @@ def answer(
     )
     names = list(conditions)
     runs = [names[first : first + _AT_A_TIME] for first in range(0, len(names), _AT_A_TIME)]
-    parts = [
-        responses_under(
+    asked = prompts[["prompt_id", "prompt"]].astype(str).to_numpy().tolist()
+
+    def make(number: int) -> pd.DataFrame:
+        return responses_under(
             model,
             prompts,
-            {name: conditions[name] for name in run},
-            only={name: only[name] for name in run if only is not None and name in only},
+            {name: conditions[name] for name in runs[number]},
+            only={name: only[name] for name in runs[number] if only is not None and name in only},
             config=config,
             judges=run_settings.judges,
             progress=part_of(progress, number, len(runs)),
+        )
+
+    parts = [
+        (kept or Kept()).table(
+            (asked, config, [(name, list(conditions[name])) for name in run]), partial(make, number)
         )
         for number, run in enumerate(runs)
     ]

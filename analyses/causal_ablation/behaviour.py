@@ -37,6 +37,7 @@ from if_circuits.analyses.causal_ablation.start_layer import best_start, try_sta
 from if_circuits.analyses.shared.families import families_of
 from if_circuits.analyses.shared.task_subspaces import CONTROLS
 from if_circuits.interventions.hooks import Intervention
+from if_circuits.io.kept import Kept
 from if_circuits.progress import part_of
 
 if TYPE_CHECKING:
@@ -110,11 +111,12 @@ def measure_behaviour(
     *,
     settings: AnalysisSettings,
     run_settings: RunSettings,
+    kept: Kept | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Behaviour:
     """Answer each half's prompts under the other half's removals and controls, and verify the answers.
 
-    `progress` is told how much of the work is done.
+    What `kept` holds of an earlier attempt is not generated again; `progress` is told how much is done.
     Raises InputError when `model` is not as wide as the source's activations.
     """
     tasks = tuple(families_of(source.responses))
@@ -127,6 +129,7 @@ def measure_behaviour(
             fit,
             settings=settings,
             run_settings=run_settings,
+            kept=kept,
             progress=part_of(progress, number, steps),
         )
         for number, fit in enumerate(fits)
@@ -140,6 +143,7 @@ def measure_behaviour(
             start=best_start(table),
             settings=settings,
             run_settings=run_settings,
+            kept=kept,
             progress=part_of(progress, len(fits) + number, steps),
         )
         for number, (fit, table) in enumerate(zip(fits, tried, strict=True))
@@ -170,6 +174,7 @@ def _answer(
     start: int,
     settings: AnalysisSettings,
     run_settings: RunSettings,
+    kept: Kept | None,
     progress: Callable[[int, int], None] | None,
 ) -> HalfAnswers:
     conditions: dict[str, Sequence[Intervention]] = {INTACT: ()}
@@ -183,7 +188,7 @@ def _answer(
         fit,
         start,
         conditions,
-        answer(model, prompts, conditions, run_settings=run_settings, progress=progress),
+        answer(model, prompts, conditions, run_settings=run_settings, kept=kept, progress=progress),
     )
 
 

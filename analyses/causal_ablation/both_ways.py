@@ -24,6 +24,7 @@ from if_circuits.analyses.causal_ablation.behaviour import Behaviour, HalfAnswer
 from if_circuits.analyses.causal_ablation.edges import Edges
 from if_circuits.analyses.shared.labelled_tasks import query_codes, query_halves
 from if_circuits.interventions.hooks import Intervention
+from if_circuits.io.kept import Kept
 from if_circuits.progress import part_of
 from if_circuits.statistics.bootstrap import bootstrap_draws, interval_of
 from if_circuits.statistics.correction import benjamini_hochberg
@@ -50,6 +51,7 @@ def measure_both_ways(
     *,
     settings: AnalysisSettings,
     run_settings: RunSettings,
+    kept: Kept | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
     """One row per task.
@@ -68,6 +70,7 @@ def measure_both_ways(
                 half,
                 settings=settings,
                 run_settings=run_settings,
+                kept=kept,
                 progress=part_of(progress, number, len(behaviour.halves)),
             )
             for number, half in enumerate(behaviour.halves)
@@ -124,6 +127,7 @@ def _add(
     *,
     settings: AnalysisSettings,
     run_settings: RunSettings,
+    kept: Kept | None,
     progress: Callable[[int, int], None] | None,
 ) -> pd.DataFrame:
     """Answers to the measured half's failing prompts: columns task, base_query, gain, gain_random."""
@@ -158,6 +162,7 @@ def _add(
         temperature=run_settings.temperature,
         samples_per_prompt=SAMPLES,
         seed=settings.seed,
+        kept=kept,
         progress=progress,
     )
     found["kind"] = found["condition"].str.split("/").str[0]

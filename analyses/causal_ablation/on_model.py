@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -27,6 +28,7 @@ from if_circuits.analyses.causal_ablation.neutral_text import choose_texts, read
 from if_circuits.analyses.causal_ablation.rebuilding import measure_rebuilding
 from if_circuits.analyses.causal_ablation.response_directions import fit_response_directions
 from if_circuits.analyses.shared.task_subspaces import chosen_erasure
+from if_circuits.io.kept import Kept
 from if_circuits.progress import part_of
 
 if TYPE_CHECKING:
@@ -50,9 +52,13 @@ def measure_on_model(
     *,
     settings: AnalysisSettings,
     run_settings: RunSettings,
+    kept: Kept | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> OnModel:
-    """Generate, and read responses again, under interventions, with subspaces of the settings' method."""
+    """Generate, and read responses again, under interventions, with subspaces of the settings' method.
+
+    Answers that `kept` holds of an earlier attempt are not generated again.
+    """
     named = None if settings.erasure is None else chosen_erasure(settings)
     fits = fit_response_directions(source, method=named, seed=settings.seed)
     behaviour = measure_behaviour(
@@ -61,19 +67,25 @@ def measure_on_model(
         fits,
         settings=settings,
         run_settings=run_settings,
+        kept=kept,
         progress=part_of(progress, 0, 2),
     )
     edges = find_edges(
         behaviour.drops, alpha=settings.alpha, n_bootstrap=settings.n_bootstrap, seed=settings.seed
     )
+    kept = kept or Kept()
     read = [
-        read_texts(
-            model,
-            choose_texts(source, half=1 - half.directions.half, seed=settings.seed),
-            half.conditions,
-            batch_size=run_settings.batch_size,
+        kept.table(
+            ("neutral texts", number),
+            partial(
+                read_texts,
+                model,
+                choose_texts(source, half=1 - half.directions.half, seed=settings.seed),
+                half.conditions,
+                batch_size=run_settings.batch_size,
+            ),
         )
-        for half in behaviour.halves
+        for number, half in enumerate(behaviour.halves)
     ]
     both = measure_both_ways(
         model,
@@ -82,6 +94,7 @@ def measure_on_model(
         edges,
         settings=settings,
         run_settings=run_settings,
+        kept=kept,
         progress=part_of(progress, 1, 2),
     )
     tables = {
@@ -89,8 +102,17 @@ def measure_on_model(
         "starts": behaviour.starts,
         "removed": behaviour.removed,
         "answers": kept_answers(behaviour.halves),
-        "rebuilt": measure_rebuilding(
-            model, source, fits, chosen_erasure(settings), settings=settings, run_settings=run_settings
+        "rebuilt": kept.table(
+            "rebuilt",
+            partial(
+                measure_rebuilding,
+                model,
+                source,
+                fits,
+                chosen_erasure(settings),
+                settings=settings,
+                run_settings=run_settings,
+            ),
         ),
         "both_ways": both,
     }
@@ -100,7 +122,7 @@ def measure_on_model(
     )
     unasked: Mapping[Any, float] = {}
     if len(twins):
-        answers = answer(model, twins, {INTACT: ()}, run_settings=run_settings)
+        answers = answer(model, twins, {INTACT: ()}, run_settings=run_settings, kept=kept)
         unasked = answers.groupby("task")["satisfied"].mean().to_dict()
     starts = ", ".join(str(half.start) for half in behaviour.halves)
     what = "differences in means" if named is None else f"subspaces of {named.name}"

@@ -19,6 +19,7 @@ from if_circuits.analyses.causal_ablation.answers import INTACT, answer, choose_
 from if_circuits.analyses.causal_ablation.response_directions import ResponseDirections
 from if_circuits.errors import InputError
 from if_circuits.interventions.hooks import Intervention
+from if_circuits.io.kept import Kept
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
@@ -39,6 +40,7 @@ def try_starts(
     *,
     settings: AnalysisSettings,
     run_settings: RunSettings,
+    kept: Kept | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
     """How much compliance each start costs the fitting half's own prompts, and random directions there.
@@ -70,7 +72,9 @@ def try_starts(
             named = {f"random/{start}/{number}/{i}": draw for i, draw in enumerate(draws)}
             conditions |= named
             only |= dict.fromkeys(named, set(prompts.loc[prompts["task"].isin(pool), "prompt_id"]))
-    answers = answer(model, prompts, conditions, only=only, run_settings=run_settings, progress=progress)
+    answers = answer(
+        model, prompts, conditions, only=only, run_settings=run_settings, kept=kept, progress=progress
+    )
     kinds = answers["condition"].str.split("/").str[:2].str.join("/")
     compliance = answers.groupby(kinds)["satisfied"].mean()
     n = int((answers["condition"] == INTACT).sum())

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,6 +45,7 @@ from if_circuits.analyses.shared.layer_trend import judge_trend
 from if_circuits.analyses.shared.task_subspaces import POSITION
 from if_circuits.erasure.das import MOST_EXAMPLES
 from if_circuits.interventions.interchange import PLACES, Interchange, interchanges
+from if_circuits.io.kept import Kept
 from if_circuits.models.settings import RunSettings
 from if_circuits.progress import Report, part_of
 from if_circuits.statistics.bootstrap import interval_of
@@ -81,13 +83,14 @@ def run(
     *,
     model: LoadedModel | None = None,
     run_settings: RunSettings | None = None,
+    kept: Kept | None = None,
     progress: Report | None = None,
 ) -> AnalysisResult:
     """The map of every task, the layer that carries it, and the verdict by the rule of this module.
 
-    `model` must be the one whose activations `source` holds; without it nothing can be exchanged. Further
-    tables: `carried` (the layer of each task with its interval) and `subspaces` (what each method's subspace
-    carries there).
+    `model` must be the one whose activations `source` holds; without it nothing can be exchanged. What `kept`
+    holds of an earlier attempt is not read again. Further tables: `carried` (the layer of each task with its
+    interval) and `subspaces` (what each method's subspace carries there).
     """
     del run_settings  # nothing is generated
     families = families_of(source.responses)
@@ -117,6 +120,7 @@ def run(
             tasks[name],
             halves,
             layers,
+            kept or Kept(),
             part_of(progress, number, 2 * len(names)),
         )
         for number, name in enumerate(names)
@@ -135,6 +139,7 @@ def run(
         halves,
         settings=settings,
         tokens=TOKENS,
+        kept=kept or Kept(),
         progress=part_of(progress, 1, 2),
     )
     n = len(set(pairs.loc[pairs["task"].isin(names), "base_query"]))
@@ -180,6 +185,7 @@ def _measure(
     task: LabelledTask,
     halves: np.ndarray,
     layers: Sequence[int],
+    kept: Kept,
     progress: Report | None,
 ) -> list[Shifts]:
     """The map of one task, and the shifts of one direction by layer."""
@@ -188,7 +194,12 @@ def _measure(
         *interchanges(layers, positions="all", placebos=1),
     ]
     found = shifts_of(
-        apply_interchanges(model, pairs, whole, max_tokens=TOKENS, progress=part_of(progress, 0, 2))
+        kept.table(
+            ("whole streams", task.name, layers),
+            lambda: apply_interchanges(
+                model, pairs, whole, max_tokens=TOKENS, progress=part_of(progress, 0, 2)
+            ),
+        )
     )
     half_of = halves[np.searchsorted(source.base_queries, pairs["base_query"].to_numpy(dtype=str))]
     parts: dict[int, list[Shifts]] = {}
@@ -202,8 +213,16 @@ def _measure(
         ]
         if ours.empty or not tried:
             continue
-        moved = apply_interchanges(
-            model, ours, tried, max_tokens=TOKENS, progress=part_of(progress, 2 + half, 4)
+        moved = kept.table(
+            ("one direction", task.name, half, layers),
+            partial(
+                apply_interchanges,
+                model,
+                ours,
+                tried,
+                max_tokens=TOKENS,
+                progress=part_of(progress, 2 + half, 4),
+            ),
         )
         for each in shifts_of(moved):
             parts.setdefault(each.layer, []).append(each)

@@ -9,6 +9,7 @@ means: no other subspace gains by the choice.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +28,7 @@ from if_circuits.analyses.localisation.subspaces import (
 )
 from if_circuits.analyses.shared.labelled_tasks import LabelledTask
 from if_circuits.interventions.interchange import Interchange
+from if_circuits.io.kept import Kept
 from if_circuits.progress import Report, Steps
 from if_circuits.statistics.correction import benjamini_hochberg
 
@@ -45,6 +47,7 @@ def compare_subspaces(
     *,
     settings: AnalysisSettings,
     tokens: int,
+    kept: Kept,
     progress: Report | None,
 ) -> pd.DataFrame:
     """One row per task and subspace; tasks that no layer carries have none.
@@ -52,43 +55,58 @@ def compare_subspaces(
     Columns: task, family, layer, subspace, rank (mean of the halves'), share with low and high, damage,
     wrong_way, cosine_probe (largest cosine with the direction that reads), p, p_adjusted, n.
     """
-    steps = Steps(progress, max(1, 2 * len(tasks)))
+    steps = Steps(progress, max(1, len(tasks)))
     parts: list[pd.DataFrame] = []
     for name, (pairs, task) in tasks.items():
         layer = layers[name]
-        if layer is None:
-            steps.done()
-            steps.done()
-            continue
-        half_of = halves[np.searchsorted(source.base_queries, pairs["base_query"].to_numpy(dtype=str))]
-        found: dict[str, list[Shifts]] = {}
-        ranks: dict[str, list[int]] = {}
-        cosines: dict[str, list[float]] = {}
-        for half in (0, 1):
-            mine, others = pairs[half_of == half], pairs[half_of != half]
-            train = task.where(halves[task.queries] == half)
-            fitted = fit_subspaces(source, train, mine, layer=layer, model=model, seed=settings.seed)
-            tried = [Interchange(layer), *(Interchange(layer, subspace=each) for each in fitted.values())]
-            if ONE_DIRECTION in fitted:
-                tried.append(Interchange(layer, subspace=fitted[ONE_DIRECTION], placebo=0))
-            moved = apply_interchanges(model, others, tried, max_tokens=tokens)
-            moved["subspace"] = moved["subspace"].mask(moved["placebo"].notna(), PLACEBO)
-            moved["placebo"] = moved["rank"] = pd.NA  # the placebo is a subspace of its own here
-            for each in shifts_of(moved):
-                found.setdefault(str(each.place["subspace"]), []).append(each)
-            for method, subspace in fitted.items():
-                ranks.setdefault(method, []).append(subspace.rank)
-                if READS in fitted:
-                    cosines.setdefault(method, []).append(nearest_cosine(subspace, fitted[READS]))
-            steps.done()
-        rows = summarise([joined(both) for both in found.values() if len(both) == 2], settings)
-        rows["rank"] = [float(np.mean(ranks.get(method, [np.nan]))) for method in rows["subspace"]]
-        rows["cosine_probe"] = [float(np.mean(cosines.get(method, [np.nan]))) for method in rows["subspace"]]
-        rows.insert(1, "family", task.family)
-        parts.append(rows)
+        if layer is not None:
+            make = partial(
+                _compared, model, source, pairs, task, halves, layer=layer, settings=settings, tokens=tokens
+            )
+            parts.append(kept.table(("subspaces", name, layer), make))
+        steps.done()
     columns = ["share_placebo", "direction", "position", "dose", "full_low", "full_high"]
     if not parts:
         return pd.DataFrame({"task": [], "family": [], "layer": [], "subspace": [], "share": []})
     table = pd.concat(parts, ignore_index=True).drop(columns=columns)
     table["p_adjusted"] = benjamini_hochberg(table["p"].to_numpy())
     return table
+
+
+def _compared(
+    model: LoadedModel,
+    source: ActivationSource,
+    pairs: pd.DataFrame,
+    task: LabelledTask,
+    halves: Int[np.ndarray, " queries"],
+    *,
+    layer: int,
+    settings: AnalysisSettings,
+    tokens: int,
+) -> pd.DataFrame:
+    """The rows of one task."""
+    half_of = halves[np.searchsorted(source.base_queries, pairs["base_query"].to_numpy(dtype=str))]
+    found: dict[str, list[Shifts]] = {}
+    ranks: dict[str, list[int]] = {}
+    cosines: dict[str, list[float]] = {}
+    for half in (0, 1):
+        mine, others = pairs[half_of == half], pairs[half_of != half]
+        train = task.where(halves[task.queries] == half)
+        fitted = fit_subspaces(source, train, mine, layer=layer, model=model, seed=settings.seed)
+        tried = [Interchange(layer), *(Interchange(layer, subspace=each) for each in fitted.values())]
+        if ONE_DIRECTION in fitted:
+            tried.append(Interchange(layer, subspace=fitted[ONE_DIRECTION], placebo=0))
+        moved = apply_interchanges(model, others, tried, max_tokens=tokens)
+        moved["subspace"] = moved["subspace"].mask(moved["placebo"].notna(), PLACEBO)
+        moved["placebo"] = moved["rank"] = pd.NA  # the placebo is a subspace of its own here
+        for each in shifts_of(moved):
+            found.setdefault(str(each.place["subspace"]), []).append(each)
+        for method, subspace in fitted.items():
+            ranks.setdefault(method, []).append(subspace.rank)
+            if READS in fitted:
+                cosines.setdefault(method, []).append(nearest_cosine(subspace, fitted[READS]))
+    rows = summarise([joined(both) for both in found.values() if len(both) == 2], settings)
+    rows["rank"] = [float(np.mean(ranks.get(method, [np.nan]))) for method in rows["subspace"]]
+    rows["cosine_probe"] = [float(np.mean(cosines.get(method, [np.nan]))) for method in rows["subspace"]]
+    rows.insert(1, "family", task.family)
+    return rows

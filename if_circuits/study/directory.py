@@ -16,6 +16,7 @@ import pandas as pd
 from if_circuits.analyses.base import AnalysisResult, Verdict
 from if_circuits.errors import InputError
 from if_circuits.io.files import write_json, write_parquet
+from if_circuits.io.kept import Kept
 from if_circuits.models.settings import RunSettings
 from if_circuits.study.config import StudyConfig
 from if_circuits.study.ledger import RECORD, Ledger
@@ -71,6 +72,10 @@ class StudyDirectory:
     @property
     def counterfactual_activations(self) -> Path:
         return self.root / "activations-counterfactual"
+
+    def kept(self, stage: str) -> Kept:
+        """Parts of a stage that is at work; nothing remains of them when it is done."""
+        return Kept(self.root / "at-work" / stage)
 
     def table(self, analysis: str, extra: str | None = None) -> Path:
         """The table of an analysis, or one of its further tables."""

@@ -223,9 +223,13 @@ def run_analyses(
             if work is None:
                 continue
             given: dict[str, object] = {"progress": work.report}
+            kept = directory.kept(f"analyses.{name}")
+            if not work.resumes:
+                kept.discard()
             if needed is not None:
-                given |= {"model": needed, "run_settings": run_settings}
+                given |= {"model": needed, "run_settings": run_settings, "kept": kept}
             work.wrote(*directory.write_result(analysed(directory, name, short.get(name), **given)))
+            kept.discard()
 
 
 def analysed(

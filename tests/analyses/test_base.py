@@ -39,7 +39,7 @@ def test_only_what_speaks_of_cause_takes_a_model() -> None:
         parameters = set(signature(analysis.run).parameters)
         assert analysis.uses_model == (name in ("causal_ablation", "localisation"))
         assert parameters == {"source", "settings", "progress"} | (
-            {"model", "run_settings"} if analysis.uses_model else set()
+            {"model", "run_settings", "kept"} if analysis.uses_model else set()
         )
 
 

@@ -1,0 +1,70 @@
+"""An analysis of the model that was interrupted goes on where it was, to the same tables."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import if_circuits as ifc
+from if_circuits.activations.captured import CapturedActivations
+from if_circuits.analyses.base import AnalysisSettings
+from if_circuits.analyses.causal_ablation import analysis as causal_ablation
+from if_circuits.analyses.causal_ablation import answers
+from if_circuits.analyses.localisation import analysis as localisation
+from if_circuits.analyses.localisation import compared, subspaces
+from if_circuits.erasure.das import fit_das
+from if_circuits.io.kept import Kept
+from if_circuits.models.loading import LoadedModel
+
+pytestmark = pytest.mark.slow
+
+SETTINGS = AnalysisSettings(n_bootstrap=50, n_permutations=50, n_random_subspaces=2)
+
+
+@pytest.fixture(scope="module")
+def study() -> tuple[LoadedModel, CapturedActivations]:
+    model = ifc.load_model("if-tiny-compositional")
+    asked = ifc.prompts(["sentiment"], n=80, counterparts=True)
+    rows = ifc.respond(model, asked, progress=False)
+    return model, ifc.capture(model, rows, layers=[2], progress=False)
+
+
+@pytest.mark.parametrize(
+    ("analysis", "module", "name"),
+    [
+        (causal_ablation, answers, "responses_under"),
+        (localisation, compared, "apply_interchanges"),
+    ],
+)
+def test_it_goes_on_where_it_was_to_the_same_tables(
+    study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, analysis, module, name: str
+) -> None:
+    model, source = study
+    monkeypatch.setattr(subspaces, "fit_das", partial(fit_das, epochs=1))  # cheaper, and as deterministic
+    monkeypatch.setattr(localisation, "TOKENS", 8)
+    whole = analysis.run(source, SETTINGS, model=model)
+    calls, real, dies_at = [0], getattr(module, name), 2
+
+    def counted(*args, **options):
+        calls[0] += 1
+        if calls[0] == dies_at:
+            raise KeyboardInterrupt
+        return real(*args, **options)
+
+    monkeypatch.setattr(module, name, counted)
+    kept = Kept(tmp_path / "parts")
+    with pytest.raises(KeyboardInterrupt):
+        analysis.run(source, SETTINGS, model=model, kept=kept)
+    dies_at, died_at = 0, calls[0]
+    resumed = analysis.run(source, SETTINGS, model=model, kept=kept)
+    calls_anew = calls[0] - died_at
+    calls[0] = 0
+    analysis.run(source, SETTINGS, model=model, kept=kept)
+    assert calls[0] == 0 < calls_anew
+    assert str(resumed.verdict) == str(whole.verdict)
+    pd.testing.assert_frame_equal(resumed.table, whole.table)
+    for title, table in whole.tables.items():
+        pd.testing.assert_frame_equal(resumed.tables[title], table)
