@@ -14,6 +14,8 @@ shift of log-odds, as a share of the whole difference between the two prompts, i
   by Benjamini and Hochberg over all cells of all tasks <= alpha); nowhere if there is none. Depth is (layer +
   1) / blocks.
 - *Subspaces* of other methods are compared at that layer, on one footing.
+- *Dependencies* between tasks: what one task's direction, at its layer, does to the others (`edges`).
+- *Plain prompts* that take the constraint back, or say it twice, stand on the same axis.
 
 The claim is that of layer stratification, a rung higher: structural constraints are carried at early layers,
 semantic ones late. The rule is that of `shared.layer_trend`, over the tasks that are carried at a layer. The
@@ -36,7 +38,9 @@ from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import Analysis, AnalysisResult, AnalysisSettings, Evidence, no_verdict
 from if_circuits.analyses.localisation.carried import carried_table, depths_carried, layer_at
 from if_circuits.analyses.localisation.compared import compare_subspaces
+from if_circuits.analyses.localisation.dependencies import measure_dependencies
 from if_circuits.analyses.localisation.figure import draw
+from if_circuits.analyses.localisation.plain_prompts import plain_prompts
 from if_circuits.analyses.localisation.shifts import Shifts, joined, shifts_of, summarise
 from if_circuits.analyses.localisation.subspaces import ONE_DIRECTION, one_direction
 from if_circuits.analyses.shared.families import families_of
@@ -90,7 +94,8 @@ def run(
 
     `model` must be the one whose activations `source` holds; without it nothing can be exchanged. What `kept`
     holds of an earlier attempt is not read again. Further tables: `carried` (the layer of each task with its
-    interval) and `subspaces` (what each method's subspace carries there).
+    interval), `subspaces` (what each method's subspace carries there), `dependencies` and `isolation` (what
+    one task's direction does to others) and `plain_prompts` (what a sentence would have done).
     """
     del run_settings  # nothing is generated
     families = families_of(source.responses)
@@ -111,19 +116,13 @@ def run(
 
     halves = query_halves(source, seed=settings.seed)
     tasks = {task.name: task for task in labelled_tasks(source, POSITION)}
-    layers = _layers(source)
+    layers, kept = _layers(source), kept or Kept()
+    by_task = {name: (pairs[pairs["task"] == name].reset_index(drop=True), tasks[name]) for name in names}
     measured = {
         name: _measure(
-            model,
-            source,
-            pairs[pairs["task"] == name].reset_index(drop=True),
-            tasks[name],
-            halves,
-            layers,
-            kept or Kept(),
-            part_of(progress, number, 2 * len(names)),
+            model, source, *of_task, halves, layers, kept, part_of(progress, number, 2 * len(names))
         )
-        for number, name in enumerate(names)
+        for number, (name, of_task) in enumerate(by_task.items())
     }
     table = summarise([each for found in measured.values() for each in found], settings)
     table.insert(1, "family", table["task"].map(families))
@@ -131,18 +130,20 @@ def run(
     table["survives"] = table["p_adjusted"] <= settings.alpha
     found, resampled = depths_carried(table, measured, source, settings)
     carried = carried_table(table, found, resampled, source)
+    at_layer = {name: layer_at(at, source) for name, at in zip(names, found.tolist(), strict=True)}
+    given = (model, source, by_task, at_layer, halves)
     compared = compare_subspaces(
-        model,
-        source,
-        {name: (pairs[pairs["task"] == name].reset_index(drop=True), tasks[name]) for name in names},
-        {name: layer_at(at, source) for name, at in zip(names, found.tolist(), strict=True)},
-        halves,
-        settings=settings,
-        tokens=TOKENS,
-        kept=kept or Kept(),
-        progress=part_of(progress, 1, 2),
+        *given, settings=settings, tokens=TOKENS, kept=kept, progress=part_of(progress, 2, 4)
     )
-    n = len(set(pairs.loc[pairs["task"].isin(names), "base_query"]))
+    dependencies, isolation = measure_dependencies(
+        *given, settings=settings, tokens=TOKENS, kept=kept, progress=part_of(progress, 3, 4)
+    )
+    tried = pairs[pairs["task"].isin(names)].reset_index(drop=True)
+    plain = kept.table(
+        "plain prompts",
+        partial(plain_prompts, model, source, tried, settings=settings, tokens=TOKENS),
+    )
+    n = len(set(tried["base_query"]))
     verdict = judge_trend(
         ANALYSIS.claim,
         [families[name] for name in names],
@@ -158,7 +159,13 @@ def run(
     notes = (*verdict.notes, *nowhere, *(f"{name}: {reason}" for name, reason in left_out.items()))
     rows = [{"task": name, "family": families[name], "reason": why} for name, why in left_out.items()]
     table = pd.concat([table, pd.DataFrame(rows)], ignore_index=True) if rows else table
-    tables = {"carried": carried, "subspaces": compared}
+    tables = {
+        "carried": carried,
+        "subspaces": compared,
+        "dependencies": dependencies,
+        "isolation": isolation,
+        "plain_prompts": plain,
+    }
     return AnalysisResult(ANALYSIS.name, table, replace(verdict, notes=notes), tables)
 
 

@@ -1,4 +1,6 @@
-"""The figure of localisation: the map by task, one direction by layer, and the subspaces compared."""
+"""The figure of localisation: the map by task, one direction by layer, the subspaces compared, the
+dependencies, and what a sentence does beside what a direction does.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +32,12 @@ _POSITIONS = ("prompt_end", "response", "all")
 
 
 def draw(result: AnalysisResult) -> Figure:
-    """Three maps of the whole residual stream, one a position; below, one direction, and all subspaces."""
-    layout = [list(_POSITIONS), ["direction"] * 3, ["subspaces"] * 3]
-    drawing, axes = new_mosaic(layout, width=10.0, height=11.0, height_ratios=(1.1, 1.0, 1.1))
+    """Three maps of the whole residual stream, one a position; below, one direction, all subspaces, and the
+    edges between tasks beside plain prompts.
+    """
+    below = ["edges", "edges", "prompts"]
+    layout = [list(_POSITIONS), ["direction"] * 3, ["subspaces"] * 3, below]
+    drawing, axes = new_mosaic(layout, width=10.0, height=15.0, height_ratios=(1.1, 1.0, 1.1, 1.3))
     table, looks = result.table, task_looks(families_of(result.table))
     if "carried" not in result.tables:
         for place in axes.values():
@@ -45,6 +50,8 @@ def draw(result: AnalysisResult) -> Figure:
         _map(axes[position], table, tasks, position, named=position == _POSITIONS[0])
     _curves(axes["direction"], table, result.tables["carried"], looks)
     _compared(axes["subspaces"], result.tables["subspaces"], tasks)
+    _edges(axes["edges"], result.tables["dependencies"], tasks)
+    _prompts(axes["prompts"], result.tables["plain_prompts"], result.tables["carried"], tasks)
     verdict = result.verdict
     low, high = verdict.interval
     drawing.suptitle(
@@ -122,3 +129,50 @@ def _compared(axes: Axes, compared: pd.DataFrame, tasks: list[str]) -> None:
         marked=marked.to_numpy(),
     )
     axes.set_title("subspaces at the task's layer, share of the prompt's effect (* FDR 5 %)", fontsize=9)
+
+
+def _edges(axes: Axes, edges: pd.DataFrame, tasks: list[str]) -> None:
+    """Share of the measured task's effect that goes when the changed task's direction is removed."""
+    edges = edges[edges["way"] == "removal"]
+    if edges.empty:
+        axes.axis("off")
+        say_why(axes, "one direction carries no task, so there is none to remove")
+        return
+    changed = [name for name in tasks if name in set(edges["changed"])]
+    measured = [name for name in tasks if name in set(edges["measured"])]
+    share = edges.pivot(index="changed", columns="measured", values="share").reindex(
+        changed, columns=measured
+    )
+    found = edges.pivot(index="changed", columns="measured", values="survives").reindex_like(share)
+    draw_matrix(
+        axes,
+        np.clip(share.to_numpy(dtype=float), -1, 2),
+        rows=[task_label(name) for name in changed],
+        columns=[task_label(name) for name in measured],
+        low=0.0,
+        high=1.0,
+        label="share",
+        marked=found.to_numpy() == 1,
+    )
+    axes.set_title("direction removed (row), share of a task's effect that goes (* edge)", fontsize=9)
+
+
+def _prompts(axes: Axes, plain: pd.DataFrame, carried: pd.DataFrame, tasks: list[str]) -> None:
+    """The sentence that takes the constraint back, beside the one direction."""
+    back = plain[plain["prompt"] == "taken back"] if len(plain) else plain
+    if back.empty:
+        axes.axis("off")
+        say_why(axes, "no prompt begins with its unconstrained counterpart")
+        return
+    order = [name for name in tasks if name in set(back["task"])]
+    rows, place = back.set_index("task").loc[order], np.arange(len(order))
+    axes.hlines(place, rows["low"], rows["high"], color="black", linewidth=1.0)
+    axes.plot(rows["share"], place, "o", color="black", label="taken back by a sentence")
+    one = carried.set_index("task")["share"].reindex(order)
+    axes.plot(one, place, "x", color="#D55E00", label="one direction, at its layer")
+    axes.axvline(0.0, color="black", linewidth=0.6)
+    axes.set_yticks(place, [task_label(name) for name in order])
+    axes.invert_yaxis()
+    axes.set_xlabel("share of the prompt's effect (95 %)")
+    axes.set_title(f"a plain prompt; n = {int(rows['n'].sum())} pairs", fontsize=9)
+    legend_below(axes, columns=1)

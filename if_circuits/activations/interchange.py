@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from if_circuits.activations.donors import record_donor
 from if_circuits.activations.interchange_pairs import COLUMNS
-from if_circuits.activations.log_odds import ReadPrompts
-from if_circuits.activations.teacher_forcing import Run, rows_per_pass
+from if_circuits.activations.log_odds import ReadPrompts, alike
+from if_circuits.activations.teacher_forcing import Run
 from if_circuits.errors import InputError
 from if_circuits.interventions.interchange import DIRECTIONS, PLACES, Direction, Interchange, interchanges
 from if_circuits.interventions.patching import Donor
@@ -146,7 +146,7 @@ def _read(
     layers = sorted({change.layer for change in ours.values()})
     base, source = np.zeros((2, len(bases)))
     after = {i: np.zeros(len(bases)) for i in ours}
-    batches, done = list(_batches(model, bases)), 0
+    batches, done = list(alike(model, bases)), 0
     with reading(model):
         for batch in batches:
             donating = [sources[row] for row in batch]
@@ -209,13 +209,3 @@ def _donor(model: LoadedModel, runs: Sequence[Run], layers: Sequence[int]) -> Do
     prompts, texts = zip(*runs, strict=True)
     table = pd.DataFrame({"prompt_tokens": list(prompts), "response_tokens": list(texts)})
     return record_donor(model, table, layers=layers, name="the other run")
-
-
-def _batches(model: LoadedModel, runs: Sequence[Run]) -> Iterator[Int[np.ndarray, " batch"]]:
-    """Runs that are read side by side, those of like length together, as many as a pass reads well."""
-    lengths = np.array([len(prompt) + len(text) for prompt, text in runs])
-    order = np.argsort(-lengths, kind="stable")
-    while len(order):
-        size = rows_per_pass(model, int(lengths[order[0]]))
-        yield order[:size]
-        order = order[size:]

@@ -5,24 +5,44 @@ Nothing is generated, so it shows small shifts that would change no greedy answe
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from if_circuits.activations.read_from import LowerBlocks
 from if_circuits.activations.stems import Stems
-from if_circuits.activations.teacher_forcing import Run
+from if_circuits.activations.teacher_forcing import Run, rows_per_pass
 from if_circuits.errors import InputError
 from if_circuits.interventions.hooks import Intervention, intervene
 from if_circuits.models.layers import EMBED
 from if_circuits.models.padding import pad
+from if_circuits.models.reading import reading
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
+
+
+def log_probabilities(model: LoadedModel, runs: Sequence[Run]) -> Float[np.ndarray, " runs"]:
+    """Log-probability of each text after its prompt, in nats, read as the model is."""
+    found = np.zeros(len(runs))
+    with reading(model):
+        for batch in alike(model, runs):
+            found[batch] = ReadPrompts(model, [runs[row] for row in batch]).log_probabilities()
+    return found
+
+
+def alike(model: LoadedModel, runs: Sequence[Run]) -> Iterator[Int[np.ndarray, " batch"]]:
+    """Runs that are read side by side, those of like length together, as many as a pass reads well."""
+    lengths = np.array([len(prompt) + len(text) for prompt, text in runs])
+    order = np.argsort(-lengths, kind="stable")
+    while len(order):
+        size = rows_per_pass(model, int(lengths[order[0]]))
+        yield order[:size]
+        order = order[size:]
 
 
 class ReadPrompts:

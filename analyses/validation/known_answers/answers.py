@@ -76,8 +76,10 @@ def compare(
         answers.append(_mechanism(results, mechanism, alpha=alpha))
     answers += [_verdict(results[name], planted[name]) for name in ANALYSES if name in results]
     if "causal_ablation" in results:
+        table = results["causal_ablation"].table
         for matrix in ("behaviour", "refitted probe", "fixed probe"):
-            answers += _edges(results["causal_ablation"], mechanism, matrix)
+            cells = table[(table["matrix"] == matrix) & table["measurable"]]
+            answers += _edges(cells, mechanism, f"edges in {matrix}")
     if "cross_task_transfer" in results:
         answers.append(_clusters(results["cross_task_transfer"], mechanism))
     if "layer_stratification" in results:
@@ -86,6 +88,7 @@ def compare(
     if "localisation" in results:
         carried = results["localisation"].tables.get("carried", pd.DataFrame({"layer": []}))
         answers.append(_layer("layer that carries", carried, mechanism))
+        answers += _edges_in_log_odds(results["localisation"], mechanism)
     if "temporal_dynamics" in results:
         answers.append(_timing(results["temporal_dynamics"], mechanism, alpha=alpha))
     answers += [_direction(cosines, method) for method in METHODS]
@@ -143,12 +146,25 @@ def _families_p(transfer: AnalysisResult) -> float:
     return float(families["p"].iloc[0]) if len(families) else float("nan")
 
 
-def _edges(result: AnalysisResult, mechanism: Mechanism, matrix: str) -> list[Answer]:
-    """Recall, precision and direction of the edges of one causal matrix."""
-    cells = result.table[
-        (result.table["matrix"] == matrix) & (result.table["ablated"] != result.table["measured"])
+def _edges_in_log_odds(result: AnalysisResult, mechanism: Mechanism) -> list[Answer]:
+    """Those of each way of changing a direction, among the pairs that have a share."""
+    table = result.tables.get("dependencies", pd.DataFrame())
+    if table.empty:
+        return []
+    named = table.rename(columns={"changed": "ablated", "share": "excess"})
+    named = named[named["excess"].notna()]
+    return [
+        answer
+        for way, cells in named.groupby("way", sort=False)
+        for answer in _edges(cells, mechanism, f"edges in log-odds, {way}")
     ]
-    cells = cells[cells["measurable"]]
+
+
+def _edges(cells: pd.DataFrame, mechanism: Mechanism, name: str) -> list[Answer]:
+    """Recall, precision and direction of the edges among measurable cells: ablated, measured, survives, and
+    excess with low, high and n.
+    """
+    cells = cells[cells["ablated"] != cells["measured"]]
     planted_of = mechanism.edges()
     planted = np.array(
         [planted_of.get((a, b), False) for a, b in zip(cells["ablated"], cells["measured"], strict=True)],
@@ -156,7 +172,6 @@ def _edges(result: AnalysisResult, mechanism: Mechanism, matrix: str) -> list[An
     )
     found = cells["survives"].to_numpy(dtype=bool)
     both = int((planted & found).sum())
-    name = f"edges in {matrix}"
     answers: list[Answer] = []
     if planted.any():
         answers.append(_share(f"{name}: recall", both, int(planted.sum()), f"{int(planted.sum())} edges"))
@@ -186,7 +201,7 @@ def _one_way(cells: pd.DataFrame, name: str) -> Answer:
     pairs = cells.assign(way=cells["ablated"] + " -> " + cells["measured"])
     pairs = pairs[pairs["way"].isin([f"{first} -> {second}", f"{second} -> {first}"])]
     forth = pairs[pairs["ablated"] == first]
-    if forth.empty:
+    if len(pairs) < 2:
         return Answer(question, planted, "not measurable", "undecided", np.nan, np.nan, np.nan, 0)
     ways = pairs.loc[pairs["survives"].astype(bool), "way"].tolist()
     found = " and ".join(ways) + (" only" if len(ways) == 1 else "") if ways else "neither way"

@@ -1,0 +1,122 @@
+"""Dependencies in log-odds: does moving one task's direction move another task?
+
+Task A's direction is the difference in means, fitted on one half of the base queries, at the layer that
+carries A. It is changed in the other half's pairs of task B, at the prompt's end and along the response, in
+two ways:
+
+- *interchange*: A's component takes the value of B's other run. It moves B only where what tells B's two
+  prompts apart lies along A's direction: a shared mechanism.
+- *removal*: A's component is set to its mean over A's violated responses. It moves B where B needs A,
+  whether or not B's own prompt touches it.
+
+Each stands beside a random displacement of the same length. What is an edge is said in `edges`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+
+from if_circuits.activations.interchange import apply_interchanges
+from if_circuits.activations.source import ActivationSource
+from if_circuits.analyses.base import AnalysisSettings
+from if_circuits.analyses.localisation.edges import edge_table, isolation_table
+from if_circuits.analyses.localisation.shifts import Shifts, joined, shifts_of
+from if_circuits.analyses.localisation.subspaces import along_response, one_direction
+from if_circuits.analyses.shared.labelled_tasks import LabelledTask
+from if_circuits.interventions.hooks import Intervention
+from if_circuits.interventions.interchange import Interchange
+from if_circuits.interventions.patching import Donor
+from if_circuits.io.kept import Kept
+from if_circuits.progress import Report, Steps
+
+if TYPE_CHECKING:
+    from if_circuits.models.loading import LoadedModel
+
+REMOVED = " removed"
+"""Behind the name of a direction that was set to its mean over violated responses."""
+
+
+@dataclass(frozen=True, eq=False)
+class Removal(Interchange):
+    """What lies in a subspace is set to one value at every token, whatever the other run holds."""
+
+    value: Float[np.ndarray, " d"] | None = None
+
+    def intervention(self, donor: Donor) -> Intervention:
+        """The removal in any run that is no longer than the donor's."""
+        length = int(donor.lengths.max())
+        value = torch.as_tensor(self.value, dtype=torch.float32).expand(1, length, -1)
+        one = torch.ones(1, dtype=torch.long)
+        constant = Donor({self.layer: value}, one, length * one, name="violated")
+        return super().intervention(constant)
+
+
+def measure_dependencies(
+    model: LoadedModel,
+    source: ActivationSource,
+    tasks: Mapping[str, tuple[pd.DataFrame, LabelledTask]],
+    layers: Mapping[str, int | None],
+    halves: Int[np.ndarray, " queries"],
+    *,
+    settings: AnalysisSettings,
+    tokens: int,
+    kept: Kept,
+    progress: Report | None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What `edges.edge_table` and `edges.isolation_table` make of every pair of tasks.
+
+    Tasks that no layer carries are measured and not changed.
+    """
+    steps = Steps(progress, max(1, 2 * len(tasks)))
+    fitted = [_fit(source, tasks, layers, halves, half) for half in (0, 1)]
+    cells: dict[tuple[str, str, str], Shifts] = {}
+    for measured, (pairs, _) in tasks.items():
+        half_of = halves[np.searchsorted(source.base_queries, pairs["base_query"].to_numpy(dtype=str))]
+        found: dict[str, list[Shifts]] = {}
+        for half in (0, 1):
+            ours, tried = pairs[half_of != half], fitted[half]
+            if tried and len(ours):
+                make = partial(apply_interchanges, model, ours, tried, max_tokens=tokens)
+                placed = [(each.layer, each.record()["subspace"]) for each in tried]
+                moved = kept.table(("dependencies", measured, half, placed), make)
+                for each in shifts_of(moved):
+                    found.setdefault(str(each.place["subspace"]), []).append(each)
+            steps.done()
+        for name, both in found.items():
+            if len(both) == 2:
+                way = "removal" if name.endswith(REMOVED) else "interchange"
+                cells[way, name.removesuffix(REMOVED), measured] = joined(both)
+    edges = edge_table(cells, {name: task.family for name, (_, task) in tasks.items()}, settings)
+    return edges, isolation_table(edges)
+
+
+def _fit(
+    source: ActivationSource,
+    tasks: Mapping[str, tuple[pd.DataFrame, LabelledTask]],
+    layers: Mapping[str, int | None],
+    halves: Int[np.ndarray, " queries"],
+    half: int,
+) -> list[Interchange]:
+    """Both ways of changing each carried task's direction, as one half fits it, each before its placebo."""
+    changes: list[Interchange] = []
+    for name, (_, task) in tasks.items():
+        if (layer := layers[name]) is None:
+            continue
+        train = task.where(halves[task.queries] == half)
+        subspace = one_direction(source, train, [layer]).get(layer)
+        if subspace is None:
+            continue
+        violated = along_response(source, layer, train.rows)[~train.satisfied].mean(axis=0)
+        for draw in (None, 0):
+            changes.append(Interchange(layer, subspace=replace(subspace, name=name), placebo=draw))
+            shut = replace(subspace, name=name + REMOVED)
+            changes.append(Removal(layer, subspace=shut, placebo=draw, value=violated))
+    return changes
