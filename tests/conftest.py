@@ -25,12 +25,24 @@ hypothesis.settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what `tests.kernels` runs: the numerical tests, in which no language model takes part."""
+    """Mark what `tests.kernels` runs, the numerical tests, in which no language model takes part; and keep
+    tests that share a costly fixture in one process, which makes it once.
+    """
     folders = [config.rootpath / folder for folder in FOLDERS]
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         if any(item.path.is_relative_to(folder) for folder in folders) and not fixtures & MODEL_FIXTURES:
             item.add_marker(pytest.mark.kernels)
+        if (shared := _shared(item)) is not None:
+            item.add_marker(pytest.mark.xdist_group(shared))
+
+
+def _shared(item: pytest.Item) -> str | None:
+    """The folder or the module whose tests share a fixture with this one."""
+    info = getattr(item, "_fixtureinfo", None)
+    used = [] if info is None else [each[-1] for each in info.name2fixturedefs.values() if each]
+    homes = [each.baseid for each in used if each.scope in ("module", "session")]
+    return min((home for home in homes if home not in ("", "tests")), key=len, default=None)
 
 
 @pytest.fixture(autouse=True)

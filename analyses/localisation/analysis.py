@@ -75,9 +75,10 @@ def passes_of(n_tasks: int, n_layers: int) -> int:
 
     Prompts are read once for all interchanges, and what is left of a reading counts as half of one.
     At each layer: the whole stream at three positions, the reverse, and one direction, the last three with
-    their placebos; at one layer the subspaces. What DAS learns on single tokens hardly counts.
+    their placebos; at one layer the subspaces, and both ways of changing every task's
+    direction. What DAS learns on single tokens hardly counts.
     """
-    at_each = 8 * min(n_layers, MOST_LAYERS) + 20
+    at_each = 8 * min(n_layers, MOST_LAYERS) + 24 + 2 * n_tasks
     return n_tasks * (PAIRS * at_each + 4 * MOST_EXAMPLES)
 
 

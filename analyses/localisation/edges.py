@@ -35,8 +35,9 @@ def edge_table(
 
     Columns: way, changed, measured, family (of the changed task), layer, share with low and high,
     share_placebo, p (one-sided), p_adjusted (missing on the diagonal), survives, stability (share of
-    resamples of base queries in which the shift exceeds the placebo's and `LEAST_SHARE`), asymmetry (the
-    share less that of the reverse cell) with asymmetry_low and asymmetry_high, one_way, damage, wrong_way, n.
+    resamples of base queries in which the shift exceeds the placebo's and `LEAST_SHARE`), beyond_reverse
+    (the share less that of the reverse cell) with beyond_reverse_low and beyond_reverse_high, one_way,
+    damage, wrong_way, n.
     """
     if not cells:
         return pd.DataFrame({name: [] for name in ("way", "changed", "measured", "share", "survives")})
@@ -51,7 +52,7 @@ def edge_table(
     queries = sorted({str(query) for shifts in cells.values() for query in shifts.queries})
     drawn = {cell: _resampled(shifts, queries, settings) for cell, shifts in cells.items()}
     table["stability"] = [float(np.mean(beyond & (share >= LEAST_SHARE))) for share, beyond in drawn.values()]
-    return pd.concat([table, _asymmetry(table, list(cells), drawn, settings)], axis=1)
+    return pd.concat([table, _beyond_reverse(table, list(cells), drawn, settings)], axis=1)
 
 
 _Drawn: TypeAlias = tuple[Float[np.ndarray, " draws"], Bool[np.ndarray, " draws"]]
@@ -72,7 +73,7 @@ def _resampled(shifts: Shifts, queries: Sequence[str], settings: AnalysisSetting
     return towards / np.where(full > 0, full, np.nan), towards > random
 
 
-def _asymmetry(
+def _beyond_reverse(
     table: pd.DataFrame, cells: Sequence[Cell], drawn: Mapping[Cell, _Drawn], settings: AnalysisSettings
 ) -> pd.DataFrame:
     """Each share less that of the reverse cell, on the same resamples."""
@@ -83,7 +84,7 @@ def _asymmetry(
     for way, changed, measured in cells:
         cell, reverse = (way, changed, measured), (way, measured, changed)
         if changed == measured or reverse not in drawn:
-            nothing = dict.fromkeys(("asymmetry", "asymmetry_low", "asymmetry_high"), np.nan)
+            nothing = dict.fromkeys(("beyond_reverse", "beyond_reverse_low", "beyond_reverse_high"), np.nan)
             rows.append({**nothing, "one_way": False})
             continue
         found = interval_of(
@@ -94,9 +95,9 @@ def _asymmetry(
         )
         rows.append(
             {
-                "asymmetry": found.estimate,
-                "asymmetry_low": found.low,
-                "asymmetry_high": found.high,
+                "beyond_reverse": found.estimate,
+                "beyond_reverse_low": found.low,
+                "beyond_reverse_high": found.high,
                 "one_way": survives[cell] and not survives[reverse] and found.low > 0,
             }
         )
@@ -107,7 +108,7 @@ def isolation_table(edges: pd.DataFrame) -> pd.DataFrame:
     """How far each direction moves its own task and no other; one row per way and changed task.
 
     Columns: way, changed, family, layer, cause (share of the own task, at most 1), isolation (1 less the mean
-    share of the others, each between 0 and 1), score (the mean of cause and isolation), n (other tasks).
+    share of the others, each between 0 and 1), cause_and_isolation (the mean of both), n (other tasks).
     """
     rows: list[dict[str, object]] = []
     for (way, changed), of_task in edges.groupby(["way", "changed"], sort=False):
@@ -124,7 +125,7 @@ def isolation_table(edges: pd.DataFrame) -> pd.DataFrame:
                 "layer": first["layer"],
                 "cause": cause,
                 "isolation": isolation,
-                "score": (cause + isolation) / 2,
+                "cause_and_isolation": (cause + isolation) / 2,
                 "n": len(others),
             }
         )

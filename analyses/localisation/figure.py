@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from if_circuits.analyses.base import AnalysisResult
+from if_circuits.analyses.localisation.plain_prompts import TAKEN_BACK
 from if_circuits.analyses.localisation.subspaces import ONE_DIRECTION
 from if_circuits.analyses.shared.families import families_of
 from if_circuits.analyses.shared.layer_axis import layer_axis, marker_step
@@ -159,7 +160,7 @@ def _edges(axes: Axes, edges: pd.DataFrame, tasks: list[str]) -> None:
 
 def _prompts(axes: Axes, plain: pd.DataFrame, carried: pd.DataFrame, tasks: list[str]) -> None:
     """The sentence that takes the constraint back, beside the one direction."""
-    back = plain[plain["prompt"] == "taken back"] if len(plain) else plain
+    back = plain[plain["sentence"] == TAKEN_BACK] if len(plain) else plain
     if back.empty:
         axes.axis("off")
         say_why(axes, "no prompt begins with its unconstrained counterpart")

@@ -40,13 +40,13 @@ def plain_prompts(
     """One row per task and changed prompt.
 
     `pairs` are those of the interchanges, of which `tokens` of each text are read; one whose prompt does not
-    begin with its counterpart has no part. Columns: task, prompt ("taken back" or "said twice"), share with
+    begin with its counterpart has no part. Columns: task, sentence ("taken back" or "said twice"), share with
     low and high, p and p_adjusted (one-sided: towards the unasked for the one, away from it for the other),
     full, damage, wrong_way, n.
     """
     changed = _changed(source, pairs)
     if changed.empty:
-        return pd.DataFrame({"task": [], "prompt": [], "share": []})
+        return pd.DataFrame({"task": [], "sentence": [], "share": []})
     read = {name: _read(model, changed, name, tokens) for name in ("asks", "other", TAKEN_BACK, SAID_TWICE)}
     found = [
         _shifts(str(task), rows, read, prompt, tokens)
@@ -54,7 +54,7 @@ def plain_prompts(
         for prompt in (TAKEN_BACK, SAID_TWICE)
     ]
     table = summarise(found, settings).drop(columns=["share_placebo", "full_low", "full_high"])
-    twice = table["prompt"] == SAID_TWICE
+    twice = table["sentence"] == SAID_TWICE
     table.loc[twice, ["share", "low", "high"]] = -table.loc[twice, ["share", "high", "low"]].to_numpy()
     table["p_adjusted"] = benjamini_hochberg(table["p"].to_numpy())
     return table
@@ -107,7 +107,7 @@ def _shifts(
     meant = 1.0 if prompt == TAKEN_BACK else -1.0
     return Shifts(
         task=task,
-        place={"prompt": prompt},
+        place={"sentence": prompt},
         queries=rows["base_query"].to_numpy(dtype=str),
         towards=meant * sign * (odds[prompt] - odds["asks"]),
         full=sign * full,

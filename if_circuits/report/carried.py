@@ -1,4 +1,6 @@
-"""The map of localisation as data of the page: what each layer and position carries of each constraint."""
+"""Localisation as data of the page: what each layer and position carries of each constraint, and what one
+task's direction does to the others.
+"""
 
 from __future__ import annotations
 
@@ -73,12 +75,64 @@ def carried(result: AnalysisResult) -> list[Json]:
     ]
 
 
+def dependencies(result: AnalysisResult) -> list[Json]:
+    """Shares of the measured task's difference that go with the changed task's direction."""
+    edges = result.tables.get("dependencies")
+    if edges is None or "share" not in edges or not edges["share"].notna().any():
+        return []
+    known = edges[edges["share"].notna()]
+    changed = list(dict.fromkeys(map(str, known["changed"])))
+    return [
+        {
+            "kind": "matrix",
+            "title": "What one task's direction does to the others",
+            "rows": changed,
+            "cols": list(dict.fromkeys(map(str, known["measured"]))),
+            "rowTitle": "direction changed",
+            "colTitle": "measured",
+            "unit": "share of the difference in log-odds",
+            "low": -1.0,
+            "mid": 0.0,
+            "high": 1.0,
+            "midName": "nothing",
+            "markedName": "an edge",
+            "choiceTitle": "changed by",
+            "evidence": "task",
+            "task": "col",
+            "note": "Removal sets the direction to its mean over violated responses; interchange, to its "
+            "value behind the prompt that does not ask. A star marks an edge: beyond a random displacement "
+            "of the same length (false discovery rate 5 %), and at least a tenth of the difference.",
+            "choices": [
+                {
+                    "key": way,
+                    "name": way,
+                    "cells": square(
+                        known[known["way"] == way],
+                        changed,
+                        "changed",
+                        "measured",
+                        _cell,
+                        columns=list(dict.fromkeys(map(str, known["measured"]))),
+                    ),
+                }
+                for way in ("removal", "interchange")
+            ],
+        }
+    ]
+
+
 def _cell(row: Mapping[Any, Any]) -> Json:
     placebo = {"name": "random displacements of the same length", "mean": row.get("share_placebo")}
     return cell(
         row,
         "share",
-        facts=(("full", "whole difference, nats"), ("p", "p"), ("p_adjusted", "p, adjusted")),
+        facts=(
+            ("full", "whole difference, nats"),
+            ("p", "p"),
+            ("p_adjusted", "p, adjusted"),
+            ("stability", "share of resamples that keep it"),
+            ("beyond_reverse", "this less the reverse"),
+        ),
         controls=[placebo] if placebo["mean"] == placebo["mean"] else [],
         marked=bool(row.get("survives")),
     )

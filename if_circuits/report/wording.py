@@ -51,7 +51,9 @@ WORDINGS = {
         "stream at the prompt's end, at the response or at both is set to that behind the prompt that does "
         "not ask. 1: the model then prefers what it prefers unasked. Once a constraint's effect has reached "
         "these tokens, every later layer carries it. Middle: the same with one direction, fitted on other "
-        "base queries; the peak is where one dimension carries most. Below: other subspaces at that layer. "
+        "base queries; the peak is where one dimension carries most. Below: other subspaces at that layer; "
+        "what removing one task's direction does to the others; and what a sentence that takes the "
+        "constraint back does. "
         "This speaks of cause on these texts, in log-odds and not in answers.",
     ),
     "layer_stratification": Wording(

@@ -100,7 +100,18 @@ class _Tables:
                  "DAS", "DAS, arbitrary targets", "random", "placebo")  # fmt: skip
         compared = self._rows(task=list(TASKS), subspace=names)
         compared["share"] = self._rng.uniform(-0.1, 1.2, len(compared))
-        return {"": table, "carried": carried, "subspaces": compared.assign(p_adjusted=0.01, rank=1.0)}
+        edges = self._rows(way=("interchange", "removal"), changed=list(TASKS), measured=list(TASKS))
+        edges["share"] = self._rng.uniform(-0.1, 1.2, len(edges))
+        edges = edges.assign(share_placebo=0.02, survives=edges["share"] > 0.6, p_adjusted=0.01)
+        plain = self._rows(task=list(TASKS), sentence=("taken back", "said twice"))
+        plain["share"] = self._rng.uniform(-0.1, 1.2, len(plain))
+        return {
+            "": table,
+            "carried": carried.assign(share=0.5),
+            "subspaces": compared.assign(p_adjusted=0.01, rank=1.0),
+            "dependencies": edges,
+            "plain_prompts": plain.assign(low=plain["share"] - 0.1, high=plain["share"] + 0.1),
+        }
 
     def layer_stratification(self) -> dict[str, pd.DataFrame]:
         emergence = self._labelled(task=list(TASKS)).assign(layer="3")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -55,16 +56,21 @@ def test_a_span_says_the_time_that_it_was_made_of(hours: int, minutes: int) -> N
     )
 
 
-def test_more_time_never_makes_a_smaller_study_and_all_of_it_fits(
+def test_more_time_makes_a_larger_study_or_one_of_more_analyses_and_all_of_it_fits(
     model: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plans = [planned(model, seconds, monkeypatch) for seconds in (100, 200, 400, 800)]
-    assert [sum(each.seconds.values()) <= s for each, s in zip(plans, (100, 200, 400, 800), strict=True)]
-    sizes = [each.config.n_base_queries for each in plans]
-    assert sizes == sorted(sizes)
-    assert sizes[0] < sizes[-1]
-    widths = [each.half_width for each in plans]
-    assert widths == sorted(widths, reverse=True)
+    times = (60, 100, 150, 200, 300, 400, 800)
+    plans = [planned(model, seconds, monkeypatch) for seconds in times]
+    assert all(sum(each.seconds.values()) <= s for each, s in zip(plans, times, strict=True))
+    chosen = [frozenset(each.config.analyses) for each in plans]
+    assert all(less <= more for less, more in pairwise(chosen)) and chosen[0] < chosen[-1]
+    for analyses in set(chosen):
+        alike = [each for each, own in zip(plans, chosen, strict=True) if own == analyses]
+        sizes = [each.config.n_base_queries for each in alike]
+        assert sizes == sorted(sizes)
+        widths = [each.half_width for each in alike]
+        assert widths == sorted(widths, reverse=True)
+    assert plans[0].config.n_base_queries < plans[-1].config.n_base_queries
     randoms = [each.config.settings.n_random_subspaces for each in plans if "causal_ablation" in each.seconds]
     assert randoms == sorted(randoms)
 

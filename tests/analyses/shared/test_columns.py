@@ -19,7 +19,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "columns.md"
 @pytest.fixture(scope="module")
 def results() -> dict[str, AnalysisResult]:
     """Every analysis on a small planted study; without a model, so without behaviour."""
-    source = simulate(PlantedTruth(signal=3.0, n_base_queries=40))
+    source = simulate(PlantedTruth(signal=3.0, n_base_queries=26))
     settings = AnalysisSettings(n_folds=3, n_bootstrap=50, n_permutations=20, n_random_subspaces=3)
     analyses = [get_analysis(name) for name in ANALYSES]
     no_model = {"model": None, "run_settings": None}

@@ -14,7 +14,7 @@ from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.causal_ablation import analysis as causal_ablation
 from if_circuits.analyses.causal_ablation import answers
 from if_circuits.analyses.localisation import analysis as localisation
-from if_circuits.analyses.localisation import compared, subspaces
+from if_circuits.analyses.localisation import compared, dependencies, subspaces
 from if_circuits.erasure.das import fit_das
 from if_circuits.io.kept import Kept
 from if_circuits.models.loading import LoadedModel
@@ -33,37 +33,37 @@ def study() -> tuple[LoadedModel, CapturedActivations]:
 
 
 @pytest.mark.parametrize(
-    ("analysis", "module", "name"),
+    ("analysis", "modules", "name", "dies_at"),
     [
-        (causal_ablation, answers, "responses_under"),
-        (localisation, compared, "apply_interchanges"),
+        (causal_ablation, [answers], "responses_under", 3),
+        # Of the task's map three parts, of the comparison one of two, then the dependencies.
+        (localisation, [localisation, compared, dependencies], "apply_interchanges", 6),
     ],
 )
 def test_it_goes_on_where_it_was_to_the_same_tables(
-    study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, analysis, module, name: str
+    study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, analysis, modules, name: str, dies_at: int
 ) -> None:
     model, source = study
     monkeypatch.setattr(subspaces, "fit_das", partial(fit_das, epochs=1))  # cheaper, and as deterministic
     monkeypatch.setattr(localisation, "TOKENS", 8)
-    whole = analysis.run(source, SETTINGS, model=model)
-    calls, real, dies_at = [0], getattr(module, name), 2
+    calls, dies, real = [0], [0], getattr(modules[0], name)
 
     def counted(*args, **options):
         calls[0] += 1
-        if calls[0] == dies_at:
+        if calls[0] == dies[0]:
             raise KeyboardInterrupt
         return real(*args, **options)
 
-    monkeypatch.setattr(module, name, counted)
-    kept = Kept(tmp_path / "parts")
+    for module in modules:
+        monkeypatch.setattr(module, name, counted)
+    whole, in_all = analysis.run(source, SETTINGS, model=model), calls[0]
+    assert in_all > dies_at
+    calls[0], dies[0], kept = 0, dies_at, Kept(tmp_path / "parts")
     with pytest.raises(KeyboardInterrupt):
         analysis.run(source, SETTINGS, model=model, kept=kept)
-    dies_at, died_at = 0, calls[0]
+    calls[0], dies[0] = 0, 0
     resumed = analysis.run(source, SETTINGS, model=model, kept=kept)
-    calls_anew = calls[0] - died_at
-    calls[0] = 0
-    analysis.run(source, SETTINGS, model=model, kept=kept)
-    assert calls[0] == 0 < calls_anew
+    assert calls[0] == in_all - (dies_at - 1)
     assert str(resumed.verdict) == str(whole.verdict)
     pd.testing.assert_frame_equal(resumed.table, whole.table)
     for title, table in whole.tables.items():
