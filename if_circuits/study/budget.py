@@ -17,10 +17,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from if_circuits.activations.positions import POSITIONS
-from if_circuits.analyses.causal_ablation.behaviour import PROMPTS_PER_TASK
-from if_circuits.analyses.causal_ablation.both_ways import FAILING_PROMPTS, RANDOM_STEPS, SAMPLES
-from if_circuits.analyses.causal_ablation.start_layer import CONTROLS_FOR_START, PROMPTS_FOR_START, STARTS
 from if_circuits.analyses.localisation.analysis import passes_of
 from if_circuits.analyses.shared.probing import STUDY_CS
 from if_circuits.errors import InputError
@@ -29,7 +25,8 @@ from if_circuits.models.loading import LoadedModel
 from if_circuits.models.settings import RunSettings
 from if_circuits.probes.across_folds import fit_across_folds
 from if_circuits.study.config import StudyConfig, suite_of
-from if_circuits.study.pilot_answers import N_QUERIES, UNCONSTRAINED_SAMPLES, pilot_prompts
+from if_circuits.study.counts import ablated_answers, answers, blocks, pilot_answers
+from if_circuits.study.pilot_answers import N_QUERIES, pilot_prompts
 from if_circuits.tasks.registry import get_tasks
 from if_circuits.tasks.suites.choice import get_suite
 
@@ -112,7 +109,7 @@ def plan(config: StudyConfig, model: LoadedModel, run_settings: RunSettings, *, 
         raise InputError("--budget chooses the number of prompts, and cannot go with --prompts")
     rates = measure(config, model, run_settings)
     n_tasks = len(get_tasks(config.tasks))
-    taken = {"pilot": _pilot_answers(config) * rates.answer}
+    taken = {"pilot": pilot_answers(config) * rates.answer}
     config, ablation = _with_ablation(config, n_tasks, rates, seconds)
     located = passes_of(n_tasks, model.n_layers) * rates.reading
     config, located = _with_localisation(config, located, seconds)
@@ -126,9 +123,9 @@ def plan(config: StudyConfig, model: LoadedModel, run_settings: RunSettings, *, 
             read = layers if stride == 1 else (layers[0], *layers[1:][stride - 1 :: stride])
             spent = {
                 **taken,
-                "responses": _answers(config, n_tasks, n) * rates.answer,
+                "responses": answers(config, n_tasks, n) * rates.answer,
                 "activations": 3 * n_tasks * rows * rates.reading,
-                "probes": _blocks(len(read)) * block,
+                "probes": blocks(len(read)) * block,
                 "ablation": ablation,
                 "localisation": located,
             }
@@ -184,30 +181,6 @@ def _timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def _pilot_answers(config: StudyConfig) -> int:
-    suite = get_suite(suite_of(config))
-    if not suite.piloted:
-        return 0
-    grades = sum(len(suite.grades_of(task)) for task in get_tasks(config.tasks))
-    return N_QUERIES * (grades + 3 * UNCONSTRAINED_SAMPLES)
-
-
-def _answers(config: StudyConfig, n_tasks: int, n_queries: int) -> int:
-    """Answers of a study, the pilot's and those of ablation left out."""
-    asked = n_tasks * n_queries * config.prompts_per_query
-    once = get_suite(suite_of(config)).answered_once
-    unasked = 3 * n_queries if once else asked
-    return asked * (config.samples_per_prompt + config.greedy) + unasked * config.samples_per_prompt
-
-
-def _ablated_answers(n_tasks: int, n_random: int) -> int:
-    """Answers of causal ablation, both halves together: the matrix, the choice of its start, both ways."""
-    matrix = n_tasks * PROMPTS_PER_TASK * (1 + n_tasks + 2 * n_random)
-    start = n_tasks * PROMPTS_FOR_START * (1 + STARTS * (1 + CONTROLS_FOR_START))
-    both_ways = n_tasks * FAILING_PROMPTS * SAMPLES * (2 + RANDOM_STEPS)
-    return 2 * (matrix + start + both_ways)
-
-
 def _with_ablation(
     config: StudyConfig, n_tasks: int, rates: Rates, seconds: float
 ) -> tuple[StudyConfig, float]:
@@ -215,7 +188,7 @@ def _with_ablation(
     if "causal_ablation" not in config.analyses:
         return config, 0.0
     for n in RANDOM_SUBSPACES:
-        needed = _ablated_answers(n_tasks, n) * rates.answer
+        needed = ablated_answers(n_tasks, n) * rates.answer
         if needed <= ABLATED_SHARE * seconds:
             return replace(config, settings=replace(config.settings, n_random_subspaces=n)), needed
     return replace(config, analyses=tuple(a for a in config.analyses if a != "causal_ablation")), 0.0
@@ -226,15 +199,6 @@ def _with_localisation(config: StudyConfig, needed: float, seconds: float) -> tu
     if "localisation" in config.analyses and needed <= LOCATED_SHARE * seconds:
         return config, needed
     return replace(config, analyses=tuple(a for a in config.analyses if a != "localisation")), 0.0
-
-
-def _blocks(n_layers: int) -> int:
-    """Layers and positions at which the analyses fit probes of all tasks, on both kinds of labels.
-
-    Specialists stand at every layer of two positions and at one of each other; their layer is chosen by
-    probes at every layer; temporal dynamics and the layers of emergence have as many again.
-    """
-    return 2 * (5 * n_layers + 2 * len(POSITIONS))
 
 
 def _seconds_of_probes(n_tasks: int, rows_per_task: int, d_model: int, config: StudyConfig) -> float:
