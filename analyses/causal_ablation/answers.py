@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 INTACT = "intact"
 """The condition under which nothing is removed."""
-_AT_A_TIME = 32
+CONDITIONS_AT_A_TIME = 32
 """Conditions in one run, whose subspaces lie in memory together."""
 
 _PROMPT_COLUMNS = [
@@ -73,7 +73,9 @@ def answer(
         run_settings, temperature=temperature, samples_per_prompt=samples_per_prompt, seed=seed
     )
     names = list(conditions)
-    runs = [names[first : first + _AT_A_TIME] for first in range(0, len(names), _AT_A_TIME)]
+    runs = [
+        names[first : first + CONDITIONS_AT_A_TIME] for first in range(0, len(names), CONDITIONS_AT_A_TIME)
+    ]
     asked = prompts[["prompt_id", "prompt"]].astype(str).to_numpy().tolist()
 
     def make(number: int) -> pd.DataFrame:

@@ -57,6 +57,11 @@ def temperature(text: str) -> float:
     return _number(text, float, lambda value: value > 0 and math.isfinite(value), "a number above 0")
 
 
+def positive(text: str) -> float:
+    """A finite number above 0, of whatever it is."""
+    return temperature(text)
+
+
 def top_p(text: str) -> float:
     """A probability above 0."""
     return _number(text, float, lambda value: 0 < value <= 1, "a number above 0 and at most 1")

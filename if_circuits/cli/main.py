@@ -16,6 +16,7 @@ from if_circuits.cli import (
     known_answers,
     listing,
     monitor,
+    plan,
     run,
     verify,
 )
@@ -66,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in (
         run,
+        plan,
         analyse,
         verify,
         compare,

@@ -45,24 +45,7 @@ def add_parser(commands: Any) -> None:
     )
     run.add_argument("model", metavar="MODEL", help=MODEL_HELP)
     run.add_argument("--out", metavar="DIR", type=Path, required=True, help="directory of the study")
-    run.add_argument("--tasks", metavar="NAME", nargs="+", help="only these tasks (default: all)")
-    run.add_argument(
-        "--analyses", metavar="NAME", nargs="+", choices=ANALYSES, help="only these (default: all)"
-    )
-    run.add_argument(
-        "--base-queries",
-        dest="n_base_queries",
-        metavar="N",
-        type=count,
-        help=f"what to write about: the groups of all statistics (default: {DEFAULTS.n_base_queries})",
-    )
-    run.add_argument(
-        "--prompts-per-query",
-        dest="prompts_per_query",
-        metavar="N",
-        type=count,
-        help=f"constrained prompts for each task and base query (default: {DEFAULTS.prompts_per_query})",
-    )
+    add_sizes(run)
     run.add_argument(
         "--prompts",
         metavar="FILE",
@@ -84,23 +67,10 @@ def add_parser(commands: Any) -> None:
         "Hugging Face classifier, sentiment=hf:NAME or sentiment=hf:NAME?positive=LABEL_1; may be repeated",
     )
     run.add_argument(
-        "--samples",
-        dest="samples_per_prompt",
-        metavar="N",
-        type=count,
-        help=f"sampled responses to each prompt (default: {DEFAULTS.samples_per_prompt})",
-    )
-    run.add_argument(
         "--temperature",
         metavar="T",
         type=temperature,
         help="of the sampled responses (default: the preset's, or what the checkpoint says, else 1)",
-    )
-    run.add_argument(
-        "--no-greedy", dest="greedy", action="store_const", const=False, help="leave the greedy responses out"
-    )
-    run.add_argument(
-        "--layers", metavar="L", nargs="+", type=int, help="layers to read; -1 is embed (default: all)"
     )
     run.add_argument(
         "--budget",
@@ -109,7 +79,6 @@ def add_parser(commands: Any) -> None:
         help="such as 20m or 2h: the largest study that is expected to fit, from a few timed seconds; says "
         "beforehand what it will do, and how wide the intervals will be",
     )
-    run.add_argument("--batch-size", metavar="N", type=count, help="default: the preset's")
     run.add_argument("--seed", metavar="N", type=seed, help=f"default: {DEFAULTS.seed}")
     add_generation_options(run)
     statistics = run.add_argument_group("statistics")
@@ -124,6 +93,42 @@ def add_parser(commands: Any) -> None:
         "in means along the response)",
     )
     run.set_defaults(command=_run)
+
+
+def add_sizes(parser: argparse.ArgumentParser) -> None:
+    """Options that say how large a study is."""
+    parser.add_argument("--tasks", metavar="NAME", nargs="+", help="only these tasks (default: all)")
+    parser.add_argument(
+        "--analyses", metavar="NAME", nargs="+", choices=ANALYSES, help="only these (default: all)"
+    )
+    parser.add_argument(
+        "--base-queries",
+        dest="n_base_queries",
+        metavar="N",
+        type=count,
+        help=f"what to write about: the groups of all statistics (default: {DEFAULTS.n_base_queries})",
+    )
+    parser.add_argument(
+        "--prompts-per-query",
+        dest="prompts_per_query",
+        metavar="N",
+        type=count,
+        help=f"constrained prompts for each task and base query (default: {DEFAULTS.prompts_per_query})",
+    )
+    parser.add_argument(
+        "--samples",
+        dest="samples_per_prompt",
+        metavar="N",
+        type=count,
+        help=f"sampled responses to each prompt (default: {DEFAULTS.samples_per_prompt})",
+    )
+    parser.add_argument(
+        "--no-greedy", dest="greedy", action="store_const", const=False, help="leave the greedy responses out"
+    )
+    parser.add_argument(
+        "--layers", metavar="L", nargs="+", type=int, help="layers to read; -1 is embed (default: all)"
+    )
+    parser.add_argument("--batch-size", metavar="N", type=count, help="default: the preset's")
 
 
 def _time(text: str) -> float:
@@ -142,7 +147,8 @@ def _judge(text: str) -> tuple[str, str]:
     return name, judge
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def config_of(arguments: argparse.Namespace) -> StudyConfig:
+    """The study that options ask for; what they leave open is as in `StudyConfig`."""
     given = {name: value for name, value in vars(arguments).items() if value is not None}
     chosen = {item.name: given[item.name] for item in fields(StudyConfig) if item.name in given}
     several = ("tasks", "layers", "analyses", "judges")
@@ -151,10 +157,15 @@ def _run(arguments: argparse.Namespace) -> int:
         options = " and ".join(sorted(_OWN_PROMPTS[name] for name in unused))
         raise InputError(f"{options} cannot go with --prompts, which takes all prompts of its file")
     settings = {item.name: given[item.name] for item in fields(AnalysisSettings) if item.name in given}
-    if "budget" in given and (sized := set(_SIZES) & set(given)):
+    return StudyConfig(**chosen, settings=replace(DEFAULTS.settings, **settings))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    given = {name for name, value in vars(arguments).items() if value is not None}
+    if "budget" in given and (sized := set(_SIZES) & given):
         options = " and ".join(sorted(_SIZES[name] for name in sized))
         raise InputError(f"--budget chooses {options}: give either")
-    config = StudyConfig(**chosen, settings=replace(DEFAULTS.settings, **settings))
+    config = config_of(arguments)
 
     from if_circuits.cli.console import StageDisplay, print_study
     from if_circuits.study import Study

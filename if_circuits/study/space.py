@@ -11,7 +11,7 @@ from if_circuits.study.config import StudyConfig
 from if_circuits.tasks.registry import get_tasks
 
 _FLOAT32_BYTES = 4
-_BYTES_PER_TOKEN = 16
+BYTES_PER_TOKEN = 16
 """Of ids and text in the tables; a generous guess that matters to no study that is too large."""
 
 
@@ -20,8 +20,13 @@ def bytes_needed(config: StudyConfig, model: LoadedModel, run_settings: RunSetti
     prompts = len(get_tasks(config.tasks)) * config.n_base_queries * config.prompts_per_query
     captured = 3 * prompts * config.samples_per_prompt  # constrained, twins and counterfactual pairs
     layers = len(set(run_settings.layers or range(-1, model.n_layers)))
-    activations = captured * layers * len(POSITIONS) * model.d_model * _FLOAT32_BYTES
-    return activations + (captured + prompts) * run_settings.max_new_tokens * _BYTES_PER_TOKEN
+    activations = activation_bytes(captured, layers, model.d_model)
+    return activations + (captured + prompts) * run_settings.max_new_tokens * BYTES_PER_TOKEN
+
+
+def activation_bytes(rows: int, n_layers: int, d_model: int) -> int:
+    """Bytes of the activations of so many responses at all positions, as a study stores them."""
+    return rows * n_layers * len(POSITIONS) * d_model * _FLOAT32_BYTES
 
 
 def check_space(config: StudyConfig, model: LoadedModel, run_settings: RunSettings, out: Path) -> None:

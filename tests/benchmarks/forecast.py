@@ -1,0 +1,93 @@
+"""The forecast of a small study against what it took, by kind of work: the larger over the smaller.
+
+Rates are measured as `if-circuits plan --gpu here` does. The lengths of prompts and answers, which are inputs
+of a forecast, are the study's own means. Wall clock: leave the cores idle.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from tests.benchmarks.table import Row
+
+ANALYSES = ("specialist_vs_general", "causal_ablation")
+TASKS = ("json_format", "term_inclusion", "sentiment")
+
+
+def rows() -> list[Row]:
+    """One row a kind of work, and one for all that a forecast counts."""
+    from if_circuits.analyses.base import AnalysisSettings
+    from if_circuits.study import Study, StudyConfig
+
+    config = StudyConfig(
+        model="if-tiny",
+        tasks=TASKS,
+        n_base_queries=20,
+        prompts_per_query=2,
+        analyses=ANALYSES,
+        settings=AnalysisSettings(n_bootstrap=100, n_permutations=100, n_random_subspaces=4),
+    )
+    with TemporaryDirectory() as folder:
+        study = Study.run(config, Path(folder) / "study")
+        taken, expected = _taken(study), _expected(study)
+    for work, seconds in expected.items():
+        sys.stderr.write(f"{work}: {seconds:.2f} s expected, {taken[work]:.2f} s taken\n")
+    expected["all of these"], taken["all of these"] = sum(expected.values()), sum(taken.values())
+    return [
+        Row.of(
+            f"time of a study of if-tiny: {work}",
+            "its forecast; the larger / the smaller",
+            np.array([max(taken[work] / seconds, seconds / taken[work])]),
+            reach="<= 1.25",
+        )
+        for work, seconds in expected.items()
+    ]
+
+
+def _taken(study: object) -> dict[str, float]:
+    from if_circuits.study import Study
+
+    assert isinstance(study, Study)
+    found: dict[str, float] = {}
+    for name, facts in study.directory.ledger.read()["stages"].items():
+        kind = _kind(name)
+        found[kind] = found.get(kind, 0.0) + float(facts["seconds"])
+    return found
+
+
+def _expected(study: object) -> dict[str, float]:
+    from if_circuits.study import Study
+    from if_circuits.study.forecast.forecast import forecast
+    from if_circuits.study.forecast.measured import measure_here
+    from if_circuits.study.forecast.size import find_size
+    from if_circuits.study.forecast.work import Lengths
+
+    assert isinstance(study, Study)
+    size, settings, responses = find_size("if-tiny"), study.run_settings, study.responses
+    means = (float(responses[name].map(len).mean()) for name in ("prompt_tokens", "response_tokens"))
+    made = forecast(
+        study.config,
+        size,
+        settings,
+        measure_here(size, batch_size=settings.batch_size, n_folds=study.config.settings.n_folds),
+        gpus=1,
+        dtype="float32",
+        lengths=Lengths(*means, settings.max_new_tokens),
+    )
+    found: dict[str, float] = {}
+    for each in made.stages:
+        kind = _kind(each.stage)
+        found[kind] = found.get(kind, 0.0) + 3600 * each.hours
+    return found
+
+
+def _kind(stage: str) -> str:
+    """The first part of a stage's name; causal ablation by itself, and all other analyses as probes."""
+    if stage == "analyses.causal_ablation":
+        return stage
+    first = stage.partition(".")[0]
+    return "probes" if first == "analyses" else first
