@@ -15,6 +15,7 @@ from if_circuits.study.config import StudyConfig, suite_of
 from if_circuits.study.counts import ablated_by_part, answers_by_pass, blocks, pilot_answers
 from if_circuits.study.forecast.size import Size
 from if_circuits.study.pipeline import PAIRS_PER_TASK, PART_PROMPTS
+from if_circuits.study.pilot_answers import N_QUERIES
 from if_circuits.study.space import BYTES_PER_TOKEN, activation_bytes
 from if_circuits.tasks.registry import get_tasks
 from if_circuits.tasks.suites.choice import get_suite
@@ -149,12 +150,13 @@ def suite_shortage(config: StudyConfig) -> str:
     """Why the study's own prompts do not suffice for it; empty where they do."""
     suite = get_suite(suite_of(config))
     queries = len(suite.available(held_out_only=suite.held_out is not None))
+    queries -= N_QUERIES if suite.piloted else 0
     wordings = min(
         len(grade.paraphrases) for task in get_tasks(config.tasks) for grade in suite.grades_of(task)
     )
     if config.n_base_queries <= queries and config.prompts_per_query <= wordings:
         return ""
     return (
-        f"the {suite.name} suite has {queries} base queries and {wordings} wordings of a constraint: this "
+        f"the {suite.name} suite has {queries} base queries for a study and {wordings} wordings of a constraint: this "
         "many prompts need a suite of your own"
     )
