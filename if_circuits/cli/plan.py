@@ -97,7 +97,7 @@ def _forecast(arguments: argparse.Namespace) -> "Forecast":
     from if_circuits.study.forecast.forecast import forecast
     from if_circuits.study.forecast.machine import EFFICIENCY, HERE, find_machine, with_rates
     from if_circuits.study.forecast.size import find_size
-    from if_circuits.study.forecast.work import Lengths
+    from if_circuits.study.forecast.work import Lengths, probed_rows
 
     config = config_of(arguments)
     size = find_size(config.model)
@@ -117,7 +117,12 @@ def _forecast(arguments: argparse.Namespace) -> "Forecast":
     if arguments.gpu == HERE:
         from if_circuits.study.forecast.measured import measure_here
 
-        measured = measure_here(size, batch_size=settings.batch_size, n_folds=config.settings.n_folds)
+        measured = measure_here(
+            size,
+            batch_size=settings.batch_size,
+            rows=probed_rows(config),
+            n_folds=config.settings.n_folds,
+        )
         machine = with_rates(measured, **rates)
     else:
         machine = find_machine(arguments.gpu, dtype, efficiency=arguments.efficiency or EFFICIENCY, **rates)
@@ -135,8 +140,8 @@ def _print(found: "Forecast") -> None:
             f"{each.answers:,}" if each.answers else "–",
             f"{each.tokens / 1e6:,.2f}" if each.tokens else "–",
             f"{each.bytes / 1e9:,.2f}" if each.bytes else "–",
-            f"{each.hours:,.2f}",
-            f"{each.dollars:,.2f}",
+            _short(each.hours),
+            _short(each.dollars),
         )
         for each in (*found.stages, found.total)
     ]
@@ -148,3 +153,8 @@ def _print(found: "Forecast") -> None:
     short = "" if found.fits else f", and {found.gpus} were given: reckoned with {found.gpus_per_copy}"
     sys.stdout.write(f"{found.model}: {room}; {held}{short}\n")
     sys.stdout.write(f"Assumes: {'; '.join(found.assumes)}.\n")
+
+
+def _short(value: float) -> str:
+    """Two decimals, and two digits of less than one."""
+    return f"{value:,.2f}" if value >= 1 else f"{value:.2g}"

@@ -64,7 +64,7 @@ def _expected(study: object) -> dict[str, float]:
     from if_circuits.study.forecast.forecast import forecast
     from if_circuits.study.forecast.measured import measure_here
     from if_circuits.study.forecast.size import find_size
-    from if_circuits.study.forecast.work import Lengths
+    from if_circuits.study.forecast.work import Lengths, probed_rows
 
     assert isinstance(study, Study)
     size, settings, responses = find_size("if-tiny"), study.run_settings, study.responses
@@ -73,7 +73,12 @@ def _expected(study: object) -> dict[str, float]:
         study.config,
         size,
         settings,
-        measure_here(size, batch_size=settings.batch_size, n_folds=study.config.settings.n_folds),
+        measure_here(
+            size,
+            batch_size=settings.batch_size,
+            rows=probed_rows(study.config),
+            n_folds=study.config.settings.n_folds,
+        ),
         gpus=1,
         dtype="float32",
         lengths=Lengths(*means, settings.max_new_tokens),

@@ -200,7 +200,7 @@ def test_the_command_needs_no_weights(
     assert found["total"]["bytes"] == sum(each["bytes"] for each in found["stages"])
     assert main.main(ask) == 0
     shown = capsys.readouterr().out
-    assert f"{found['total']['hours']:,.2f}" in shown
+    assert f"{found['total']['hours']:,.2f}" in shown  # more than one
     assert "2 x h100 hold a copy" in shown
     assert main.main(["plan", "if-tiny", "--gpu", "b900"]) == 2
     assert capsys.readouterr().err.count("\n") == 1

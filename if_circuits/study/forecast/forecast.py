@@ -103,7 +103,7 @@ def forecast(
     assumes = (
         f"{dtype}; {lengths.prompt:.0f} tokens a prompt, {lengths.answer:.0f} an answer, at most "
         f"{lengths.longest}",
-        f"batches of {run_settings.batch_size}; {used} GPUs as {copies} copies of the model",
+        f"batches of {run_settings.batch_size}; copies of the model at work: {copies}, on {per_copy} each",
         f"{machine.matrix_rate / 1e12:.3g} TFLOP/s and {machine.bandwidth / 1e12:.3g} TB/s reached, "
         f"{machine.block_seconds * 1e3:.2g} ms to call a block, probes at {machine.probe_rate / 1e9:.3g} "
         "GFLOP/s of one core",

@@ -17,13 +17,15 @@ from if_circuits.study.forecast.machine import HERE, Machine, probe_flops
 from if_circuits.study.forecast.size import Size
 from if_circuits.threads import one_thread_each, threads_for
 
-_PROBED_ROWS = 400
+_MOST_ROWS = 1000
 _STEPS = 12
 _COPIED = 64 * 2**20
 
 
-def measure_here(size: Size, *, batch_size: int, n_folds: int) -> Machine:
+def measure_here(size: Size, *, batch_size: int, rows: int, n_folds: int) -> Machine:
     """Matrix products of the model's width, a copy, calls, and a probe; each the fastest of a few.
+
+    A probe has `rows` rows, as far as that takes no long time: small ones reach less than large ones.
 
     Calls are timed on `if-tiny`, at whose size little else is left of a step of one row.
     """
@@ -35,7 +37,7 @@ def measure_here(size: Size, *, batch_size: int, n_folds: int) -> Machine:
         target = torch.empty_like(source)
         bandwidth = 2 * _COPIED / _fastest(lambda: target.copy_(source), times=5)
     with one_thread_each():
-        block, probe = _block_seconds(), _probe_rate(size.d_model, n_folds)
+        block, probe = _block_seconds(), _probe_rate(min(rows, _MOST_ROWS), size.d_model, n_folds)
     return Machine(
         name=HERE,
         matrix_rate=matrix,
@@ -54,18 +56,18 @@ def _block_seconds() -> float:
     written = len(decode(model, [prompt], [0], max_new_tokens=1 + _STEPS)[0])
     with threads_for(model.d_model):
         first, whole = (
-            _fastest(lambda n=n: decode(model, [prompt], [0], max_new_tokens=n), times=3)
+            _fastest(lambda n=n: decode(model, [prompt], [0], max_new_tokens=n), times=5)
             for n in (1, written)
         )
     return max(whole - first, 0.0) / max(1, written - 1) / model.n_layers
 
 
-def _probe_rate(d: int, n_folds: int) -> float:
+def _probe_rate(n: int, d: int, n_folds: int) -> float:
     rng = np.random.default_rng(0)
-    X, y = rng.standard_normal((_PROBED_ROWS, d)), rng.random(_PROBED_ROWS) < 0.5
-    folds, train = np.arange(_PROBED_ROWS) % n_folds, np.ones((_PROBED_ROWS, 1), dtype=bool)
-    taken = _fastest(lambda: fit_across_folds(X, y, fold_of_row=folds, train=train, Cs=STUDY_CS), times=2)
-    return probe_flops(_PROBED_ROWS, d) / taken
+    X, y = rng.standard_normal((n, d)), rng.random(n) < 0.5
+    folds, train = np.arange(n) % n_folds, np.ones((n, 1), dtype=bool)
+    taken = _fastest(lambda: fit_across_folds(X, y, fold_of_row=folds, train=train, Cs=STUDY_CS), times=3)
+    return probe_flops(n, d) / taken
 
 
 def _fastest(work: Callable[[], object], *, times: int) -> float:

@@ -14,8 +14,8 @@ from if_circuits.models.settings import RunSettings
 from if_circuits.study.config import StudyConfig, suite_of
 from if_circuits.study.counts import ablated_by_part, answers_by_pass, blocks, pilot_answers
 from if_circuits.study.forecast.size import Size
-from if_circuits.study.pipeline import PAIRS_PER_TASK, PART_PROMPTS
 from if_circuits.study.pilot_answers import N_QUERIES
+from if_circuits.study.pipeline import PAIRS_PER_TASK, PART_PROMPTS
 from if_circuits.study.space import BYTES_PER_TOKEN, activation_bytes
 from if_circuits.tasks.registry import get_tasks
 from if_circuits.tasks.suites.choice import get_suite
@@ -84,12 +84,17 @@ def work_of(config: StudyConfig, size: Size, run_settings: RunSettings, lengths:
     """
     n_tasks = len(get_tasks(config.tasks))
     layers = run_settings.layers or tuple(range(-1, size.n_layers))
-    rows = config.n_base_queries * config.prompts_per_query * config.samples_per_prompt
+    rows = probed_rows(config)
     return [
         *_responses(config, n_tasks, lengths),
         *_activations(config, n_tasks, rows, layers, size.d_model, lengths),
         *_analyses(config, n_tasks, rows, layers, lengths),
     ]
+
+
+def probed_rows(config: StudyConfig) -> int:
+    """Rows of a probe of one task: its sampled answers."""
+    return config.n_base_queries * config.prompts_per_query * config.samples_per_prompt
 
 
 def _responses(config: StudyConfig, n_tasks: int, lengths: Lengths) -> Iterator[Work]:
@@ -157,6 +162,6 @@ def suite_shortage(config: StudyConfig) -> str:
     if config.n_base_queries <= queries and config.prompts_per_query <= wordings:
         return ""
     return (
-        f"the {suite.name} suite has {queries} base queries for a study and {wordings} wordings of a constraint: this "
-        "many prompts need a suite of your own"
+        f"the {suite.name} suite has {queries} base queries for a study and {wordings} wordings of a constraint: "
+        "this many prompts need a suite of your own"
     )
