@@ -162,6 +162,6 @@ def suite_shortage(config: StudyConfig) -> str:
     if config.n_base_queries <= queries and config.prompts_per_query <= wordings:
         return ""
     return (
-        f"the {suite.name} suite has {queries} base queries for a study and {wordings} wordings of a constraint: "
+        f"the {suite.name} suite has {queries} base queries for a study and {wordings} wordings: "
         "this many prompts need a suite of your own"
     )
