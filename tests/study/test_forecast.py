@@ -91,7 +91,7 @@ def test_the_embedded_models_size_is_that_of_its_weights() -> None:
     assert (size.parameters, size.n_layers, size.d_model, size.tied) == (held, 6, 128, True)
 
 
-LLAMA = {"vocab_size": 128_256, "num_key_value_heads": 8, "tie_word_embeddings": False}
+LLAMA: dict[str, Any] = {"vocab_size": 128_256, "num_key_value_heads": 8, "tie_word_embeddings": False}
 CONFIGURATIONS: dict[str, Callable[[], PretrainedConfig]] = {
     "llama-3.1-8b": lambda: LlamaConfig(
         hidden_size=4096, intermediate_size=14_336, num_hidden_layers=32, num_attention_heads=32, **LLAMA
