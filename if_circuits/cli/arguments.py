@@ -52,14 +52,14 @@ def seed(text: str) -> int:
     return _number(text, int, lambda value: 0 <= value < 2**32, "a whole number from 0 to 4294967295")
 
 
-def temperature(text: str) -> float:
+def positive(text: str) -> float:
     """A finite number above 0."""
     return _number(text, float, lambda value: value > 0 and math.isfinite(value), "a number above 0")
 
 
-def positive(text: str) -> float:
-    """A finite number above 0, of whatever it is."""
-    return temperature(text)
+def temperature(text: str) -> float:
+    """A temperature at which samples differ."""
+    return positive(text)
 
 
 def top_p(text: str) -> float:

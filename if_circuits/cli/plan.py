@@ -47,7 +47,7 @@ def add_parser(commands: Any) -> None:
         "--gpu",
         metavar="NAME",
         default="h100",
-        help="a100, h100 or h200, or here: this machine, measured in a few seconds (default: h100)",
+        help="a100, h100 or h200, or here: this machine's CPU, measured in a few seconds (default: h100)",
     )
     plan.add_argument("--gpus", metavar="N", type=count, default=1, help="default: 1")
     add_sizes(plan)

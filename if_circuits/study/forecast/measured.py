@@ -1,4 +1,4 @@
-"""This machine's rates, from a few timed seconds: no weights but the embedded model's are loaded."""
+"""Rates of this machine's CPU, from a few timed seconds: no weights but the embedded model's are loaded."""
 
 from __future__ import annotations
 
