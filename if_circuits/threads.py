@@ -52,7 +52,7 @@ def one_thread_each() -> Generator[None]:
     torch = sys.modules.get("torch")
     token = _limited.set(_Configured(found, 1 if torch is None else torch.get_num_threads()))
     try:
-        with libraries.limit(limits=1), _torch_with(1):
+        with libraries.limit(limits=1), torch_threads(1):
             yield
     finally:
         _limited.reset(token)
@@ -91,7 +91,7 @@ def threads_for(d_model: int) -> Generator[None]:
         token = _limited.set(None)
         try:
             libraries = _libraries(len(sys.modules))
-            with libraries.limit(limits=dict(configured.libraries)), _torch_with(configured.torch):
+            with libraries.limit(limits=dict(configured.libraries)), torch_threads(configured.torch):
                 yield
         finally:
             _limited.reset(token)
@@ -107,7 +107,7 @@ def _libraries(n_modules: int) -> ThreadpoolController:
 
 
 @contextmanager
-def _torch_with(n: int) -> Generator[None]:
+def torch_threads(n: int) -> Generator[None]:
     """Torch's own pool, which not every build of it shares with the libraries that threadpoolctl finds."""
     torch = sys.modules.get("torch")
     before = n if torch is None else torch.get_num_threads()

@@ -3,12 +3,13 @@ registries that forget what a test registers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import hypothesis
 import pytest
+import torch
 
 from if_circuits.erasure.base import erasure_methods
 from if_circuits.models.loading import LoadedModel, load_model
@@ -51,6 +52,16 @@ def own_members_only(monkeypatch: pytest.MonkeyPatch) -> None:
     for registry in (tasks, judges, probes, erasure_methods, presets):
         registry.built_in()  # our own members come with the import of their modules, which happens once
         monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+
+
+@pytest.fixture(autouse=True)
+def threads_as_before() -> Iterator[None]:
+    """A test that leaves torch with more threads makes all that come after it wait for each other."""
+    before = torch.get_num_threads()
+    yield
+    after = torch.get_num_threads()
+    torch.set_num_threads(before)
+    assert after == before
 
 
 @pytest.fixture(scope="session")

@@ -131,6 +131,7 @@ def test_a_small_model_has_one_thread_whoever_runs_it(llama: LoadedModel):
 def assert_limited(work, seen: list[int]) -> None:
     """Whatever is seen while it works has one thread, and all have two again afterwards."""
     seen.clear()
+    configured = torch.get_num_threads()
     with threadpool_limits(limits=2):
         torch.set_num_threads(2)
         before = counts()
@@ -138,3 +139,4 @@ def assert_limited(work, seen: list[int]) -> None:
         work()
         assert seen and set(seen) == {1}
         assert counts() == before
+    torch.set_num_threads(configured)  # which the limits of the libraries do not give back

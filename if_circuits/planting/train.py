@@ -32,6 +32,7 @@ from if_circuits.planting.batches import CoinBatch, PlantedBatch, coin_batches, 
 from if_circuits.planting.if_tiny.optimisation import Optimisation
 from if_circuits.planting.if_tiny.train import save_model, weighted_loss
 from if_circuits.planting.mechanism import KINDS, LAYER, Kind, Mechanism, plant
+from if_circuits.threads import torch_threads
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
@@ -168,7 +169,11 @@ def train_planted(recipe: PlantingRecipe, out: Path, *, threads: int = 1) -> Non
     if out.exists() and any(out.iterdir()):
         raise InputError(f"{out} is not empty; plant into another directory")
     out.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(threads)
+    with torch_threads(threads), torch.random.fork_rng(devices=[]):
+        _train(recipe, out)
+
+
+def _train(recipe: PlantingRecipe, out: Path) -> None:
     torch.manual_seed(recipe.seed)
     started = time.monotonic()
     model, tokenizer = load_base(recipe.base)

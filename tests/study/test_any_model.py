@@ -1,4 +1,4 @@
-"""The whole study in miniature on every architecture: the same configuration, unchanged.
+"""The study in miniature on every architecture: the same configuration, unchanged.
 
 A random model follows no constraint, so two tasks here are coins: whether the last letter of the answer is a
 vowel, and whether its letters are even in number; a third whether it begins early in the alphabet. Both
@@ -45,6 +45,8 @@ def coins() -> tuple[str, ...]:
 def test_the_whole_study_has_numbers_for_any_model(
     architecture: str, coins: tuple[str, ...], checkpoint: Callable[[str], Path], tmp_path: Path
 ) -> None:
+    # Interchange is compared with plain hooks on every architecture elsewhere; here the paper's take part.
+    asked = tuple(name for name in ANALYSES if architecture in PAPER or name != "localisation")
     config = StudyConfig(
         model=str(checkpoint(architecture)),
         suite="controlled",
@@ -54,11 +56,12 @@ def test_the_whole_study_has_numbers_for_any_model(
         samples_per_prompt=4,
         max_new_tokens=6,
         layers=(-1, 2),
+        analyses=asked,
         settings=SETTINGS,
     )
     study = Study.run(config, tmp_path / "study")
 
-    assert list(study.results) == list(ANALYSES)
+    assert list(study.results) == list(asked)
     n_sampled = len(coins) * 24 * 4 * 2
     assert study.activations.features(2, "prompt_end").shape == (n_sampled, 32)
     for name in ("specialist_vs_general", "temporal_dynamics"):

@@ -25,6 +25,7 @@ from if_circuits.errors import InputError
 from if_circuits.planting.if_tiny.batches import TokenBatch, batches
 from if_circuits.planting.if_tiny.optimisation import Optimisation
 from if_circuits.planting.if_tiny.tokenizer import special_id, train_tokenizer
+from if_circuits.threads import torch_threads
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
@@ -91,7 +92,11 @@ def train(recipe: Recipe, out: Path, *, threads: int = 1) -> None:
 
     Raises InputError if `out` holds a run of another recipe.
     """
-    torch.set_num_threads(threads)
+    with torch_threads(threads):
+        _train(recipe, out)
+
+
+def _train(recipe: Recipe, out: Path) -> None:
     started = time.monotonic()
     tokenizer = train_tokenizer(recipe.seed)
     model = new_model(recipe, tokenizer)
