@@ -67,11 +67,11 @@ bench: $(VENV)/.installed-bench
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.benchmarks --out $(BENCH)
 
 test: $(VENV)/.installed-dev
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 # Apart from `make test`: the tracing makes Python code take half as long again, and more.
 coverage: $(VENV)/.installed-dev
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --cov
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --cov
 
 test-kernels: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.kernels $(KERNELS)

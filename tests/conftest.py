@@ -10,6 +10,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 import torch
+from xdist.remote import Producer
 
 from if_circuits.erasure.base import erasure_methods
 from if_circuits.models.loading import LoadedModel, load_model
@@ -19,6 +20,7 @@ from if_circuits.tasks.judges.registry import judges
 from if_circuits.tasks.registry import tasks
 from tests.checkpoints import PAPER, save_checkpoint
 from tests.kernels import FOLDERS, MODEL_FIXTURES
+from tests.scheduling import ByFixture
 
 # How long an example may take says how busy the machine is, and nothing of the code.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -26,24 +28,18 @@ hypothesis.settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what `tests.kernels` runs, the numerical tests, in which no language model takes part; and keep
-    tests that share a costly fixture in one process, which makes it once.
-    """
+    """Mark what `tests.kernels` runs: the numerical tests, in which no language model takes part."""
     folders = [config.rootpath / folder for folder in FOLDERS]
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         if any(item.path.is_relative_to(folder) for folder in folders) and not fixtures & MODEL_FIXTURES:
             item.add_marker(pytest.mark.kernels)
-        if (shared := _shared(item)) is not None:
-            item.add_marker(pytest.mark.xdist_group(shared))
 
 
-def _shared(item: pytest.Item) -> str | None:
-    """The folder or the module whose tests share a fixture with this one."""
-    info = getattr(item, "_fixtureinfo", None)
-    used = [] if info is None else [each[-1] for each in info.name2fixturedefs.values() if each]
-    homes = [each.baseid for each in used if each.scope in ("module", "session")]
-    return min((home for home in homes if home not in ("", "tests")), key=len, default=None)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFixture:
+    """Costly fixtures are made once, in one process."""
+    return ByFixture(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,8 @@ from if_circuits.analyses.base import ANALYSES, AnalysisResult, AnalysisSettings
 from if_circuits.analyses.shared.columns import COLUMNS, describe, page
 from if_circuits.analyses.validation.simulation.studies import PlantedTruth, simulate
 from if_circuits.errors import InputError
+from if_circuits.plotting import html
+from tests.pictures import small_png
 
 PAGE = Path(__file__).parents[3] / "docs" / "columns.md"
 
@@ -51,7 +53,8 @@ def test_every_column_of_every_table_is_described_and_listed(results: dict[str, 
 
 
 @pytest.mark.slow
-def test_a_result_shows_itself(results: dict[str, AnalysisResult]):
+def test_a_result_shows_itself(results: dict[str, AnalysisResult], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(html, "png_bytes", small_png)
     for name, result in results.items():
         assert repr(result).startswith(f"{name}: {result.verdict.verdict}")
         shown = result._repr_html_()

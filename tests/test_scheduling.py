@@ -1,0 +1,16 @@
+"""Tests that share a costly fixture stay in one process; all others are handed out one by one."""
+
+from __future__ import annotations
+
+from tests.scheduling import home_of
+
+
+def test_a_module_with_a_costly_fixture_stays_together() -> None:
+    assert home_of("tests/study/test_same_tables.py").endswith("tests/study/test_same_tables.py")
+    assert home_of("tests/study/test_lock.py") == ""
+
+
+def test_a_folder_with_one_stays_together_and_the_root_is_no_such_folder() -> None:
+    behaviour = home_of("tests/analyses/causal_ablation/test_behaviour.py")
+    assert behaviour == home_of("tests/analyses/causal_ablation/test_damage.py") != ""
+    assert home_of("tests/test_inputs.py") == ""
