@@ -92,7 +92,11 @@ def _relative(axes: Axes, result: AnalysisResult, positions: list[str]) -> None:
 
 
 def _absolute(axes: Axes, result: AnalysisResult, positions: list[str]) -> None:
-    """The same means over the mean place in the sequence, which does not know how long the response is."""
+    """The same means over the mean place in the sequence, which does not know how long the response is.
+
+    Without `eos`: only responses that ended have it, and these are the shorter ones.
+    """
+    positions = [position for position in positions if position != "eos"]
     for labels, probe, look in _lines():
         found = _of(result.tables["means"], labels, probe, positions)
         read = of_labels(result.tables["survivors"], labels).groupby("position")["mean_tokens_read"].mean()
