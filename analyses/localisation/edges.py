@@ -3,8 +3,11 @@
 An *edge* A -> B is a cell off the diagonal whose shift exceeds that of a random displacement of the same
 length (p adjusted by Benjamini and Hochberg over the cells of a way <= alpha), and makes up at least
 `LEAST_SHARE` of B's whole difference. It points *one way* where the reverse cell is no edge and the
-difference of the two shares has an interval above 0. Cause and isolation make one score, as in RAVEL (arXiv
-2402.17700): a direction of one task alone moves it, and no other.
+difference of the two shares has an interval above 0. On planted models interchange found the edges and no
+others; removal found false ones, since one displacement is a weak control of it (docs/known-answers.md).
+
+Cause and isolation make one score, as in RAVEL (arXiv 2402.17700): a direction of one task alone moves it,
+and no other.
 """
 
 from __future__ import annotations

@@ -133,11 +133,11 @@ def _compared(axes: Axes, compared: pd.DataFrame, tasks: list[str]) -> None:
 
 
 def _edges(axes: Axes, edges: pd.DataFrame, tasks: list[str]) -> None:
-    """Share of the measured task's effect that goes when the changed task's direction is removed."""
-    edges = edges[edges["way"] == "removal"]
+    """Share of the measured task's effect that goes when the changed task's direction is exchanged."""
+    edges = edges[edges["way"] == "interchange"]
     if edges.empty:
         axes.axis("off")
-        say_why(axes, "one direction carries no task, so there is none to remove")
+        say_why(axes, "one direction carries no task, so there is none to exchange")
         return
     changed = [name for name in tasks if name in set(edges["changed"])]
     measured = [name for name in tasks if name in set(edges["measured"])]
@@ -155,7 +155,7 @@ def _edges(axes: Axes, edges: pd.DataFrame, tasks: list[str]) -> None:
         label="share",
         marked=found.to_numpy() == 1,
     )
-    axes.set_title("direction removed (row), share of a task's effect that goes (* edge)", fontsize=9)
+    axes.set_title("direction exchanged (row), share of a task's effect that goes (* edge)", fontsize=9)
 
 
 def _prompts(axes: Axes, plain: pd.DataFrame, carried: pd.DataFrame, tasks: list[str]) -> None:

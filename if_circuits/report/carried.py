@@ -115,7 +115,7 @@ def dependencies(result: AnalysisResult) -> list[Json]:
                         columns=list(dict.fromkeys(map(str, known["measured"]))),
                     ),
                 }
-                for way in ("removal", "interchange")
+                for way in ("interchange", "removal")
             ],
         }
     ]

@@ -52,7 +52,7 @@ WORDINGS = {
         "not ask. 1: the model then prefers what it prefers unasked. Once a constraint's effect has reached "
         "these tokens, every later layer carries it. Middle: the same with one direction, fitted on other "
         "base queries; the peak is where one dimension carries most. Below: other subspaces at that layer; "
-        "what removing one task's direction does to the others; and what a sentence that takes the "
+        "what exchanging one task's direction does to the others; and what a sentence that takes the "
         "constraint back does. "
         "This speaks of cause on these texts, in log-odds and not in answers.",
     ),
