@@ -30,7 +30,10 @@ def grouped_folds(
     the most common label, which balances classes over folds, at the price that the folds then
     depend on the labels. Raises InputError when there are fewer groups than folds.
     """
-    names, index = np.unique(np.asarray(groups).astype(str), return_inverse=True)
+    given = [str(group) for group in groups]  # an array of strings would lose a NUL at their end
+    names = sorted(set(given))
+    place = {name: k for k, name in enumerate(names)}
+    index = np.array([place[name] for name in given], dtype=np.int64)
     if n_folds < 2 or len(names) < n_folds:
         raise InputError(f"{n_folds} folds need at least 2 folds and as many groups, got {len(names)} groups")
     order = sorted(range(len(names)), key=lambda k: _hash(seed, names[k]))

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from if_circuits.errors import InputError
@@ -9,6 +9,7 @@ from if_circuits.probes.folds import folds_within_groups, grouped_folds
 names = st.lists(st.text(min_size=1, max_size=4), min_size=5, max_size=60).filter(lambda g: len(set(g)) >= 5)
 
 
+@example(["0", "1", "2", "00", "01", "0\0"], 2, 0)  # an array of strings loses the NUL
 @given(names, st.integers(2, 5), st.integers(0, 10))
 def test_groups_are_never_split_and_folds_hold_equally_many(groups: list[str], n_folds: int, seed: int):
     folds = grouped_folds(groups, n_folds=n_folds, seed=seed)
