@@ -44,7 +44,7 @@ from if_circuits.analyses.localisation.plain_prompts import plain_prompts
 from if_circuits.analyses.localisation.shifts import Shifts, joined, shifts_of, summarise
 from if_circuits.analyses.localisation.subspaces import ONE_DIRECTION, one_direction
 from if_circuits.analyses.shared.families import families_of
-from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, query_halves
+from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, query_codes, query_halves
 from if_circuits.analyses.shared.layer_trend import judge_trend
 from if_circuits.analyses.shared.task_subspaces import POSITION
 from if_circuits.erasure.das import MOST_EXAMPLES
@@ -209,7 +209,7 @@ def _measure(
             ),
         )
     )
-    half_of = halves[np.searchsorted(source.base_queries, pairs["base_query"].to_numpy(dtype=str))]
+    half_of = halves[query_codes(source, pairs)]
     parts: dict[int, list[Shifts]] = {}
     for half in (0, 1):
         ours = pairs[half_of != half]

@@ -26,7 +26,7 @@ from if_circuits.analyses.localisation.subspaces import (
     fit_subspaces,
     nearest_cosine,
 )
-from if_circuits.analyses.shared.labelled_tasks import LabelledTask
+from if_circuits.analyses.shared.labelled_tasks import LabelledTask, query_codes
 from if_circuits.interventions.interchange import Interchange
 from if_circuits.io.kept import Kept
 from if_circuits.progress import Report, Steps
@@ -85,7 +85,7 @@ def _compared(
     tokens: int,
 ) -> pd.DataFrame:
     """The rows of one task."""
-    half_of = halves[np.searchsorted(source.base_queries, pairs["base_query"].to_numpy(dtype=str))]
+    half_of = halves[query_codes(source, pairs)]
     found: dict[str, list[Shifts]] = {}
     ranks: dict[str, list[int]] = {}
     cosines: dict[str, list[float]] = {}

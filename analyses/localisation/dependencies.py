@@ -15,7 +15,7 @@ Each stands beside a random displacement of the same length. What is an edge is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.localisation.edges import edge_table, isolation_table
 from if_circuits.analyses.localisation.shifts import Shifts, joined, shifts_of
 from if_circuits.analyses.localisation.subspaces import along_response, one_direction
-from if_circuits.analyses.shared.labelled_tasks import LabelledTask
+from if_circuits.analyses.shared.labelled_tasks import LabelledTask, query_codes
 from if_circuits.interventions.hooks import Intervention
 from if_circuits.interventions.interchange import Interchange
 from if_circuits.interventions.patching import Donor
@@ -40,15 +40,12 @@ from if_circuits.progress import Report, Steps
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
 
-REMOVED = " removed"
-"""Behind the name of a direction that was set to its mean over violated responses."""
-
 
 @dataclass(frozen=True, eq=False)
 class Removal(Interchange):
     """What lies in a subspace is set to one value at every token, whatever the other run holds."""
 
-    value: Float[np.ndarray, " d"] | None = None
+    value: Float[np.ndarray, " d"] = field(kw_only=True)
 
     def intervention(self, donor: Donor) -> Intervention:
         """The removal in any run that is no longer than the donor's."""
@@ -79,7 +76,7 @@ def measure_dependencies(
     fitted = [_fit(source, tasks, layers, halves, half) for half in (0, 1)]
     cells: dict[tuple[str, str, str], Shifts] = {}
     for measured, (pairs, _) in tasks.items():
-        half_of = halves[np.searchsorted(source.base_queries, pairs["base_query"].to_numpy(dtype=str))]
+        half_of = halves[query_codes(source, pairs)]
         found: dict[str, list[Shifts]] = {}
         for half in (0, 1):
             ours, tried = pairs[half_of != half], fitted[half]
@@ -92,8 +89,8 @@ def measure_dependencies(
             steps.done()
         for name, both in found.items():
             if len(both) == 2:
-                way = "removal" if name.endswith(REMOVED) else "interchange"
-                cells[way, name.removesuffix(REMOVED), measured] = joined(both)
+                way, _, changed = name.partition(": ")  # as `_fit` names them
+                cells[way, changed, measured] = joined(both)
     edges = edge_table(cells, {name: task.family for name, (_, task) in tasks.items()}, settings)
     return edges, isolation_table(edges)
 
@@ -115,8 +112,8 @@ def _fit(
         if subspace is None:
             continue
         violated = along_response(source, layer, train.rows)[~train.satisfied].mean(axis=0)
+        taken, shut = (replace(subspace, name=f"{way}: {name}") for way in ("interchange", "removal"))
         for draw in (None, 0):
-            changes.append(Interchange(layer, subspace=replace(subspace, name=name), placebo=draw))
-            shut = replace(subspace, name=name + REMOVED)
+            changes.append(Interchange(layer, subspace=taken, placebo=draw))
             changes.append(Removal(layer, subspace=shut, placebo=draw, value=violated))
     return changes

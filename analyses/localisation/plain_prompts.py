@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from if_circuits.activations.interchange import runs_of
 from if_circuits.activations.log_odds import log_probabilities
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import AnalysisSettings
@@ -82,11 +83,7 @@ def _changed(source: ActivationSource, pairs: pd.DataFrame) -> pd.DataFrame:
 def _read(model: LoadedModel, changed: pd.DataFrame, prompt: str, tokens: int) -> Float[np.ndarray, "rows 2"]:
     """Log-probabilities of each row's satisfying and violating text after one of its prompts."""
     encoded = model.chat.encode([str(each) for each in changed[prompt]])
-    runs = [
-        (list(ids), list(text)[:tokens])
-        for ids, *texts in zip(encoded, changed["satisfied_tokens"], changed["violated_tokens"], strict=True)
-        for text in texts
-    ]
+    runs = runs_of(changed.assign(encoded=pd.Series(encoded, dtype=object)), "encoded", tokens)
     return log_probabilities(model, runs).reshape(-1, 2)
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from if_circuits.activations.source import ActivationSource
-from if_circuits.analyses.shared.labelled_tasks import LabelledTask
+from if_circuits.analyses.shared.labelled_tasks import LabelledTask, query_codes
 from if_circuits.analyses.shared.task_subspaces import response_features
 from if_circuits.erasure.das import fit_das
 from if_circuits.erasure.difference_in_means import DifferenceInMeans
@@ -120,7 +120,7 @@ def _by_prompt(
     queries: Int[np.ndarray, " m"],
 ) -> Subspace:
     """The line between constrained and unconstrained responses of the base queries that fit."""
-    codes = np.searchsorted(source.base_queries, source.responses["base_query"].to_numpy(dtype=str)[rows])
+    codes = query_codes(source)[rows]
     keep = np.isin(codes, queries)
     X = along_response(source, layer, rows[keep])
     y = constrained[keep]

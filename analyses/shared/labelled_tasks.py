@@ -58,9 +58,10 @@ def labelled_tasks(source: ActivationSource, position: str) -> list[LabelledTask
     return tasks
 
 
-def query_codes(source: ActivationSource) -> Int[np.ndarray, " n"]:
-    """The base query of each response, numbered in the order of their names."""
-    return np.searchsorted(source.base_queries, source.responses["base_query"].to_numpy(dtype=str))
+def query_codes(source: ActivationSource, table: pd.DataFrame | None = None) -> Int[np.ndarray, " n"]:
+    """The base query of each row of a table (the responses), numbered in the order of their names."""
+    rows = source.responses if table is None else table
+    return np.searchsorted(source.base_queries, rows["base_query"].to_numpy(dtype=str))
 
 
 def text_codes(source: ActivationSource) -> Int[np.ndarray, " n"]:

@@ -140,7 +140,7 @@ def _read(
     progress: Callable[[int, int], None] | None,
 ) -> _Read:
     """Read every text under the changes of one direction, those of like length together."""
-    asks, other = (_runs(pairs, name, max_tokens) for name in ("prompt_tokens", "source_tokens"))
+    asks, other = (runs_of(pairs, name, max_tokens) for name in ("prompt_tokens", "source_tokens"))
     bases, sources = (asks, other) if direction == "takes" else (other, asks)
     ours = {i: change for i, change in enumerate(changes) if change.direction == direction}
     layers = sorted({change.layer for change in ours.values()})
@@ -197,7 +197,7 @@ def _log_odds(texts: Float[np.ndarray, " texts"]) -> Float[np.ndarray, " pairs"]
     return texts[::2] - texts[1::2]
 
 
-def _runs(pairs: pd.DataFrame, prompt: str, max_tokens: int) -> list[Run]:
+def runs_of(pairs: pd.DataFrame, prompt: str, max_tokens: int) -> list[Run]:
     """Two runs a pair: the prompt with the satisfying text, and with the violating one."""
     columns = (pairs[name] for name in (prompt, "satisfied_tokens", "violated_tokens"))
     return [
