@@ -155,7 +155,10 @@ def _edges(axes: Axes, edges: pd.DataFrame, tasks: list[str]) -> None:
         label="share",
         marked=found.to_numpy() == 1,
     )
-    axes.set_title("direction exchanged (row), share of a task's effect that goes (* edge)", fontsize=9)
+    n = int(edges.drop_duplicates("measured")["n"].sum())
+    axes.set_title(
+        f"direction exchanged (row), share of a task's effect that goes (* edge)\nn = {n} pairs", fontsize=9
+    )
 
 
 def _prompts(axes: Axes, plain: pd.DataFrame, carried: pd.DataFrame, tasks: list[str]) -> None:
