@@ -75,7 +75,7 @@ class StudyDirectory:
 
     def kept(self, stage: str) -> Kept:
         """Parts of a stage that is at work; nothing remains of them when it is done."""
-        return Kept(self.root / "at-work" / stage)
+        return Kept(self.root / f"at-work-{stage}")
 
     def table(self, analysis: str, extra: str | None = None) -> Path:
         """The table of an analysis, or one of its further tables."""
