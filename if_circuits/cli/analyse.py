@@ -6,11 +6,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from if_circuits.analyses.base import ANALYSES, ON_ACTIVATIONS
+from if_circuits.analyses.base import ANALYSES
 from if_circuits.cli.arguments import count
+from if_circuits.errors import InputError
 
 if TYPE_CHECKING:
     from if_circuits.study import Study
+
+_DRAWS = {"labels": 20, "untrained": 3}
 
 
 def add_parser(commands: Any) -> None:
@@ -30,11 +33,13 @@ def add_parser(commands: Any) -> None:
         help="print the verdicts again on the responses on which two different judges agree; change nothing",
     )
     analyse.add_argument(
-        "--null-labels",
-        metavar="DRAWS",
-        type=count,
-        help="print how often each verdict says supported when base queries exchange their labels, in so "
-        "many draws; change nothing",
+        "--null",
+        choices=tuple(_DRAWS),
+        help="print how often each verdict says supported where there is nothing to find: base queries "
+        "exchange their labels, or the model's weights are those before training; the report tells of it",
+    )
+    analyse.add_argument(
+        "--draws", metavar="N", type=count, help="of the null (default: 20 of labels, 3 of weights)"
     )
     analyse.set_defaults(command=_analyse)
 
@@ -46,8 +51,10 @@ def _analyse(arguments: argparse.Namespace) -> int:
     study = Study.open(arguments.directory)
     if arguments.agreed:
         return _agreed(study, arguments.only)
-    if arguments.null_labels is not None:
-        return _null_labels(study, arguments.only, draws=arguments.null_labels)
+    if arguments.null is not None:
+        return _null(study, arguments.null, arguments.only, draws=arguments.draws or _DRAWS[arguments.null])
+    if arguments.draws is not None:
+        raise InputError("--draws is of a null; say which with --null labels or --null untrained")
     with StageDisplay() as progress:
         study.analyse(arguments.only, progress=progress)
     print_study(study)
@@ -87,19 +94,13 @@ def _agreed(study: Study, only: list[str] | None) -> int:
     return 0
 
 
-def _null_labels(study: Study, only: list[str] | None, *, draws: int) -> int:
+def _null(study: Study, name: str, only: list[str] | None, *, draws: int) -> int:
+    from if_circuits.analyses.shared.null_rates import null_rates
     from if_circuits.cli.console import StageDisplay, print_table
     from if_circuits.plotting.numbers import format_number
-    from if_circuits.study.nulls import rates_of, verdicts_on_exchanged
 
-    names = only or [name for name in study.config.analyses if name in ON_ACTIVATIONS]
     with StageDisplay() as progress:
-        table = verdicts_on_exchanged(
-            study.directory,
-            names,
-            draws=draws,
-            progress=lambda done, total: progress("exchanged labels", done, total),
-        )
+        table = study.null(name, only, draws=draws, progress=progress)
     print_table(
         ("analysis", "supported", "95 % interval", "not supported", "inconclusive", "draws"),
         [
@@ -111,7 +112,7 @@ def _null_labels(study: Study, only: list[str] | None, *, draws: int) -> int:
                 str(row["inconclusive"]),
                 str(row["draws"]),
             )
-            for row in rates_of(table).to_dict("records")
+            for row in null_rates(table).to_dict("records")
         ],
     )
     return 0

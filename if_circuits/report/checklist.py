@@ -15,6 +15,7 @@ from if_circuits.generation.sampling import sampled
 from if_circuits.models.layers import layer_label
 from if_circuits.plotting.style import task_label
 from if_circuits.report.facts import NOT_DONE, StudyFacts
+from if_circuits.report.nothing_to_find import null_sentences
 
 _BH = dict.fromkeys(("p_adjusted", "pwcca_p_adjusted", "cka_p_adjusted"), "Benjamini-Hochberg")
 _CORRECTIONS = _BH | {"p_holm": "Holm"}
@@ -125,6 +126,7 @@ def _control_tasks(facts: StudyFacts) -> Iterator[str]:
             f"{(p <= 0.05).sum()} of {len(p)} task and layer pairs are readable at p <= 0.05, corrected for "
             "looking at every layer."
         )
+    yield from null_sentences(facts)
 
 
 def _ablation_controls(facts: StudyFacts) -> Iterator[str]:

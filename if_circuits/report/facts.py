@@ -23,6 +23,8 @@ class StudyFacts:
     results: Mapping[str, AnalysisResult]
     calibration: Mapping[str, Any] | None = None
     """`summary.json` of a calibration of this version, if there is one."""
+    nulls: pd.DataFrame | None = None
+    """Verdicts of this study where there is nothing to find, one row a draw, if any were drawn."""
 
     def setting(self, name: str) -> Any:
         """One of the analyses' settings; "?" where the record has none."""

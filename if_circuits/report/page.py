@@ -67,6 +67,8 @@ class ReportContent:
     """What the pilot found of each grade (`study.pilot.pilot_table`), where there was one."""
     counterfactual: pd.DataFrame | None = None
     """The counterfactual pairs, where there are any."""
+    nulls: pd.DataFrame | None = None
+    """Verdicts where there is nothing to find (`study.nulls.kept`), where they were drawn."""
     readings: Readings | None = None
     """What probes read along a sample of responses."""
 
@@ -103,7 +105,12 @@ def render_report(content: ReportContent) -> str:
         ],
         checklist=checklist(
             StudyFacts(
-                content.record, content.responses, content.compliance, content.results, content.calibration
+                content.record,
+                content.responses,
+                content.compliance,
+                content.results,
+                content.calibration,
+                content.nulls,
             )
         ),
         examples=choose_examples(content.responses).to_dict("records"),

@@ -17,6 +17,7 @@ from if_circuits.report.readings import PARTS, Readings
 from if_circuits.study.config import StudyConfig
 from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.keys import StageKeys
+from if_circuits.study.nulls.kept import kept_nulls
 from if_circuits.study.order import CLOSING, READINGS, has_pilot, inputs_of
 from if_circuits.study.pipeline import open_activations
 from if_circuits.study.readings import read_sample, read_stored
@@ -78,6 +79,7 @@ def close_study(directory: StudyDirectory, config: StudyConfig, progress: Progre
             pilot,
             counterfactual=pd.read_parquet(directory.counterfactual),
             readings=readings_of(directory),
+            nulls=kept_nulls(directory),
         )
         write_bytes(directory.report, render_report(content).encode())
         write_bytes(directory.summary, summary.encode())

@@ -279,18 +279,21 @@ def open_activations(directory: StudyDirectory, *, without: Iterable[str] = ()) 
             f"{directory.root} has no counterfactual pairs yet; "
             f"go on with `if-circuits run {directory.config.model} --out {directory.root}`"
         )
-    responses, rows = (
-        table[~table["task"].isin(list(without))]
-        for table in (
-            sampled(pd.read_parquet(directory.responses)),
-            pd.read_parquet(directory.counterfactual),
-        )
-    )
+    responses, rows = rows_to_capture(directory, without=without)
     pairs = None
     if len(rows):
         store = ActivationStore.open(directory.counterfactual_activations)
         pairs = CapturedActivations(rows, store, base_queries=responses["base_query"].tolist())
     return CapturedActivations(responses, ActivationStore.open(directory.activations), counterfactual=pairs)
+
+
+def rows_to_capture(
+    directory: StudyDirectory, *, without: Iterable[str] = ()
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The sampled responses and the counterfactual pairs, of all tasks but those named."""
+    tables = sampled(pd.read_parquet(directory.responses)), pd.read_parquet(directory.counterfactual)
+    responses, pairs = (table[~table["task"].isin(list(without))] for table in tables)
+    return responses, pairs
 
 
 def incomplete(directory: StudyDirectory) -> str:

@@ -158,16 +158,57 @@ class Study:
                 f"{config.model} --out {self.directory.root}` and the options that it was made with"
             )
 
-        @cache
-        def model() -> LoadedModel:
-            loaded = _load(config)
-            _check_fingerprint(self.directory, loaded)
-            return loaded
-
+        model = cache(self.load_model)
         with locked(self.directory.root):
             self.directory.ledger.mark_stale([*(f"analyses.{name}" for name in names), CLOSING])
             stages.run_analyses(self.directory, config.analyses, model, self.run_settings, progress)
             closing.close_study(self.directory, config, progress)
+
+    def null(
+        self, name: str, names: Sequence[str] | None = None, *, draws: int, progress: Progress = _silent
+    ) -> pd.DataFrame:
+        """The verdicts where there is nothing to find, which the report's checklist then tells of.
+
+        Args:
+            name: `labels`: base queries exchange their labels. `untrained`: the model's weights are drawn
+                anew, and read the same responses.
+            names: Of the study's analyses; by default all that the null says something of.
+            draws: How often.
+            progress: As of `run`.
+
+        Returns:
+            One row a draw and analysis, as `nulls.draws.null_verdicts` gives it.
+
+        Raises:
+            InputError: For another null, and an analysis that it says nothing of.
+        """
+        from if_circuits.study.nulls.draws import null_verdicts
+        from if_circuits.study.nulls.exchanged import exchanged_labels
+        from if_circuits.study.nulls.untrained import untrained_weights
+
+        if name not in ("labels", "untrained"):
+            raise InputError(f"{name!r} is no null; choose labels or untrained")
+        if name == "labels":
+            null = exchanged_labels(self.directory)
+        else:
+            null = untrained_weights(self.directory, self.load_model())
+        with locked(self.directory.root):
+            table = null_verdicts(
+                self.directory,
+                null,
+                names,
+                draws=draws,
+                progress=lambda done, total: progress(f"null of {name}", done, total),
+            )
+            self.directory.ledger.mark_stale([CLOSING])
+            closing.close_study(self.directory, self.config, progress)
+        return table
+
+    def load_model(self) -> LoadedModel:
+        """The model that was studied. Raises InputError where it is not the same any more."""
+        loaded = _load(self.config)
+        _check_fingerprint(self.directory, loaded)
+        return loaded
 
     def verdicts(self) -> pd.DataFrame:
         """One row an analysis: analysis, verdict, effect, low, high, p, n (base queries)."""

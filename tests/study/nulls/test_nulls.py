@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from if_circuits.activations.captured import CapturedActivations
-from if_circuits.analyses.base import AnalysisSettings
+from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, Verdict
+from if_circuits.analyses.shared.null_rates import null_rates
 from if_circuits.cli import main as cli
 from if_circuits.errors import InputError
+from if_circuits.plotting.style import task_label
 from if_circuits.study import Study, StudyConfig
-from if_circuits.study import nulls as nulls_module
-from if_circuits.study.nulls import TABLE, exchange_labels, rates_of, verdicts_on_exchanged
+from if_circuits.study.nulls import draws as draws_module
+from if_circuits.study.nulls import exchanged
+from if_circuits.study.nulls.draws import null_verdicts, table_of
+from if_circuits.study.nulls.exchanged import exchange_labels, exchanged_labels
+from if_circuits.study.nulls.kept import kept_nulls
+from if_circuits.study.pipeline import open_activations
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,8 @@ def test_a_seed_gives_one_exchange_and_another_another(source: CapturedActivatio
 
 def test_rates_count_outcomes_and_have_an_interval() -> None:
     verdicts = ["supported"] * 2 + ["inconclusive"] * 5 + ["not supported"] * 3
-    (row,) = rates_of(pd.DataFrame({"analysis": "specificity", "verdict": verdicts})).to_dict("records")
+    table = pd.DataFrame({"null": "labels", "analysis": "specificity", "verdict": verdicts})
+    (row,) = null_rates(table).to_dict("records")
     assert (row["supported"], row["not_supported"], row["inconclusive"], row["draws"]) == (2, 3, 5, 10)
     assert row["low"] == pytest.approx(0.0567, abs=1e-3) and row["high"] == pytest.approx(0.5098, abs=1e-3)
 
@@ -116,40 +122,83 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     settings = AnalysisSettings(n_folds=3, n_bootstrap=20, n_permutations=20, n_random_subspaces=2)
     config = StudyConfig(
         model="if-tiny",
-        tasks=("json_format", "topic"),
-        n_base_queries=20,
+        tasks=("word_count", "topic"),
+        n_base_queries=36,
         prompts_per_query=1,
         greedy=False,
+        layers=(3,),
         analyses=("cross_task_transfer", "localisation"),
         settings=settings,
     )
     return Study.run(config, tmp_path_factory.mktemp("nulls") / "study")
 
 
+@dataclass(frozen=True)
+class Separation:
+    """An analysis in miniature: how far apart the labels of word count lie, trained and tested on all rows.
+
+    It notes what else it is given.
+    """
+
+    given: list[str]
+
+    def run(self, source: CapturedActivations, settings: AnalysisSettings, **given: object) -> AnalysisResult:
+        del settings
+        self.given.extend(given)
+        rows = source.responses["task"] == "word_count"
+        part = CapturedActivations(source.responses[rows], source.store)
+        acts = part.at(layer=3, position="last")
+        means = [acts.X[acts.labels == label].mean(axis=0) for label in (True, False)]
+        effect = float(np.linalg.norm(means[0] - means[1]))
+        verdict = Verdict("claim", "inconclusive", effect, (0.0, 1.0), 0.5, len(acts.X), "rule")
+        return AnalysisResult("cross_task_transfer", pd.DataFrame(), verdict)
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the analysis in miniature is given, beside activations and settings; it stands for all others."""
+    found: list[str] = []
+    monkeypatch.setattr(draws_module, "get_analysis", lambda _: Separation(found))
+    return found
+
+
 @pytest.mark.slow
 def test_draws_are_kept_and_made_again_only_when_what_decides_them_changes(
-    study: Study, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    study: Study, given: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root: Path = study.directory.root
-    before = {path: path.read_bytes() for path in root.rglob("*.parquet")}
-    assert cli.main(["analyse", str(root), "--null-labels", "2"]) == 0
+    root, directory = study.directory.root, study.directory
+    kept = table_of(root, "labels")
+    before = {path: path.read_bytes() for path in (root / "results").rglob("*")}
+    assert cli.main(["analyse", str(root), "--null", "labels", "--draws", "2"]) == 0
     assert "cross_task_transfer" in capsys.readouterr().out
-    first = pd.read_parquet(root / TABLE)
-    assert first["draw"].tolist() == [0, 1]
-    made: list[int] = []
-    exchange = nulls_module.exchange_labels
+    first = pd.read_parquet(kept)
+    assert first["draw"].tolist() == [0, 1] and not given
+    effect = Separation([]).run(open_activations(directory), study.config.settings).verdict.effect
+    assert len({effect, *first["effect"]}) == 3  # other labels, other numbers
+    assert f"{task_label('cross_task_transfer')} 0 of 2" in directory.report.read_text("utf-8")
 
-    def counted(source: CapturedActivations, *, seed: int) -> CapturedActivations:
-        made.append(seed)
-        return exchange(source, seed=seed)
-
-    monkeypatch.setattr(nulls_module, "exchange_labels", counted)
-    monkeypatch.setattr(nulls_module, "code_digest", lambda *_: "as before")
-    with_digest = verdicts_on_exchanged(study.directory, ["cross_task_transfer"], draws=2)
-    assert with_digest["effect"].tolist() == pytest.approx(first["effect"].tolist(), nan_ok=True)
-    assert len(pd.read_parquet(root / TABLE)) == 4  # other code, other draws
-    verdicts_on_exchanged(study.directory, ["cross_task_transfer"], draws=2)
-    assert len(pd.read_parquet(root / TABLE)) == 4
-    assert {path: path.read_bytes() for path in before} == before  # the study stays as it was
+    monkeypatch.setattr(exchanged, "code_digest", lambda *_: "as it will be")
+    shown = kept_nulls(directory)  # what other code drew is not
+    assert shown is None or "labels" not in set(shown["null"])
+    again = null_verdicts(directory, exchanged_labels(directory), draws=2)
+    assert again["effect"].tolist() == pytest.approx(first["effect"].tolist())
+    assert len(pd.read_parquet(kept)) == 4
+    monkeypatch.setattr(exchanged, "exchange_labels", None)
+    null_verdicts(directory, exchanged_labels(directory), draws=2)  # nothing is drawn
+    assert {path: path.read_bytes() for path in before} == before  # the results stay as they were
     with pytest.raises(InputError, match="localisation"):
-        verdicts_on_exchanged(study.directory, ["localisation"], draws=1)
+        null_verdicts(directory, exchanged_labels(directory), ["localisation"], draws=1)
+
+
+@pytest.mark.slow
+def test_an_untrained_model_reads_the_same_responses(study: Study, given: list[str]) -> None:
+    table = study.null("untrained", draws=2)
+    assert table["analysis"].tolist() == ["cross_task_transfer", "localisation"] * 2
+    assert given == ["model", "run_settings"] * 2  # for localisation alone
+    assert table["effect"].nunique() == 2  # other weights, other numbers
+    assert study.null("untrained", draws=2)["effect"].tolist() == table["effect"].tolist()
+    assert len(given) == 4  # kept
+    report = study.directory.report.read_text("utf-8")
+    assert "weights drawn anew, claims called supported" in report
+    with pytest.raises(InputError, match="labels or untrained"):
+        study.null("weights", draws=1)

@@ -1,0 +1,53 @@
+"""A study's responses as its model reads them before any training: same architecture, weights drawn anew.
+
+The responses and their labels stay, and the untrained model reads them. Nothing that it holds was learned.
+Words still pass through it, so that a label which stands in the words can be read; where prompt and words
+must be held against each other, as in counterfactual pairs, nothing should be.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from if_circuits.activations.capture import capture
+from if_circuits.activations.captured import CapturedActivations
+from if_circuits.analyses.base import ANALYSES
+from if_circuits.io.code import code_digest
+from if_circuits.models.loaded import LoadedModel
+from if_circuits.models.untrained import untrained
+from if_circuits.study.directory import StudyDirectory
+from if_circuits.study.nulls.draws import Drawn, Null
+from if_circuits.study.pipeline import rows_to_capture
+from if_circuits.study.prompting import unmeasured
+
+
+def untrained_weights(directory: StudyDirectory, model: LoadedModel) -> Null:
+    """The null of a study's responses, read by its model with weights drawn anew; they stay in memory.
+
+    Localisation exchanges activations in the untrained model. Causal ablation is done in representation only,
+    since an untrained model answers nothing.
+    """
+
+    def draw(number: int) -> Drawn:
+        fresh, run_settings = untrained(model, seed=number), directory.run_settings
+        return _read(directory, fresh), {"model": fresh, "run_settings": run_settings}
+
+    return Null("untrained", draw, weights_code(), ANALYSES)
+
+
+def weights_code() -> str:
+    """Digest of what draws weights and reads responses with them."""
+    return code_digest(untrained, _read)
+
+
+def _read(directory: StudyDirectory, model: LoadedModel) -> CapturedActivations:
+    """What the study captured, of another model."""
+    settings = directory.run_settings
+    rows, pairs = rows_to_capture(directory, without=unmeasured(directory))
+    as_before: dict[str, Any] = {"layers": settings.layers, "batch_size": settings.batch_size}
+    responses = capture(model, rows, progress=False, **as_before)
+    counterfactual = None
+    if len(pairs):
+        store = capture(model, pairs, progress=False, **as_before).store
+        counterfactual = CapturedActivations(pairs, store, base_queries=responses.base_queries)
+    return CapturedActivations(responses.responses, responses.store, counterfactual=counterfactual)
