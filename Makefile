@@ -26,12 +26,13 @@ PACKAGING := pyproject.toml setup.py constraints.txt
 # The package as it is installed, with analyses/ inside: the linter of imports and the site read it there.
 TREE := build/tree
 
-.PHONY: help install reproduce study-smollm2 calibrate known-answers bench test coverage test-kernels soak lint docs tree train-if-tiny wheel clean
+.PHONY: help install reproduce study-smollm2 calibrate nulls known-answers bench test coverage test-kernels soak lint docs tree train-if-tiny wheel clean
 
 help:
 	@echo "make reproduce      install, then run the whole study on the embedded model into $(OUT)"
 	@echo "make study-smollm2  the whole study of SmolLM2-135M-Instruct, with the seed $(SEED), into $(SMOLLM2)"
 	@echo "make calibrate      measure the error rates of the analyses on planted truth, into $(CALIBRATION)"
+	@echo "make nulls          how often the verdicts of $(OUT) hold where there is nothing to find, and its report again"
 	@echo "make known-answers  run the study on models with a planted mechanism, and compare, into $(KNOWN)"
 	@echo "make bench          measure the speed against alternatives on the same work, into $(BENCH)"
 	@echo "make test           install with the development tools, then run the tests"
@@ -59,6 +60,11 @@ study-smollm2: $(VENV)/.installed-smollm2
 
 calibrate: install
 	$(BIN)/if-circuits calibrate --out $(CALIBRATION)
+
+# With a study of if-tiny there, as `make reproduce` leaves it.
+nulls: install
+	$(BIN)/if-circuits analyse $(OUT) --null labels
+	$(BIN)/if-circuits analyse $(OUT) --null untrained
 
 known-answers: install
 	$(BIN)/if-circuits known-answers --out $(KNOWN)
