@@ -28,6 +28,7 @@ from if_circuits.statistics.verdicts import Outcome
 from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.keys import StageKeys
 from if_circuits.study.order import inputs_of
+from if_circuits.study.out_of_date import say_if_out_of_date
 from if_circuits.study.pipeline import open_activations
 from if_circuits.study.prompting import unmeasured
 from if_circuits.tasks.labels import Label
@@ -60,6 +61,7 @@ def verdicts_on_exchanged(
     for name in names:
         if name not in ON_ACTIVATIONS:
             raise InputError(f"{name} exchanges activations in a model; labels alone say nothing of it")
+    say_if_out_of_date(directory)
     path = directory.root / TABLE
     known = pd.read_parquet(path) if path.is_file() else pd.DataFrame({"made_from": []})
     source = open_activations(directory, without=unmeasured(directory))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 import torch
 
 from if_circuits.activations.capture import capture
+from if_circuits.activations.manifest import CaptureKey
 from if_circuits.errors import InputError
 from if_circuits.interventions.hooks import Intervention, intervene
 from if_circuits.interventions.operations import ProjectOut
@@ -243,3 +246,19 @@ def test_an_interrupted_capture_does_not_go_on_with_other_weights(mine: LoadedMo
     one_weight(mine)
     with pytest.raises(InputError, match="fingerprint is"):
         capture(mine, ROWS, **options)
+
+
+@pytest.mark.parametrize("name", [each.name for each in fields(CaptureKey) if each.name != "model"])
+def test_every_part_of_a_key_counts_what_lies_there_of_another_is_refused(
+    llama: LoadedModel, tmp_path: Path, name: str
+) -> None:
+    """As if another version, another machine or another model had written it."""
+    capture(llama, ROWS, path=tmp_path)
+    written = tmp_path / "manifest.json"
+    manifest = json.loads(written.read_text())
+    was = manifest["key"][name]
+    other = {str: f"{was}x", int: 99}.get(type(was), was[:-1] if was else ["a hook: mine"])
+    manifest["key"][name] = "float16" if name == "dtype" else other
+    written.write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match=f"another capture of activations .*{name} is"):
+        capture(llama, ROWS, path=tmp_path)
