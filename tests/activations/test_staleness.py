@@ -257,8 +257,13 @@ def test_every_part_of_a_key_counts_what_lies_there_of_another_is_refused(
     written = tmp_path / "manifest.json"
     manifest = json.loads(written.read_text())
     was = manifest["key"][name]
-    other = {str: f"{was}x", int: 99}.get(type(was), was[:-1] if was else ["a hook: mine"])
-    manifest["key"][name] = "float16" if name == "dtype" else other
+    if name == "dtype":
+        other: object = "float16"
+    elif isinstance(was, list):
+        other = was[:-1] or ["a hook: mine"]
+    else:
+        other = 99 if isinstance(was, int) else f"{was}x"
+    manifest["key"][name] = other
     written.write_text(json.dumps(manifest))
     with pytest.raises(InputError, match=f"another capture of activations .*{name} is"):
         capture(llama, ROWS, path=tmp_path)

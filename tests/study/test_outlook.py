@@ -1,7 +1,9 @@
 """What a study can say, told from its verdicts before anything is captured."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,7 +15,12 @@ from if_circuits.analyses.shared.probing import probing_rows
 from if_circuits.analyses.shared.score_table import least_task_p, task_p
 from if_circuits.analyses.shared.task_subspaces import POSITION, fit_task_subspaces
 from if_circuits.erasure.difference_in_means import DifferenceInMeans
+from if_circuits.io.files import write_parquet
+from if_circuits.study.config import StudyConfig
+from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.outlook import NEEDS, Shortage, shortages, unsupportable
+from if_circuits.study.prospects import say_prospects
+from if_circuits.tasks.suites.choice import get_suite
 from tests.analyses.planted import small_study
 
 FAMILIES = ("structural", "lexical", "semantic", "stylistic", "structural", "lexical")
@@ -197,3 +204,23 @@ def test_what_is_said_to_have_no_verdict_has_none(name: str):
     settings = replace(SETTINGS, n_bootstrap=50, n_permutations=64, n_folds=3)
     assert name in shortages(source.responses.assign(temperature=1.0), [name], settings)
     assert get_analysis(name).run(source, settings).verdict.verdict == "inconclusive"
+
+
+def test_a_study_says_what_it_can_have_and_asks_for_no_more_base_queries_than_there_are(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    config = StudyConfig("if-tiny", analyses=("specialist_vs_general", "temporal_dynamics"))
+    record = {"config": config.to_json(), "held_out_only": False}
+    directory = StudyDirectory.create(tmp_path, record)
+    there = len(get_suite("controlled").queries)
+    for rarer, told in ((9, "would do"), (1, f"would do, of which this study can have {there}: ask more")):
+        rows = verified({"a": (60, 60), "b": (rarer, 200)}, n_queries=60)
+        write_parquet(directory.responses, rows)
+        caplog.clear()
+        say_prospects(directory)
+        first, second, third = [record.getMessage() for record in caplog.records]
+        assert "1 of 2 verdicts can be had: temporal_dynamics" in first
+        assert "specialist_vs_general can have no verdict: 1 of 2 tasks" in second
+        assert f"about {math.ceil(600 / rarer)} base queries {told}" in second
+        assert second.endswith("would do") == (rarer == 9)
+        assert "temporal_dynamics cannot be supported" in third
