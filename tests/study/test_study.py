@@ -292,9 +292,9 @@ def test_one_analysis_can_be_done_again(finished: tuple[Path, Path], tmp_path: P
     [({"layers": (9,)}, "no layer 9"), ({"tasks": ("rhyme",)}, "rhyme"), ({"device": "toaster"}, "toaster")],
 )
 def test_what_cannot_be_run_leaves_no_directory(
-    finished: tuple[Path, Path], tmp_path: Path, changes: dict[str, object], match: str
+    checkpoint: Callable[[str], Path], tmp_path: Path, changes: dict[str, object], match: str
 ):
-    values = {"model": str(finished[0]), **changes}
+    values = {"model": str(checkpoint("llama")), **changes}
     with pytest.raises(InputError, match=match):
         Study.run(StudyConfig(**values), tmp_path / "study")  # pyright: ignore[reportArgumentType]
     assert not (tmp_path / "study").exists()
@@ -351,7 +351,10 @@ def test_probing_tables_hold_both_kinds_of_labels(finished: tuple[Path, Path]):
 
 @pytest.mark.parametrize("tasks", [("toxicity",), ("topic", "register")])
 def test_few_tasks_and_few_base_queries_end_in_a_report_without_verdicts(
-    tasks: tuple[str, ...], finished: tuple[Path, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tasks: tuple[str, ...],
+    checkpoint: Callable[[str], Path],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ):
     """It is said before anything is captured, and nothing more is asked of the model."""
     said: list[str] = []
@@ -362,7 +365,7 @@ def test_few_tasks_and_few_base_queries_end_in_a_report_without_verdicts(
             said.extend(record.getMessage() for record in caplog.records)
 
     config = StudyConfig(
-        model=str(finished[0]),
+        model=str(checkpoint("llama")),
         suite="controlled",
         tasks=tasks,
         n_base_queries=6,
