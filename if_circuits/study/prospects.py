@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from if_circuits.analyses.base import get_analysis
 from if_circuits.study.config import suite_of
 from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.order import has_pilot
@@ -35,6 +36,8 @@ def say_prospects(directory: StudyDirectory) -> None:
         too_many = most is not None and shortage.base_queries is not None and shortage.base_queries > most
         instead = f", of which this study can have {most}: ask more prompts or samples of each"
         _logger.warning("%s: %s%s", root, shortage, instead if too_many else "")
+    if spared := [name for name in short if get_analysis(name).uses_model and short[name].skips_model]:
+        _logger.warning("%s: spared their work on the model: %s", root, ", ".join(spared))
 
 
 def shortages_of(directory: StudyDirectory, names: Sequence[str]) -> dict[str, Shortage]:

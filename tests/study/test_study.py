@@ -382,5 +382,6 @@ def test_few_tasks_and_few_base_queries_end_in_a_report_without_verdicts(
         assert "6 base queries, and 10 are needed" in why
         assert "base queries would do" in why
         assert result.verdict.notes[0] in why
+    assert "spared their work on the model: causal_ablation, localisation" in said[-1]
     assert set(study.results["causal_ablation"].table["matrix"]).isdisjoint({"behaviour"})
     assert "carried" not in study.results["localisation"].tables
