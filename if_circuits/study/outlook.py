@@ -90,6 +90,8 @@ class Need:
     """Of those that the claim orders, where there are to be several."""
     labels: int = MIN_PER_CLASS
     """Responses of either label, of each of those tasks."""
+    share: float = 1.0
+    """Of the base queries, those on which the labels count."""
     also: str = ""
     """What else of each task, in words."""
     lacks: Callable[[Verified, LabelledTask], bool] = lambda _, task: bool(task.shortage())
@@ -143,6 +145,7 @@ NEEDS: Mapping[str, Need] = {
     "representational_similarity": Need(
         similarity.MIN_TASKS_FOR_PAIRS,
         labels=2 * MIN_PER_CLASS,
+        share=1 - 1 / similarity.FOLDS,
         also="half of them in each half of the base queries that report",
         lacks=lambda at, task: _in_parts(task, at.reporting),
     ),
@@ -288,4 +291,4 @@ def _wanted(task: LabelledTask, need: Need, at: Verified) -> int | None:
     have, seen = min(satisfied, len(task.satisfied) - satisfied), need.seen(at, task)
     if not have or not seen:
         return None
-    return max(n + 1, math.ceil(need.labels * n / have), math.ceil(n / seen))
+    return max(n + 1, math.ceil(need.labels * n / (need.share * have)), math.ceil(n / seen))

@@ -87,6 +87,12 @@ def test_base_queries_are_extrapolated_from_the_rarer_label(
     assert ("too many tasks have none of a kind: b" in str(found)) == (base_queries is None)
 
 
+def test_labels_count_where_the_analysis_reports():
+    """Similarity keeps a fifth of the base queries for the choice of the layer: 20 labels take 25 of theirs."""
+    rows = verified({f"task {i}": (20, 200) for i in range(5)}, n_queries=100)
+    assert short_of(rows, "representational_similarity").base_queries == 125
+
+
 def test_the_tasks_that_come_first_count():
     rows = verified({"a": (10, 30), "b": (0, 40), "c": (1, 39), "d": (5, 35)})
     assert short_of(rows, "specialist_vs_general").base_queries == 20
@@ -152,6 +158,13 @@ def test_a_test_over_tasks_needs_tasks_and_permutations():
     few = replace(SETTINGS, n_permutations=20)
     enough = verified({f"task {i}": (60, 60) for i in range(6)})
     assert "20 permutations give no p of 0.05" in str(short_of(enough, "cross_task_transfer", few))
+
+
+def test_a_study_whose_tasks_the_pilot_all_left_out_can_have_no_verdict():
+    found = shortages(verified({"a": (60, 60)}).iloc[:0], ANALYSES, SETTINGS)
+    assert set(found) == set(ANALYSES)
+    assert {each.base_queries for each in found.values()} == {None}
+    assert all(each.skips_model for each in found.values())
 
 
 @pytest.mark.parametrize(("n_tasks", "n_permutations"), [(2, 1000), (5, 1000), (6, 1000), (6, 40)])
