@@ -88,7 +88,7 @@ def test_base_queries_are_extrapolated_from_the_rarer_label(
 
 
 def test_labels_count_where_the_analysis_reports():
-    """Similarity keeps a fifth of the base queries for the choice of the layer: 20 labels take 25 of theirs."""
+    """Similarity keeps a fifth of the base queries for the choice of its layer: of 25 labels 20 count."""
     rows = verified({f"task {i}": (20, 200) for i in range(5)}, n_queries=100)
     assert short_of(rows, "representational_similarity").base_queries == 125
 
