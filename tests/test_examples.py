@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from if_circuits.planting.train import PlantingRecipe
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 pytestmark = pytest.mark.slow
 
@@ -116,6 +118,11 @@ def test_plant_a_mechanism_compares_every_question_with_the_truth(tmp_path: Path
     }
     for question, truth in planted.items():
         assert re.search(rf"^ *{question} +{truth} .*(right|undecided|wrong) ", out, re.MULTILINE), out
+
+
+def test_plant_a_mechanism_quotes_the_steps_that_it_takes():
+    told = (EXAMPLES / "plant_a_mechanism.py").read_text()
+    assert f"The {PlantingRecipe.steps:,} steps of the shipped models" in told
 
 
 @pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)

@@ -100,7 +100,7 @@ def run(
     """
     del run_settings  # nothing is generated
     families = families_of(source.responses)
-    pairs = _pairs(source, settings)
+    pairs = pairs_of(source.responses, settings)
     left_out = {
         name: f"{n} pairs of texts that satisfy and violate; {MIN_PAIRS} are needed"
         for name in families
@@ -170,9 +170,8 @@ def run(
     return AnalysisResult(ANALYSIS.name, table, replace(verdict, notes=notes), tables)
 
 
-def _pairs(source: ActivationSource, settings: AnalysisSettings) -> pd.DataFrame:
+def pairs_of(responses: pd.DataFrame, settings: AnalysisSettings) -> pd.DataFrame:
     """Pairs of every task; none where the responses have no tokens or no unconstrained counterparts."""
-    responses = source.responses
     if not {"prompt_id", "prompt_tokens", "response_tokens", "parameters"} <= set(responses):
         return pd.DataFrame({"task": [], "base_query": []})
     return interchange_pairs(responses, n=PAIRS, seed=settings.seed)

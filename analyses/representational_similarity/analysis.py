@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int, Shaped
 
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import (
@@ -75,6 +75,8 @@ FEW_SHARED = 0.5
 """Shared representations are few below this mean similarity."""
 MIN_TASKS_FOR_PAIRS = 5
 """Fewer tasks with a reliable direction (ten pairs) say little of nine, and make no verdict."""
+FOLDS = 5
+"""Of the base queries: one chooses the layer, the others report."""
 MEASURES: tuple[Measure, ...] = ("pwcca", "cka")
 MAX_PERMUTATIONS = 200
 """The null of a paired similarity is narrow; more shuffles would not move its mean."""
@@ -90,18 +92,19 @@ def run(
     compared. The table `tasks` says how far each task's halves agree, and why a task was left out.
     """
     names = np.unique(source.responses["base_query"].to_numpy().astype(str))
-    folds = grouped_folds(names, n_folds=5, seed=settings.seed)
     tasks = labelled_tasks(source, POSITION)
-    if len(tasks) < 2:
+    if len(tasks) < 2 or len(names) < FOLDS:
         table = pd.DataFrame({"task": [task.name for task in tasks], "reason": "nothing to compare it with"})
         why = f"{len(tasks)} tasks in the study, and a comparison needs two"
-        verdict = no_verdict(ANALYSIS.claim, "needs two tasks", (why,))
+        if len(tasks) > 1:
+            table["reason"] = why = f"{len(names)} base queries, and a comparison needs {FOLDS}"
+        verdict = no_verdict(ANALYSIS.claim, f"needs two tasks and {FOLDS} base queries", (why,))
         return AnalysisResult(ANALYSIS.name, table.iloc[:0], verdict, {"tasks": table})
+    folds, reporting = cut_queries(names, seed=settings.seed)
     steps = Steps(progress, 4 + len(MEASURES))
     layer = best_layer(source, [task.where(folds[task.queries] == 0) for task in tasks])
     features = source.features(layer, POSITION)
     steps.done()
-    reporting = [(folds > 0) & (folds % 2 == half) for half in (0, 1)]
     halves = [[task.where(chosen[task.queries]) for task in tasks] for chosen in reporting]
     reasons = {a.name: a.shortage() or b.shortage() for a, b in zip(*halves, strict=True)}
     usable = [[task for task in half if not reasons[task.name]] for half in halves]
@@ -162,6 +165,17 @@ def run(
         make_verdict(ANALYSIS.claim, decision, interval, p=p, notes=tuple(notes)),
         tables,
     )
+
+
+def cut_queries(
+    names: Sequence[str] | Shaped[np.ndarray, " q"], *, seed: int
+) -> tuple[Int[np.ndarray, " q"], tuple[Bool[np.ndarray, " q"], Bool[np.ndarray, " q"]]]:
+    """Folds of the base queries, of which the first chooses the layer, and the halves of the others.
+
+    Raises InputError where there are fewer base queries than folds.
+    """
+    folds = grouped_folds(names, n_folds=FOLDS, seed=seed)
+    return folds, ((folds > 0) & (folds % 2 == 0), (folds > 0) & (folds % 2 == 1))
 
 
 def figure(result: AnalysisResult) -> Figure:

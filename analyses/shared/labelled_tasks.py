@@ -44,11 +44,16 @@ class LabelledTask:
 
 def labelled_tasks(source: ActivationSource, position: str) -> list[LabelledTask]:
     """Every task's constrained, decided responses that have `position`, in the order of the figures."""
-    responses = source.responses
-    queries = query_codes(source)
-    satisfied = is_satisfied(responses)
     # A position is absent from a response at every layer or at none.
     present = np.isfinite(source.features(source.layers[0], position)).all(axis=1)
+    return label_tasks(source.responses, query_codes(source), present)
+
+
+def label_tasks(
+    responses: pd.DataFrame, queries: Int[np.ndarray, " n"], present: Bool[np.ndarray, " n"]
+) -> list[LabelledTask]:
+    """The same of responses whose base queries are numbered; those that are not `present` are left out."""
+    satisfied = is_satisfied(responses)
     usable = responses["constrained"].to_numpy(dtype=bool) & (satisfied | is_violated(responses)) & present
     names = responses["task"].to_numpy()
     tasks: list[LabelledTask] = []

@@ -111,7 +111,7 @@ def probing_rows(source: ActivationSource, settings: AnalysisSettings, position:
     responses = source.responses
     folds = study_folds(source.base_queries, settings)
     everything = labelled_tasks(source, position)
-    shortages = {task.name: _shortage(task, folds, settings.n_folds) for task in everything}
+    shortages = {task.name: shortage_in_folds(task, folds, n_folds=settings.n_folds) for task in everything}
     tasks = tuple(task for task in everything if not shortages[task.name])
     constrained = responses["constrained"].to_numpy(dtype=bool)
     undecided = responses["task"][constrained & is_undecided(responses)].to_numpy()
@@ -166,7 +166,8 @@ def left_out_rows(rows: Iterable[ProbingRows]) -> pd.DataFrame:
     )
 
 
-def _shortage(task: LabelledTask, folds: Int[np.ndarray, " queries"], n_folds: int) -> str:
+def shortage_in_folds(task: LabelledTask, folds: Int[np.ndarray, " queries"], *, n_folds: int) -> str:
+    """Why a task cannot be probed on these folds of the base queries; empty if it can."""
     if why := task.shortage():
         return why
     verdicts = (task.satisfied, ~task.satisfied)

@@ -212,3 +212,9 @@ def task_p(by_task: Float[np.ndarray, " tasks"], settings: AnalysisSettings) -> 
     return paired_permutation(
         by_task, np.arange(len(by_task)), n_permutations=settings.n_permutations, seed=settings.seed
     ).p
+
+
+def least_task_p(n_tasks: int, settings: AnalysisSettings) -> float:
+    """The smallest p that `task_p` can give for so many tasks."""
+    signs = 2**n_tasks
+    return 2 / signs if signs <= settings.n_permutations else 2 / (1 + settings.n_permutations)

@@ -43,7 +43,9 @@ def drawn_of(study: Path) -> pd.DataFrame:
     """The draws that lie in a study's directory. Raises InputError where there are none."""
     found = [pd.read_parquet(path) for path in sorted(study.glob("null-*.parquet"))]
     if not found:
-        raise InputError(f"{study} has no draws of a null; if-circuits analyse {study} --null labels makes them")
+        raise InputError(
+            f"{study} has no draws of a null; if-circuits analyse {study} --null labels makes them"
+        )
     return pd.concat(found, ignore_index=True).assign(model=study.name)
 
 

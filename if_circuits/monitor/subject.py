@@ -21,6 +21,7 @@ from if_circuits.monitor.probing import LiveProbes
 from if_circuits.monitor.switches import Switches
 from if_circuits.report.along import WORDS, calibration_columns
 from if_circuits.report.numbers import num
+from if_circuits.study.out_of_date import say_if_out_of_date
 from if_circuits.tasks.judges.choice import usual_judges
 from if_circuits.tasks.registry import get_tasks
 from if_circuits.tasks.verification import judged_properties
@@ -102,6 +103,7 @@ def subject_of(model: LoadedModel, study: Study | None) -> Subject:
             f"the study in {study.directory.root} is of other weights than {model.name}; name its own "
             "with --study"
         )
+    say_if_out_of_date(study.directory)
     settings, source = study.config.settings, study.activations
     probes = fit_token_probes(source, settings)
     named = None if settings.erasure is None else chosen_erasure(settings)

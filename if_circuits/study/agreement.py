@@ -18,6 +18,7 @@ from if_circuits.analyses.base import get_analysis
 from if_circuits.errors import InputError
 from if_circuits.progress import Report, Steps
 from if_circuits.study.directory import StudyDirectory
+from if_circuits.study.out_of_date import say_if_out_of_date
 from if_circuits.study.pipeline import open_activations
 from if_circuits.tasks.judges.choice import second_judges
 from if_circuits.tasks.labels import Label, is_undecided
@@ -66,6 +67,7 @@ def verdicts_on_agreed(
             f"{directory.root} has no judged task with a second judge; install those of the extra `judges`, "
             "or study topic, sentiment, toxicity or register"
         )
+    say_if_out_of_date(directory)
     source = open_activations(directory)
     same = agrees(source.responses, judges)
     agreed = _agreed(source, same, judges)

@@ -21,6 +21,7 @@ from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.keys import StageKeys, task_names
 from if_circuits.study.ledger import changes
 from if_circuits.study.order import stage_names
+from if_circuits.study.prospects import shortages_of
 from if_circuits.study.versions import versions
 from if_circuits.tasks.verification import verify
 
@@ -168,7 +169,7 @@ def _summary(directory: StudyDirectory) -> Finding:
 def _analyses(directory: StudyDirectory) -> Finding:
     chosen = map(get_analysis, directory.config.analyses)
     analyses = [each.name for each in chosen if not each.uses_model]
-    short = pipeline.shortages_of(directory, analyses)
+    short = shortages_of(directory, analyses)
     faults: list[str] = []
     for name in analyses:
         again = pipeline.analysed(directory, name, short.get(name))

@@ -37,6 +37,10 @@ class StudyDirectory:
         """Responses of one pass to one part of the prompts, before they are verified."""
         return self.root / "generated" / f"{name}-{part:04d}.parquet"
 
+    def parts(self, name: str) -> list[Path]:
+        """All parts of one pass that lie there."""
+        return sorted((self.root / "generated").glob(f"{name}-*.parquet"))
+
     @property
     def pilot_answers(self) -> Path:
         """The pilot's responses, before they are verified."""

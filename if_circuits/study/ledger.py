@@ -69,16 +69,20 @@ class Ledger:
         """What is wrong with a file of this study, as "X is missing"; empty when it is as it was written."""
         return self._fault(self._name(path), self.read())
 
-    def begin(self, stage: str, *, inputs: Iterable[Path], key: Mapping[str, str]) -> str | None:
-        """Record that a stage is at work. What has changed since an earlier attempt began, empty when
-        nothing has, so that what it left unfinished may be kept; None when there was none.
+    def begun(self, stage: str, *, inputs: Iterable[Path], key: Mapping[str, str]) -> str | None:
+        """What has changed since an earlier attempt at a stage began, empty when nothing has, so that what it
+        left unfinished may be kept; None when there was none.
         """
+        before = self.read()["begun"].get(stage)
+        return None if before is None else changes(before, {**key, **self._hashes(inputs)})
+
+    def begin(self, stage: str, *, inputs: Iterable[Path], key: Mapping[str, str]) -> None:
+        """Record that a stage is at work, once nothing lies there that was made of anything else."""
         record = self.read()
-        before, now = record["begun"].get(stage), {**key, **self._hashes(inputs)}
-        if before != now:
+        now = {**key, **self._hashes(inputs)}
+        if record["begun"].get(stage) != now:
             record["begun"][stage] = now
             write_json(self.path, record)
-        return None if before is None else changes(before, now)
 
     def finish(
         self,

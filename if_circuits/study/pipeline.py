@@ -8,6 +8,7 @@ counterfactual pairs, activations and the analyses; what comes after them is in 
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 
@@ -26,11 +27,11 @@ from if_circuits.models.loading import LoadedModel
 from if_circuits.models.settings import RunSettings
 from if_circuits.study.config import StudyConfig, suite_of
 from if_circuits.study.directory import StudyDirectory
-from if_circuits.study.keys import StageKeys
-from if_circuits.study.order import Pass, generated, has_pilot, inputs_of, passes, stage_names
-from if_circuits.study.outlook import Shortage, shortages
+from if_circuits.study.order import Pass, generated, has_pilot, passes
+from if_circuits.study.outlook import Shortage
 from if_circuits.study.pilot import described
 from if_circuits.study.prompting import prompts_of, prompts_of_pilot, unmeasured
+from if_circuits.study.prospects import shortages_of
 from if_circuits.study.stage import Progress, stage
 from if_circuits.tasks.counterfactual import counterfactual_pairs
 from if_circuits.tasks.suites.choice import get_suite
@@ -67,7 +68,8 @@ def make_responses(
     """
     prompts = pd.read_parquet(directory.prompts)
     for each in passes(config):
-        with stage(f"responses.{each.name}", directory, progress=progress) as work:
+        unfinished = partial(_drop_parts, directory, each)
+        with stage(f"responses.{each.name}", directory, progress=progress, discard=unfinished) as work:
             if work is None:
                 continue
             settings = generation_settings(config, run_settings, greedy=each.greedy)
@@ -75,7 +77,7 @@ def make_responses(
             asked = distinct_requests(asked) if _shares(config, each) else asked
             for number, start in enumerate(range(0, len(asked), PART_PROMPTS)):
                 path = directory.generated(each.name, number)
-                if not work.resumes or directory.ledger.fault(path):
+                if directory.ledger.fault(path):
                     part = asked.iloc[start : start + PART_PROMPTS].reset_index(drop=True)
                     responses = generate(
                         model, part, settings, progress=work.part(start / len(asked), len(part) / len(asked))
@@ -85,6 +87,12 @@ def make_responses(
                     write_parquet(path, responses)
                     directory.ledger.keep(path)
                 work.wrote(path)
+
+
+def _drop_parts(directory: StudyDirectory, each: Pass) -> None:
+    """Remove the parts of a pass that were made of something else: none may be taken for a new one."""
+    for path in directory.parts(each.name):
+        path.unlink()
 
 
 def _shares(config: StudyConfig, each: Pass) -> bool:
@@ -185,13 +193,10 @@ def capture_activations(
         ("activations", directory.responses, directory.activations),
         ("activations.counterfactual", directory.counterfactual, directory.counterfactual_activations),
     ):
-        with stage(name, directory, progress=progress) as work:
+        with stage(name, directory, progress=progress, discard=partial(discard, path)) as work:
             if work is None:
                 continue
-            if work.resumes:
-                discard_unreadable(path)
-            else:
-                discard(path)
+            discard_unreadable(path)
             rows = pd.read_parquet(table)
             rows = sampled(rows) if name == "activations" else rows
             if rows.empty:
@@ -217,15 +222,13 @@ def run_analyses(
     """Write the table and the verdict of each analysis; `model` is called only for one that uses a model."""
     short = shortages_of(directory, names)
     for name in names:
-        uses_model = get_analysis(name).uses_model and name not in short
-        needed = model() if uses_model else None
-        with stage(f"analyses.{name}", directory, progress=progress) as work:
+        spared = name in short and short[name].skips_model
+        needed = model() if get_analysis(name).uses_model and not spared else None
+        kept = directory.kept(f"analyses.{name}")
+        with stage(f"analyses.{name}", directory, progress=progress, discard=kept.discard) as work:
             if work is None:
                 continue
             given: dict[str, object] = {"progress": work.report}
-            kept = directory.kept(f"analyses.{name}")
-            if not work.resumes:
-                kept.discard()
             if needed is not None:
                 given |= {"model": needed, "run_settings": run_settings, "kept": kept}
             work.wrote(*directory.write_result(analysed(directory, name, short.get(name), **given)))
@@ -254,20 +257,6 @@ def analysed(
     return replace(result, verdict=no_verdict(analysis.claim, rule, (str(shortage), *result.verdict.notes)))
 
 
-def say_outlook(directory: StudyDirectory) -> None:
-    """Log which verdicts the study cannot have, and how many base queries would do."""
-    for left_out in described(unmeasured(directory)):
-        _logger.warning("%s: %s", directory.root, left_out)
-    for shortage in shortages_of(directory, directory.config.analyses).values():
-        _logger.warning("%s: %s", directory.root, shortage)
-
-
-def shortages_of(directory: StudyDirectory, names: Sequence[str]) -> dict[str, Shortage]:
-    """The verdicts that the study cannot have; tasks that the pilot left out count for none."""
-    responses = pd.read_parquet(directory.responses)
-    return shortages(responses[~responses["task"].isin(list(unmeasured(directory)))], names)
-
-
 def open_activations(directory: StudyDirectory, *, without: Iterable[str] = ()) -> CapturedActivations:
     """The captured responses with their activations, and the counterfactual pairs with theirs, of all tasks
     but those named.
@@ -294,16 +283,3 @@ def rows_to_capture(
     tables = sampled(pd.read_parquet(directory.responses)), pd.read_parquet(directory.counterfactual)
     responses, pairs = (table[~table["task"].isin(list(without))] for table in tables)
     return responses, pairs
-
-
-def incomplete(directory: StudyDirectory) -> str:
-    """The first stage before the analyses that is to be done, and why; empty when all is captured."""
-    keys = StageKeys(directory)
-    for name in stage_names(directory.config):
-        if name.startswith("analyses."):
-            break
-        if name not in directory.ledger.read()["stages"]:
-            return f"{name} is not done"
-        if (why := directory.ledger.pending(name, inputs_of(name, directory), keys.of(name))) is not None:
-            return f"{name}: {why}" if why else f"{name} is to be done again"
-    return ""

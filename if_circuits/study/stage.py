@@ -23,10 +23,8 @@ _FINE = 1000
 class Stage:
     """A stage at work: tells how far it is, and keeps a list of what it wrote."""
 
-    def __init__(self, name: str, progress: Progress, *, resumes: bool) -> None:
+    def __init__(self, name: str, progress: Progress) -> None:
         self.outputs: list[Path] = []
-        self.resumes = resumes
-        """Whether what an earlier attempt left unfinished may be kept, as nothing that decides it changed."""
         self._name, self._progress = name, progress
 
     def wrote(self, *paths: Path) -> None:
@@ -48,10 +46,13 @@ def stage(
     directory: StudyDirectory,
     *,
     progress: Progress,
+    discard: Callable[[], None] = lambda: None,
 ) -> Generator[Stage | None]:
     """Time a stage, and record it when it ends well; yields None when it was done before.
 
-    It gets one thread for each numerical library; whatever runs a large model takes more for as long.
+    What an earlier attempt left unfinished may be kept: where anything that decides it has changed since,
+    `discard` is called first. It gets one thread for each numerical library; whatever runs a large model
+    takes more for as long.
     """
     inputs, key = inputs_of(name, directory), StageKeys(directory).of(name)
     why = directory.ledger.pending(name, inputs, key)
@@ -60,10 +61,13 @@ def stage(
         return
     if why:
         _logger.warning("%s: %s; %s is done again", directory.root, why, name)
-    changed = directory.ledger.begin(name, inputs=inputs, key=key)
+    changed = directory.ledger.begun(name, inputs=inputs, key=key)
     if changed and not why:
         _logger.warning("%s: %s; what was begun of %s is done again", directory.root, changed, name)
-    at_work = Stage(name, progress, resumes=changed == "")
+    if changed != "":
+        discard()  # before it is recorded that the stage is at work on what is new
+    directory.ledger.begin(name, inputs=inputs, key=key)
+    at_work = Stage(name, progress)
     progress(name, 0, 1)
     started = time.perf_counter()
     with one_thread_each():

@@ -24,7 +24,9 @@ from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.keys import task_names
 from if_circuits.study.lock import locked
 from if_circuits.study.order import CLOSING
+from if_circuits.study.out_of_date import incomplete
 from if_circuits.study.prompting import make_prompts, run_pilot
+from if_circuits.study.prospects import say_prospects
 from if_circuits.study.remaining import telling_what_is_left
 from if_circuits.study.space import check_space
 from if_circuits.study.stage import Progress
@@ -111,7 +113,7 @@ class Study:
             stages.make_responses(directory, config, model, run_settings, progress)
             stages.verify_responses(directory, run_settings, progress)
             stages.measure_compliance(directory, config, progress)
-            stages.say_outlook(directory)
+            say_prospects(directory)
             stages.pair_counterfactuals(directory, config, model, run_settings, progress)
             stages.capture_activations(directory, model, run_settings, progress)
             stages.run_analyses(directory, config.analyses, lambda: model, run_settings, progress)
@@ -152,7 +154,7 @@ class Study:
             raise InputError(
                 f"{unknown[0]!r} is no analysis of this study; it has {', '.join(config.analyses)}"
             )
-        if missing := stages.incomplete(self.directory):
+        if missing := incomplete(self.directory):
             raise InputError(
                 f"{self.directory.root} has no complete activations ({missing}); go on with `if-circuits run "
                 f"{config.model} --out {self.directory.root}` and the options that it was made with"

@@ -23,6 +23,7 @@ from if_circuits.interventions.subspace import Subspace
 from if_circuits.models.layers import layer_label
 from if_circuits.probes.base import FittedProbe
 from if_circuits.probes.methods import logistic
+from if_circuits.study.out_of_date import say_if_out_of_date
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
@@ -82,6 +83,7 @@ def fit_targets(study: Study, model: LoadedModel, targets: Sequence[Target]) -> 
         raise InputError(
             f"the study in {root} is of other weights than {model.name}; name its own with --study"
         )
+    say_if_out_of_date(study.directory)
     source, method = study.activations, chosen_erasure(settings)
     tasks = {task.name: task for task in labelled_tasks(source, POSITION)}
     fitted: list[FittedTarget] = []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 import torch
 
 from if_circuits.activations.capture import capture
+from if_circuits.activations.manifest import CaptureKey
 from if_circuits.errors import InputError
 from if_circuits.interventions.hooks import Intervention, intervene
 from if_circuits.interventions.operations import ProjectOut
@@ -243,3 +246,24 @@ def test_an_interrupted_capture_does_not_go_on_with_other_weights(mine: LoadedMo
     one_weight(mine)
     with pytest.raises(InputError, match="fingerprint is"):
         capture(mine, ROWS, **options)
+
+
+@pytest.mark.parametrize("name", [each.name for each in fields(CaptureKey) if each.name != "model"])
+def test_every_part_of_a_key_counts_what_lies_there_of_another_is_refused(
+    llama: LoadedModel, tmp_path: Path, name: str
+) -> None:
+    """As if another version, another machine or another model had written it."""
+    capture(llama, ROWS, path=tmp_path)
+    written = tmp_path / "manifest.json"
+    manifest = json.loads(written.read_text())
+    was = manifest["key"][name]
+    if name == "dtype":
+        other: object = "float16"
+    elif isinstance(was, list):
+        other = was[:-1] or ["a hook: mine"]
+    else:
+        other = 99 if isinstance(was, int) else f"{was}x"
+    manifest["key"][name] = other
+    written.write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match=f"another capture of activations .*{name} is"):
+        capture(llama, ROWS, path=tmp_path)

@@ -11,16 +11,22 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.cli import main as cli
 from if_circuits.errors import InputError
 from if_circuits.io import code
+from if_circuits.models.loading import load_model
 from if_circuits.models.presets import ModelPreset, presets
+from if_circuits.monitor.subject import subject_of
 from if_circuits.registry import Registry
 from if_circuits.study import Study, StudyConfig
 from if_circuits.study.audit import audit
+from if_circuits.study.directory import StudyDirectory
+from if_circuits.study.nulls import verdicts_on_exchanged
+from if_circuits.study.targets import fit_targets
 from if_circuits.tasks.judges import lexicons
 from if_circuits.tasks.judges.base import Judgement
 from if_circuits.tasks.judges.registry import judges
@@ -84,6 +90,16 @@ def put(monkeypatch: pytest.MonkeyPatch, registry: Registry[Any], name: str, mem
     """Another member under the name of one that is registered, as an edited module would put it there."""
     entry = replace(registry._registered[name], member=member)  # pyright: ignore[reportPrivateUsage]
     monkeypatch.setitem(registry._registered, name, entry)  # pyright: ignore[reportPrivateUsage]
+
+
+def edit(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+    """As if the module's code were another one."""
+    digest = code._module_digest  # pyright: ignore[reportPrivateUsage]
+
+    def edited(path: Path, modified: int) -> str:
+        return "edited" if str(path).endswith(module) else digest(path, modified)
+
+    monkeypatch.setattr(code, "_module_digest", edited)
 
 
 def by_length(response: str, word: str) -> tuple[bool, str]:
@@ -191,12 +207,7 @@ def test_edited_code_costs_the_stages_that_it_decides(
     module: str, config: StudyConfig, study: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """The same results come out, so no further stage is done again."""
-    digest = code._module_digest  # pyright: ignore[reportPrivateUsage]
-
-    def edited(path: Path, modified: int) -> str:
-        return "edited" if str(path).endswith(module) else digest(path, modified)
-
-    monkeypatch.setattr(code, "_module_digest", edited)
+    edit(monkeypatch, module)
     before = content(study)
     worked: set[str] = set()
     Study.run(config, study, progress=lambda stage, *_: worked.add(stage))
@@ -249,10 +260,80 @@ def test_what_a_stopped_run_left_of_a_stage_is_dropped_when_its_code_changes(
     parts = list(out.glob("generated/*"))
     assert parts
     stale = {path: path.stat().st_mtime_ns for path in parts}
-    digest = code._module_digest  # pyright: ignore[reportPrivateUsage]
-    monkeypatch.setattr(
-        code, "_module_digest", lambda path, at: "edited" if path.stem == "decoding" else digest(path, at)
-    )
+    edit(monkeypatch, "generation/decoding.py")
     Study.run(config, out)
     assert all(path.stat().st_mtime_ns != time for path, time in stale.items() if path.exists())
     assert cli.main(["verify", str(out)]) == 0
+
+
+def test_what_was_left_before_a_change_is_dropped_however_often_the_study_is_stopped_after_it(
+    config: StudyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A second stop leaves parts of the code before and after the change side by side."""
+    out = tmp_path / "study"
+    monkeypatch.setattr("if_circuits.study.pipeline.PART_PROMPTS", 8)
+
+    def stop(share: float) -> Callable[[str, int, int], None]:
+        def told(stage: str, done: int, total: int) -> None:
+            if stage == "responses.constrained" and done >= share * total:
+                raise KeyboardInterrupt
+
+        return told
+
+    with pytest.raises(KeyboardInterrupt):
+        Study.run(config, out, progress=stop(0.9))
+    stale = {path: path.stat().st_mtime_ns for path in out.glob("generated/*")}
+    assert len(stale) == 2
+    edit(monkeypatch, "generation/decoding.py")
+    with pytest.raises(KeyboardInterrupt):
+        Study.run(config, out, progress=stop(0.2))
+    with pytest.raises(KeyboardInterrupt):
+        Study.run(config, out, progress=stop(1.0))
+    assert all(path.stat().st_mtime_ns != time for path, time in stale.items())
+
+
+def test_what_an_analysis_kept_is_used_again_only_while_nothing_that_decides_it_changes(
+    config: StudyConfig, study: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It is dropped before anything says that the analysis is at work on what is new."""
+    name = "analyses.specificity"
+    found: list[int] = []
+
+    def leave(n: int) -> None:
+        StudyDirectory.open(study).kept(name).table("a part", lambda: pd.DataFrame({"n": [n]}))
+
+    def stop(stage: str, done: int, total: int) -> None:
+        del total
+        if stage == name and not done:
+            found.append(len(list(study.glob(f"at-work-{name}/*.parquet"))))
+            raise KeyboardInterrupt
+
+    leave(1)
+    edit(monkeypatch, "specificity/analysis.py")
+    for left in (0, 1):  # what was left before the edit, then what was left after it
+        with pytest.raises(KeyboardInterrupt):
+            Study.run(config, study, progress=stop)
+        assert found.pop() == left
+        leave(2)
+    Study.run(config, study)
+    assert not (study / f"at-work-{name}").exists()
+
+
+def test_who_reads_a_study_that_is_out_of_date_is_told(
+    config: StudyConfig, study: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    opened, model = Study.open(study), load_model(config.model)
+    readers = (
+        lambda: verdicts_on_exchanged(opened.directory, [], draws=1),
+        lambda: fit_targets(opened, model, []),
+        lambda: subject_of(model, opened),
+    )
+    for read in readers:
+        read()
+    assert caplog.text == ""
+    verifier(monkeypatch)
+    for read in readers:
+        caplog.clear()
+        read()
+        assert "out of date (verification: changed since: the verifier of term_exclusion)" in caplog.text
+        assert "go on with `if-circuits run" in caplog.text

@@ -292,9 +292,9 @@ def test_one_analysis_can_be_done_again(finished: tuple[Path, Path], tmp_path: P
     [({"layers": (9,)}, "no layer 9"), ({"tasks": ("rhyme",)}, "rhyme"), ({"device": "toaster"}, "toaster")],
 )
 def test_what_cannot_be_run_leaves_no_directory(
-    finished: tuple[Path, Path], tmp_path: Path, changes: dict[str, object], match: str
+    checkpoint: Callable[[str], Path], tmp_path: Path, changes: dict[str, object], match: str
 ):
-    values = {"model": str(finished[0]), **changes}
+    values = {"model": str(checkpoint("llama")), **changes}
     with pytest.raises(InputError, match=match):
         Study.run(StudyConfig(**values), tmp_path / "study")  # pyright: ignore[reportArgumentType]
     assert not (tmp_path / "study").exists()
@@ -351,10 +351,21 @@ def test_probing_tables_hold_both_kinds_of_labels(finished: tuple[Path, Path]):
 
 @pytest.mark.parametrize("tasks", [("toxicity",), ("topic", "register")])
 def test_few_tasks_and_few_base_queries_end_in_a_report_without_verdicts(
-    tasks: tuple[str, ...], finished: tuple[Path, Path], tmp_path: Path
+    tasks: tuple[str, ...],
+    checkpoint: Callable[[str], Path],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ):
+    """It is said before anything is captured, and nothing more is asked of the model."""
+    said: list[str] = []
+
+    def told(stage: str, done: int, total: int) -> None:
+        del done, total
+        if stage == "activations" and not said:
+            said.extend(record.getMessage() for record in caplog.records)
+
     config = StudyConfig(
-        model=str(finished[0]),
+        model=str(checkpoint("llama")),
         suite="controlled",
         tasks=tasks,
         n_base_queries=6,
@@ -362,6 +373,15 @@ def test_few_tasks_and_few_base_queries_end_in_a_report_without_verdicts(
         max_new_tokens=6,
         settings=AnalysisSettings(n_folds=3, n_bootstrap=10, n_permutations=10, n_random_subspaces=2),
     )
-    study = Study.run(config, tmp_path / "study")
+    study = Study.run(config, tmp_path / "study", progress=told)
     assert study.directory.report.is_file()
     assert {result.verdict.verdict for result in study.results.values()} == {"inconclusive"}
+    assert any("0 of 8 verdicts can be had" in line for line in said)
+    for name, result in study.results.items():
+        (why,) = [line for line in said if f"{name} can have no verdict" in line]
+        assert "6 base queries, and 10 are needed" in why
+        assert "base queries would do" in why
+        assert result.verdict.notes[0] in why
+    assert "spared their work on the model: causal_ablation, localisation" in said[-1]
+    assert set(study.results["causal_ablation"].table["matrix"]).isdisjoint({"behaviour"})
+    assert "carried" not in study.results["localisation"].tables

@@ -23,6 +23,7 @@ from if_circuits.progress import Report, Steps
 from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.keys import StageKeys
 from if_circuits.study.order import inputs_of
+from if_circuits.study.out_of_date import say_if_out_of_date
 
 Drawn: TypeAlias = tuple[ActivationSource, Mapping[str, object]]
 """What an analysis reads, and what else it is given."""
@@ -69,6 +70,7 @@ def null_verdicts(
         raise InputError(
             f"the null {null.name!r} says nothing of {wrong[0]}; it takes {', '.join(null.analyses)}"
         )
+    say_if_out_of_date(directory)
     path = table_of(directory.root, null.name)
     known = pd.read_parquet(path) if path.is_file() else pd.DataFrame({"made_from": []})
     made_from = {name: made_from_of(directory, name) for name in names}
