@@ -69,6 +69,8 @@ class ReportContent:
     """The counterfactual pairs, where there are any."""
     readings: Readings | None = None
     """What probes read along a sample of responses."""
+    missing: tuple[str, ...] = ()
+    """Analyses that the study was asked for and that are not done."""
 
 
 def render_report(content: ReportContent) -> str:
@@ -107,6 +109,7 @@ def render_report(content: ReportContent) -> str:
             )
         ),
         examples=choose_examples(content.responses).to_dict("records"),
+        missing=[wording(name).title for name in content.missing],
         n_responses=len(content.responses),
         n_base_queries=content.responses["base_query"].nunique(),
         browser_note=note,

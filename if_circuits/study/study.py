@@ -169,6 +169,13 @@ class Study:
             stages.run_analyses(self.directory, config.analyses, model, self.run_settings, progress)
             closing.close_study(self.directory, config, progress)
 
+    def report(self) -> tuple[str, ...]:
+        """Write the report of what is done so far, while a run is at work too; the analyses that it lacks.
+
+        The run that finishes the study writes it anew. Raises InputError for a study without activations.
+        """
+        return closing.report_so_far(self.directory)
+
     def verdicts(self) -> pd.DataFrame:
         """One row an analysis: analysis, verdict, effect, low, high, p, n (base queries)."""
         found = {name: result.verdict for name, result in self.results.items()}
