@@ -11,8 +11,8 @@ def add_parser(commands: Any) -> None:
     report: argparse.ArgumentParser = commands.add_parser(
         "report",
         help="write the report of what is done so far",
-        description="Write the report of a study's finished analyses, with figures and tables, from its files "
-        "alone; a study at work may go on meanwhile. The report says what it lacks.",
+        description="Write the report of a study's finished analyses, with figures and tables, from its "
+        "files alone; a study at work may go on meanwhile. The report says what it lacks.",
     )
     report.add_argument("directory", metavar="DIR", type=Path, help="directory of the study")
     report.set_defaults(command=_report)

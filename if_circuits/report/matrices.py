@@ -179,7 +179,7 @@ def similarity(result: AnalysisResult) -> list[Json]:
                         tasks,
                         "task_a",
                         "task_b",
-                        lambda row, c=column, p=p: _alike(row, c, p, left_out),
+                        lambda row, c=column, p=p: _alike(row, c, p, why),
                     ),
                 }
                 for column, (name, p) in _SIMILARITIES.items()

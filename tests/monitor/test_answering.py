@@ -124,7 +124,7 @@ def test_a_held_answer_is_written_a_token_a_step(subject: Subject):
     pace.order("hold")
     passes = 0
 
-    def count(*_: Any) -> None:
+    def count(*_: Any, **__: Any) -> None:
         nonlocal passes
         passes += 1
 

@@ -31,9 +31,9 @@ function beginMonitor() {
 }
 
 function drawSwitches(place) {
+  const missing = Object.entries(SUBJECT.not_ablatable).map(([task, why]) => `${label(task)}: ${why}`).join("; ");
   if (!SUBJECT.ablatable.length) {
-    const reasons = Object.entries(SUBJECT.not_ablatable).map(([task, why]) => `${label(task)}: ${why}`);
-    if (reasons.length) place.append(el("p", { class: "small" }, `Nothing can be removed or added: too few labels in half of the base queries. ${reasons.join("; ")}.`));
+    if (missing) place.append(el("p", { class: "small" }, `Nothing can be removed or added: too few labels in half of the base queries. ${missing}.`));
     return;
   }
   const box = el("fieldset", { class: "ablate" }, el("legend", {}, `remove, from layer ${layerName(SUBJECT.start)} up`));
@@ -49,6 +49,8 @@ function drawSwitches(place) {
     choose("random control", [["", "off"], ...SUBJECT.controls.map((c) => [c, label(c)])], "", (v) => (switches.control = v)),
     choose("steer along", [["", "off"], ...SUBJECT.ablatable.map((t) => [t, label(t)])], "", (v) => (switches.steer = v)),
     el("label", { class: "chooser" }, el("span", {}, "strength"), strength),
+    ...SUBJECT.notes.map((note) => el("p", { class: "small" }, note)),
+    missing ? el("p", { class: "small" }, `Nothing was fitted for ${missing}.`) : "",
   );
 }
 
