@@ -24,7 +24,7 @@ NAME = "nulls"
 
 
 def nulls_markdown(drawn: pd.DataFrame) -> str:
-    """A Markdown table from draws of several models' nulls, with the column model: one row a claim and null."""
+    """A Markdown table, one row a claim and null, from draws of several models, named in the column model."""
     lines = [
         "| model | null | claim | supported | 95 % interval | not supported | inconclusive | draws |",
         "|---|---|---|---|---|---|---|---|",

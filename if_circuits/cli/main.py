@@ -17,6 +17,7 @@ from if_circuits.cli import (
     listing,
     monitor,
     plan,
+    report,
     run,
     verify,
 )
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         run,
         plan,
         analyse,
+        report,
         verify,
         compare,
         generate,

@@ -8,7 +8,7 @@ what passed since the last, so that a fast model is not held up by its audience.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from if_circuits.generation.own_attention import own_attention
 from if_circuits.generation.responses import GenerationConfig, encode_prompts
 from if_circuits.interventions.hooks import Intervention, intervene_by_row
 from if_circuits.models.reading import reading
+from if_circuits.monitor.pace import Pace
 from if_circuits.monitor.probing import LiveWords
 from if_circuits.monitor.verdict import RunningVerdict
 from if_circuits.tasks.recognise import recognise
@@ -50,8 +51,8 @@ class _Row:
     ended: bool = False
 
 
-def answer(subject: Subject, asked: Asked, *, stopped: Callable[[], bool] = lambda: False) -> Iterator[Event]:
-    """Events of one question: `start`, then `tokens`, then `end`; `stopped` is asked before each pass.
+def answer(subject: Subject, asked: Asked, *, pace: Pace | None = None) -> Iterator[Event]:
+    """Events of one question: `start`, then `tokens`, then `end`; `pace` is asked before each token.
 
     Raises InputError for a prompt that is too long, and for switches that nothing was fitted for.
     """
@@ -81,7 +82,7 @@ def answer(subject: Subject, asked: Asked, *, stopped: Callable[[], bool] = lamb
         "answers": [INTACT, CHANGED][: len(conditions)],
         "asked": asked.to_json(),
     }
-    yield from _generate(subject, ids, conditions, rows, config, stopped)
+    yield from _generate(subject, ids, conditions, rows, config, pace or Pace())
 
 
 def _generate(
@@ -90,7 +91,7 @@ def _generate(
     conditions: Sequence[Sequence[Intervention]],
     rows: Sequence[_Row],
     config: GenerationConfig,
-    stopped: Callable[[], bool],
+    pace: Pace,
 ) -> Iterator[Event]:
     model, live = subject.model, subject.live
     lengths = torch.tensor([len(prompt)], device=model.device)
@@ -113,7 +114,11 @@ def _generate(
             row.pending.append({"text": "", "words": row.words.read()})
         told = 0.0
         for step in range(config.max_new_tokens):
-            if stopped():
+            while (may := pace.take()) is None:  # held: what is known so far is told first
+                if any(row.pending for row in rows):
+                    yield _event(subject, rows)
+                pace.wait()
+            if not may:
                 break
             # Both answers have the same noise.
             quantile = torch.full((len(rows),), float(noise[step]), dtype=torch.float64, device=logits.device)
@@ -133,7 +138,8 @@ def _generate(
             yield last
     yield {
         "event": "end",
-        "stopped": stopped(),
+        "stopped": pace.ended,
+        "why": pace.why,
         "answers": [
             {
                 "text": row.text,

@@ -46,6 +46,8 @@ class Subject:
     start: int
     """The layer from which on directions are removed and added."""
     seed: int
+    notes: tuple[str, ...] = ()
+    """What the reader must know of these directions."""
 
     @property
     def ablatable(self) -> tuple[str, ...]:
@@ -84,6 +86,7 @@ class Subject:
                 for (task, layer), value in self.probes.aurocs.items()
             },
             "left_out": dict(self.probes.left_out),
+            "notes": list(self.notes),
             "not_ablatable": {} if self.reasons is None else dict(self.reasons),
         }
 
@@ -109,6 +112,8 @@ def subject_of(model: LoadedModel, study: Study | None) -> Subject:
     named = None if settings.erasure is None else chosen_erasure(settings)
     halves = fit_response_directions(source, method=named, seed=settings.seed)
     directions = max(halves, key=lambda half: len(half.subspaces))
+    start = _start(study, directions)
+    middle = directions.layers[len(directions.layers) // 2]
     return Subject(
         model,
         study.run_settings,
@@ -116,17 +121,24 @@ def subject_of(model: LoadedModel, study: Study | None) -> Subject:
         LiveProbes(probes, model.device),
         directions if directions.subspaces else None,
         directions.reasons,
-        _start(study, directions),
+        middle if start is None else start,
         settings.seed,
+        () if start is not None else (_NO_START,),
     )
 
 
-def _start(study: Study, directions: ResponseDirections) -> int:
-    """Where the study's causal ablation begins for the same half; the middle layer where it was not done."""
+_NO_START = (
+    "This study has no causal ablation yet, which chooses the layer to begin at: here it is the middle one "
+    "of those captured, and no number says what a removal from there on does."
+)
+
+
+def _start(study: Study, directions: ResponseDirections) -> int | None:
+    """Where the study's causal ablation begins for the same half; None where it was not done."""
     path = study.directory.table("causal_ablation", "removed")
     if path.is_file():
         rows = pd.read_parquet(path)
         rows = rows[rows["half"] == directions.half]
         if len(rows):
             return int(rows["layer"].min())
-    return directions.layers[len(directions.layers) // 2]
+    return None

@@ -7,11 +7,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
+
 from if_circuits.analyses.base import AnalysisResult
 from if_circuits.analyses.shared.families import families_of
 from if_circuits.models.layers import layer_label
 from if_circuits.report.cells import Json, cell
 from if_circuits.report.matrices import square
+from if_circuits.report.numbers import num
 
 _PLACES = {
     "all": "prompt's end and response",
@@ -69,9 +72,57 @@ def carried(result: AnalysisResult) -> list[Json]:
             "evidence": "task",
             "task": "row",
             "note": "1 is all that the constraint does to the log-odds of a text that satisfies it against "
-            "one that does not. A star marks a cell beyond its placebo, or beyond 0 where it has none (false "
-            "discovery rate 5 %).",
+            "one that does not. Taken away: the prompt that asks gets the activations of the one that does "
+            "not; given: the reverse. A star marks a cell beyond its placebo, or beyond 0 where it has none "
+            "(false discovery rate 5 %).",
             "choices": choices,
+        }
+    ]
+
+
+def compared(result: AnalysisResult) -> list[Json]:
+    """Shares of other subspaces at the layer that carries each task, beside what sentences do."""
+    tables = [
+        result.tables[name].rename(columns={column: "what"})
+        for name, column in (("subspaces", "subspace"), ("plain_prompts", "sentence"))
+        if name in result.tables and {"task", column, "share"} <= set(result.tables[name])
+    ]
+    known = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame({"share": []})
+    known = known[known["share"].notna()]
+    if known.empty:
+        return []
+    known = known.assign(survives=known["p_adjusted"] < 0.05 if "p_adjusted" in known else False)
+    tasks = list(dict.fromkeys(map(str, known["task"])))
+    what = list(dict.fromkeys(map(str, known["what"])))
+    return [
+        {
+            "kind": "matrix",
+            "title": "Other subspaces there, and a plain sentence",
+            "rows": tasks,
+            "cols": what,
+            "colLabels": {name: name for name in what},
+            "rowTitle": "task",
+            "colTitle": "what is exchanged, or the sentence at the prompt's end",
+            "unit": "share of the difference in log-odds",
+            "counted": "pairs of texts",
+            "low": -1.0,
+            "mid": 0.0,
+            "high": 1.0,
+            "midName": "nothing",
+            "markedName": "moved as it was meant to be",
+            "evidence": "task",
+            "task": "row",
+            "note": "At the layer that carries each task. Taken back and said twice are no interventions: a "
+            "sentence that takes the constraint back, or says it again, ends the prompt. What does less than "
+            "such a sentence is no finding about steering. A star marks what moves it as meant, upwards, and "
+            "downwards where it is said twice (false discovery rate 5 %).",
+            "choices": [
+                {
+                    "key": "natural",
+                    "name": "",
+                    "cells": square(known, tasks, "task", "what", _cell, columns=what),
+                }
+            ],
         }
     ]
 
@@ -124,7 +175,7 @@ def dependencies(result: AnalysisResult) -> list[Json]:
 
 
 def _cell(row: Mapping[Any, Any]) -> Json:
-    placebo = {"name": "random displacements of the same length", "mean": row.get("share_placebo")}
+    placebo = {"name": "random displacements of the same length", "mean": num(row.get("share_placebo"))}
     return cell(
         row,
         "share",
@@ -135,6 +186,6 @@ def _cell(row: Mapping[Any, Any]) -> Json:
             ("stability", "share of resamples that keep it"),
             ("beyond_reverse", "this less the reverse"),
         ),
-        controls=[placebo] if placebo["mean"] == placebo["mean"] else [],
+        controls=[placebo],
         marked=bool(row.get("survives")),
     )

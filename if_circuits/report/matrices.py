@@ -151,6 +151,7 @@ def similarity(result: AnalysisResult) -> list[Json]:
         return []
     tasks = list(dict.fromkeys([*map(str, table["task_a"]), *map(str, table["task_b"])]))
     both = pd.concat([table, table.rename(columns={"task_a": "task_b", "task_b": "task_a"})])
+    why = _left_out(result.tables.get("tasks"))
     return [
         {
             "kind": "matrix",
@@ -174,7 +175,11 @@ def similarity(result: AnalysisResult) -> list[Json]:
                     "key": column,
                     "name": name,
                     "cells": square(
-                        both, tasks, "task_a", "task_b", lambda row, c=column, p=p: _alike(row, c, p)
+                        both,
+                        tasks,
+                        "task_a",
+                        "task_b",
+                        lambda row, c=column, p=p: _alike(row, c, p, why),
                     ),
                 }
                 for column, (name, p) in _SIMILARITIES.items()
@@ -184,8 +189,18 @@ def similarity(result: AnalysisResult) -> list[Json]:
     ]
 
 
-def _alike(row: Mapping[Any, Any], column: str, p: str) -> Json:
+def _left_out(tasks: pd.DataFrame | None) -> dict[str, str]:
+    """Why tasks take no part."""
+    if tasks is None or not {"task", "reason"} <= set(tasks):
+        return {}
+    return {str(row["task"]): str(row["reason"]) for row in tasks.to_dict("records") if row["reason"]}
+
+
+def _alike(row: Mapping[Any, Any], column: str, p: str, left_out: Mapping[str, str]) -> Json:
     verdict = column == "similarity"
+    why = [
+        f"{task_label(task)}: {left_out[task]}" for task in (row["task_a"], row["task_b"]) if task in left_out
+    ]
     return cell(
         {**row, "n": row.get("paired_queries")},
         column,
@@ -198,6 +213,7 @@ def _alike(row: Mapping[Any, Any], column: str, p: str) -> Json:
             ("smallest_angle", "smallest angle, degrees"),
         ),
         marked=bool(p) and _p(row, p) < 0.05,
+        why=(why or None) if num(row.get(column)) is None else None,
     )
 
 

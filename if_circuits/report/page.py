@@ -71,6 +71,8 @@ class ReportContent:
     """Verdicts where there is nothing to find (`study.nulls.kept`), where they were drawn."""
     readings: Readings | None = None
     """What probes read along a sample of responses."""
+    missing: tuple[str, ...] = ()
+    """Analyses that the study was asked for and that are not done."""
 
 
 def render_report(content: ReportContent) -> str:
@@ -114,6 +116,7 @@ def render_report(content: ReportContent) -> str:
             )
         ),
         examples=choose_examples(content.responses).to_dict("records"),
+        missing=[wording(name).title for name in content.missing],
         n_responses=len(content.responses),
         n_base_queries=content.responses["base_query"].nunique(),
         browser_note=note,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isfinite
 
 from if_circuits.analyses.base import Verdict
-from if_circuits.plotting.numbers import format_number
+from if_circuits.plotting.numbers import format_number, format_p
 
 _SENTENCES = {
     "specialist_vs_general": {
@@ -62,6 +62,7 @@ _SENTENCES = {
         "inconclusive": "The data do not settle in which order the layers come to carry the constraints.",
     },
 }
+_ALPHA = 0.05
 _OTHERS = {
     "supported": "The data support the claim, by the rule below.",
     "not supported": "The data speak against the claim, by the rule below.",
@@ -70,7 +71,7 @@ _OTHERS = {
 
 
 def sentence(analysis: str, verdict: Verdict) -> str:
-    """What the verdict says, and how sure it is, in at most two sentences.
+    """What the verdict says, and how sure it is, in a few sentences.
 
     Example:
         >>> from if_circuits.analyses.base import Verdict
@@ -81,13 +82,24 @@ def sentence(analysis: str, verdict: Verdict) -> str:
     said = _SENTENCES.get(analysis, _OTHERS)[verdict.verdict]
     low, high = verdict.interval
     if not isfinite(verdict.effect):
-        return f"{said} There is no number to give: the notes say what was missing."
+        missing = f": {verdict.notes[0]}" if verdict.notes else ""
+        return f"{said} There is no number to give{missing}. The notes below say more."
     if not (isfinite(low) and isfinite(high)):
         return f"{said} The number is {format_number(verdict.effect)}, without an interval."
     return (
         f"{said} The number is {format_number(verdict.effect)}; its 95 % interval over base queries is "
-        f"{format_number(low)} to {format_number(high)}."
+        f"{format_number(low)} to {format_number(high)}.{_asked_for_more(analysis, verdict)}"
     )
+
+
+def _asked_for_more(analysis: str, verdict: Verdict) -> str:
+    """Why a verdict is inconclusive although its interval leaves out the value that it is judged by."""
+    low, high = verdict.interval
+    _, mark = EFFECTS.get(analysis, ("", None))
+    if verdict.verdict != "inconclusive" or mark is None or low <= mark <= high:
+        return ""
+    p = f": p is {format_p(verdict.p)}" if verdict.p > _ALPHA else ""
+    return f" The interval leaves out {mark:g}, but the rule below asks for more{p}."
 
 
 EFFECTS = {

@@ -8,7 +8,7 @@ import pandas as pd
 
 from if_circuits.analyses.base import AnalysisResult
 from if_circuits.analyses.shared.families import families_of
-from if_circuits.report.carried import carried, dependencies
+from if_circuits.report.carried import carried, compared, dependencies
 from if_circuits.report.cells import Json
 from if_circuits.report.curves import along_response, over_layers, points
 from if_circuits.report.matrices import ablation, by_layer, similarity, transfer
@@ -66,7 +66,7 @@ def _views_of(result: AnalysisResult, null: Null) -> list[Json]:
         case "temporal_dynamics":
             return along_response(result)
         case "localisation":
-            return [*carried(result), *dependencies(result)]
+            return [*carried(result), *compared(result), *dependencies(result)]
         case "representational_similarity":
             return similarity(result)
         case "specificity":

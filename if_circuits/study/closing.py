@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 import pandas as pd
 
 from if_circuits.analyses.base import get_analysis
 from if_circuits.analyses.compliance.figure import compliance_figure
 from if_circuits.analyses.compliance.pilot_figure import pilot_figure
+from if_circuits.errors import InputError
 from if_circuits.io.files import json_text, write_bytes, write_parquet
 from if_circuits.models.loading import LoadedModel
 from if_circuits.plotting.style import png_bytes
@@ -50,40 +53,71 @@ def close_study(directory: StudyDirectory, config: StudyConfig, progress: Progre
     with stage(CLOSING, directory, progress=progress) as work:
         if work is None:
             return
-        responses = pd.read_parquet(directory.responses)
-        compliance = pd.read_parquet(directory.compliance)
-        results = {name: directory.read_result(name) for name in config.analyses}
-        figures = {name: png_bytes(get_analysis(name).figure(result)) for name, result in results.items()}
-        figures["compliance"] = png_bytes(compliance_figure(compliance))
-        pilot = pd.read_parquet(directory.pilot) if has_pilot(config) else None
-        if pilot is not None:
-            figures["pilot"] = png_bytes(pilot_figure(pilot))
-        for name, png in figures.items():
-            write_bytes(directory.figure(name), png)
-            work.wrote(directory.figure(name))
-        tables = [directory.compliance, *([] if pilot is None else [directory.pilot])]
-        for name, result in results.items():
-            tables += [directory.table(name), *(directory.table(name, extra) for extra in result.tables)]
-        for path in tables:
-            text = pd.read_parquet(path).to_csv(index=False)
-            write_bytes(directory.csv(path), text.encode())
-            work.wrote(directory.csv(path))
-        summary = summary_text(directory)
-        content = ReportContent(
-            directory.ledger.read(),
-            responses,
-            compliance,
-            results,
-            figures,
-            shipped_calibration(),
-            pilot,
-            counterfactual=pd.read_parquet(directory.counterfactual),
-            readings=readings_of(directory),
-            nulls=kept_nulls(directory),
+        work.wrote(*_write_report(directory, config.analyses))
+        write_bytes(directory.summary, summary_text(directory).encode())
+        work.wrote(directory.summary)
+
+
+def report_so_far(directory: StudyDirectory) -> tuple[str, ...]:
+    """Write the report, with figures and tables, of the analyses that are done; gives those that are not.
+
+    A report that is up to date is left as it is. Raises InputError for a study whose responses are not
+    captured yet.
+    """
+    config, stages = directory.config, directory.ledger.read()["stages"]
+    key = StageKeys(directory).of(CLOSING)
+    if directory.ledger.pending(CLOSING, inputs_of(CLOSING, directory), key) is None:
+        return ()
+    if "activations.counterfactual" not in stages:
+        raise InputError(
+            f"{directory.root} has no complete activations, so there is nothing to report; go on with "
+            f"`if-circuits run {config.model} --out {directory.root}` and the options that it was made with"
         )
-        write_bytes(directory.report, render_report(content).encode())
-        write_bytes(directory.summary, summary.encode())
-        work.wrote(directory.report, directory.summary)
+    missing = lacking(directory)
+    _write_report(directory, [name for name in config.analyses if name not in missing])
+    return missing
+
+
+def lacking(directory: StudyDirectory) -> tuple[str, ...]:
+    """The analyses that are not done yet."""
+    stages = directory.ledger.read()["stages"]
+    return tuple(name for name in directory.config.analyses if f"analyses.{name}" not in stages)
+
+
+def _write_report(directory: StudyDirectory, names: Sequence[str]) -> list[Path]:
+    """The report of these analyses, with their figures and tables beside it; what was written."""
+    responses = pd.read_parquet(directory.responses)
+    compliance = pd.read_parquet(directory.compliance)
+    results = {name: directory.read_result(name) for name in names}
+    figures = {name: png_bytes(get_analysis(name).figure(result)) for name, result in results.items()}
+    figures["compliance"] = png_bytes(compliance_figure(compliance))
+    pilot = pd.read_parquet(directory.pilot) if has_pilot(directory.config) else None
+    if pilot is not None:
+        figures["pilot"] = png_bytes(pilot_figure(pilot))
+    tables = [directory.compliance, *([] if pilot is None else [directory.pilot])]
+    for name, result in results.items():
+        tables += [directory.table(name), *(directory.table(name, extra) for extra in result.tables)]
+    content = ReportContent(
+        directory.ledger.read(),
+        responses,
+        compliance,
+        results,
+        figures,
+        shipped_calibration(),
+        pilot,
+        counterfactual=pd.read_parquet(directory.counterfactual),
+        readings=readings_of(directory),
+        nulls=kept_nulls(directory),
+        missing=tuple(name for name in directory.config.analyses if name not in names),
+    )
+    contents = {
+        **{directory.figure(name): png for name, png in figures.items()},
+        **{directory.csv(path): pd.read_parquet(path).to_csv(index=False).encode() for path in tables},
+        directory.report: render_report(content).encode(),
+    }
+    for path, data in contents.items():
+        write_bytes(path, data)
+    return list(contents)
 
 
 def summary_text(directory: StudyDirectory) -> str:

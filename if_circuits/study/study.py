@@ -203,7 +203,10 @@ class Study:
                 progress=lambda done, total: progress(f"null of {name}", done, total),
             )
             self.directory.ledger.mark_stale([CLOSING])
-            closing.close_study(self.directory, self.config, progress)
+            if closing.lacking(self.directory):
+                closing.report_so_far(self.directory)
+            else:
+                closing.close_study(self.directory, self.config, progress)
         return table
 
     def load_model(self) -> LoadedModel:
@@ -211,6 +214,13 @@ class Study:
         loaded = _load(self.config)
         _check_fingerprint(self.directory, loaded)
         return loaded
+
+    def report(self) -> tuple[str, ...]:
+        """Write the report of what is done so far, while a run is at work too; the analyses that it lacks.
+
+        The run that finishes the study writes it anew. Raises InputError for a study without activations.
+        """
+        return closing.report_so_far(self.directory)
 
     def verdicts(self) -> pd.DataFrame:
         """One row an analysis: analysis, verdict, effect, low, high, p, n (base queries)."""

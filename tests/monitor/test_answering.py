@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import queue
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from if_circuits.errors import InputError
 from if_circuits.generation.responses import GenerationConfig, generate, generate_conditions
 from if_circuits.monitor.answering import answer
+from if_circuits.monitor.pace import Pace
 from if_circuits.monitor.probing import LiveWords
 from if_circuits.monitor.saved import read_saved
 from if_circuits.monitor.subject import Subject
@@ -101,17 +104,54 @@ def test_sampling_follows_the_seed(subject: Subject):
     assert len({text(seed) for seed in range(5)}) > 1
 
 
-def test_stopping_ends_the_answer_early(subject: Subject):
-    asked = 0
+def test_an_ended_pace_ends_the_answer_early(subject: Subject):
+    pace = Pace()
+    for _ in range(3):
+        pace.order("step")
+    events = answer(subject, Asked(PROMPT), pace=pace)
+    seen = [next(events)]
+    while len(tokens_of(seen)) < 1 + 3:
+        seen.append(next(events))
+    pace.end("somebody else waited")
+    seen += events
+    assert (seen[-1]["stopped"], seen[-1]["why"]) == (True, "somebody else waited")
+    assert len(tokens_of(seen)) == 1 + 3
 
-    def stopped() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked > 3
 
-    events = list(answer(subject, Asked(PROMPT), stopped=stopped))
-    assert events[-1]["stopped"]
-    assert len(tokens_of(events)) == 1 + 3
+def test_a_held_answer_is_written_a_token_a_step(subject: Subject):
+    """The model waits: nothing is computed until the next order, and what is known has been told."""
+    pace, told = Pace(), queue.Queue[dict[str, Any]]()
+    pace.order("hold")
+    passes = 0
+
+    def count(*_: Any, **__: Any) -> None:
+        nonlocal passes
+        passes += 1
+
+    def write() -> None:
+        with subject.model.bridge.hooks(fwd_hooks=[("blocks.0.hook_out", count)]):
+            for event in answer(subject, Asked(PROMPT), pace=pace):
+                told.put(event)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    assert told.get(timeout=20)["event"] == "start"
+    seen = [told.get(timeout=20)]  # what is read at the prompt's end
+    before = passes
+    for step in (1, 2):
+        pace.order("step")
+        seen.append(told.get(timeout=20))
+        assert len(seen[-1]["rows"][0]) == 1
+        assert "readings" in seen[-1]["rows"][0][0]
+        assert passes == before + step
+    assert told.empty()
+    pace.order("go")
+    thread.join(20)
+    while not told.empty():
+        seen.append(told.get())
+    assert seen[-1]["event"] == "end"
+    whole = events_of(subject, Asked(PROMPT))
+    assert [t["text"] for t in tokens_of(seen)] == [t["text"] for t in tokens_of(whole)]
 
 
 def test_no_hook_is_left_behind(subject: Subject):

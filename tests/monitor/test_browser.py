@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ import pytest
 pytest.importorskip("uvicorn", reason="pip install 'if-circuits[monitor]'")
 import uvicorn
 
-from if_circuits.monitor import server
+from if_circuits.monitor import answering, server
+from if_circuits.monitor.pace import Pace
 from if_circuits.monitor.saved import read_saved
 from if_circuits.monitor.server import make_app
 from if_circuits.monitor.subject import Subject
@@ -74,6 +76,7 @@ def test_an_answer_streams_with_readings_and_can_be_stepped_replayed_and_saved(
     rows = page.locator("table.now tbody tr")
     assert rows.count() == len(subject.live.tasks)
     assert "satisfied" in rows.first.inner_text()
+    assert page.is_disabled("#step")  # nothing is left to step through
     page.click("#replay")
     page.click("#step")  # which pauses
     shown = tokens.count()
@@ -81,6 +84,7 @@ def test_an_answer_streams_with_readings_and_can_be_stepped_replayed_and_saved(
     page.click("#step")
     assert tokens.count() == shown + 1
     page.click("#pause")  # goes on
+    page.wait_for_selector("#step[disabled]")
     assert tokens.count() == n
     with page.expect_download() as download:
         page.click("#save")
@@ -115,27 +119,74 @@ def test_an_error_is_shown_and_the_next_question_answered(seen: Watched):
     assert page.locator(".token").count() > 1
 
 
-def test_stop_ends_the_model(seen: Watched, monkeypatch: pytest.MonkeyPatch):
-    page, real, gone = seen.page, server.answer, threading.Event()
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> list[Pace]:
+    """An event for each token, and time between them; the pace of each answer that begins."""
+    real, paces = server.answer, list[Pace]()
 
-    def endless(subject: Subject, asked: Any, *, stopped: Any) -> Iterator[dict[str, Any]]:
-        for event in real(subject, asked, stopped=stopped):
+    def slowly(subject: Subject, asked: Any, *, pace: Pace) -> Iterator[dict[str, Any]]:
+        paces.append(pace)
+        for event in real(subject, asked, pace=pace):
             yield event
-            if event["event"] == "tokens":
-                for _ in range(2000):
-                    if stopped():
-                        gone.set()
-                        break
-                    threading.Event().wait(0.01)
+            time.sleep(0.2)
 
-    monkeypatch.setattr(server, "answer", endless)
+    monkeypatch.setattr(server, "answer", slowly)
+    monkeypatch.setattr(answering, "EVERY", 0.0)
+    return paces
+
+
+def test_pause_and_step_hold_the_model_itself(seen: Watched, slow: list[Pace]):
+    page = seen.page
+    page.fill("#prompt", "the river")
+    page.click("#ask")
+    page.wait_for_selector(".token")
+    page.click("#pause")
+    page.wait_for_function("document.getElementById('said').textContent.startsWith('Held after')")
+    page.wait_for_timeout(500)  # for what was on its way
+    tokens = page.locator(".token")
+    held = tokens.count()
+    page.wait_for_timeout(500)
+    assert tokens.count() == held
+    assert slow[0].take() is None
+    page.click("#step")
+    page.wait_for_function(f"document.querySelectorAll('.token').length === {held + 1}")
+    assert page.inner_text("#said") == f"Held after {held} tokens: the model waits."
+    page.wait_for_timeout(300)
+    assert tokens.count() == held + 1
+    page.click("#pause")  # goes on
+    page.wait_for_selector("#ask:not([disabled])")
+    assert tokens.count() > held + 1
+    assert page.locator("#pause").inner_text() == "Pause"
+
+
+def test_a_reader_who_goes_while_the_answer_is_held_leaves_the_model_free(
+    seen: Watched, browser: Any, address: str, slow: list[Pace]
+):
+    other = watched(browser)
+    other.page.goto(address)
+    other.page.fill("#prompt", "the coach")
+    other.page.click("#ask")
+    other.page.wait_for_selector(".token")
+    other.page.click("#pause")
+    other.page.wait_for_function("document.getElementById('said').textContent.startsWith('Held after')")
+    other.page.close()
+    ask(seen.page, "the river")
+    assert seen.page.locator(".token").count() > 1
+    assert slow[0].ended
+
+
+def test_stop_ends_the_model(seen: Watched, slow: list[Pace]):
+    page = seen.page
     page.fill("#prompt", "the river")
     page.click("#ask")
     page.wait_for_selector(".token")
     page.click("#stop")
     page.wait_for_selector("#ask:not([disabled])")
     assert page.inner_text("#said").startswith("Stopped after")
-    assert gone.wait(5)
+    deadline = time.monotonic() + 5
+    while not slow[0].ended and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert slow[0].ended
 
 
 @pytest.mark.parametrize("width", [390, 1920])

@@ -14,7 +14,9 @@ import pytest
 pytest.importorskip("starlette", reason="pip install 'if-circuits[monitor]'")
 from starlette.testclient import TestClient
 
+from if_circuits.monitor import pace as pace_module
 from if_circuits.monitor import server
+from if_circuits.monitor.pace import Pace
 from if_circuits.monitor.server import make_app
 from if_circuits.monitor.subject import Subject
 
@@ -151,11 +153,41 @@ def test_two_clients_are_answered_in_turn(subject: Subject, monkeypatch: pytest.
     for thread in threads:
         thread.join(20)
     assert found["first"][-1]["event"] == found["second"][-1]["event"] == "end"
-    assert found["second"][0] == {
-        "event": "waiting",
-        "message": "another answer is being written; yours comes next",
-    }
+    assert found["second"][0]["event"] == "waiting"
+    assert "another answer is being written" in found["second"][0]["message"]
     assert "waiting" not in {event["event"] for event in found["first"]}
+
+
+def test_a_held_answer_holds_up_nobody_for_long(subject: Subject, monkeypatch: pytest.MonkeyPatch):
+    """Another question ends it after a while, which its own reader is told."""
+    held, real = threading.Event(), server.answer
+
+    def holding(subject: Subject, asked: Any, *, pace: Pace) -> Iterator[dict[str, Any]]:
+        if asked.prompt == "the river":
+            pace.order("hold")
+            held.set()
+        yield from real(subject, asked, pace=pace)
+
+    monkeypatch.setattr(server, "answer", holding)
+    monkeypatch.setattr(pace_module, "PATIENCE", 0.2)
+    app = make_app(subject, token=TOKEN, port=PORT)
+    found: list[dict[str, Any]] = []
+    first = threading.Thread(target=lambda: found.extend(ask(TestClient(app, base_url=HERE))))
+    first.start()
+    assert held.wait(10)
+    second = ask(TestClient(app, base_url=HERE), {"prompt": "the coach"})
+    first.join(10)
+    assert [event["event"] for event in (second[0], second[-1])] == ["waiting", "end"]
+    assert not second[-1]["stopped"]
+    assert found[-1]["event"] == "end"
+    assert "while another question waited" in found[-1]["why"]
+
+
+def test_an_order_for_an_answer_that_has_ended_says_so(client: TestClient):
+    ended = client.post(f"/{TOKEN}/ask", json={"answer": "gone", "order": "step"})
+    assert (ended.status_code, ended.text) == (200, "that answer is no longer being written\n")
+    wrong = client.post(f"/{TOKEN}/ask", json={"answer": "gone", "order": "jump"})
+    assert (wrong.status_code, wrong.text) == (400, "the order is one of hold, step, go\n")
 
 
 def test_a_client_that_leaves_stops_its_answer(subject: Subject, monkeypatch: pytest.MonkeyPatch):
@@ -163,14 +195,11 @@ def test_a_client_that_leaves_stops_its_answer(subject: Subject, monkeypatch: py
     real, ended = server.answer, threading.Event()
     steps: list[str] = []
 
-    def watched(subject: Subject, asked: Any, *, stopped: Any) -> Iterator[dict[str, Any]]:
-        for event in real(subject, asked, stopped=stopped):
+    def watched(subject: Subject, asked: Any, *, pace: Pace) -> Iterator[dict[str, Any]]:
+        pace.order("hold")  # one that nobody orders any more, too
+        for event in real(subject, asked, pace=pace):
             steps.append(event["event"])
             yield event
-            if event["event"] == "start":
-                deadline = time.monotonic() + 10
-                while not stopped() and time.monotonic() < deadline:
-                    time.sleep(0.01)
         ended.set()
 
     monkeypatch.setattr(server, "answer", watched)

@@ -109,11 +109,19 @@ def answers(rows: pd.DataFrame) -> pd.DataFrame:
     )  # fmt: skip
 
 
+def hostile_names(result: AnalysisResult) -> AnalysisResult:
+    """Localisation whose subspaces have names that would like to be code, as those of a user's method may."""
+    names = {"difference in means": HOSTILE[0], "INLP": HOSTILE[1]}
+    tables = {name: table.replace({"subspace": names}) for name, table in result.tables.items()}
+    return AnalysisResult(result.name, result.table.replace({"subspace": names}), result.verdict, tables)
+
+
 def page_content() -> ReportContent:
     """The whole of it."""
     rows = responses()
     counterfactual = pairs(rows)
     found = results(N_BLOCKS)
+    found = {**found, "localisation": hostile_names(found["localisation"])}
     sampled = rows[rows["response_id"].str.endswith("sampled")]
     ids = [
         (labels, task, name)

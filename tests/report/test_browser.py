@@ -10,7 +10,7 @@ import pytest
 
 from if_circuits.analyses.base import ANALYSES
 from tests.browser import VIEWPORTS, Watched, chromium, violations, watched
-from tests.report.study_page import write_page
+from tests.report.study_page import HOSTILE, write_page
 
 pytestmark = pytest.mark.slow
 
@@ -100,6 +100,34 @@ def test_a_behaviour_cell_shows_the_answers_where_they_part(seen: Watched):
 def test_other_matrices_open_too(seen: Watched, analysis: str):
     seen.page.locator(f"#{analysis} .cell").nth(2).click()
     assert seen.page.locator("dialog .example").count() >= 2
+
+
+def test_localisation_shows_the_texts_of_what_was_measured(seen: Watched):
+    """Of an edge that is the column's task; and a subspace's name is text, whatever it is."""
+    card = seen.page.locator("#localisation")
+    views = card.locator("section.view")
+    assert views.locator("h4").all_inner_texts() == [
+        "What each layer carries",
+        "Other subspaces there, and a plain sentence",
+        "What one task's direction does to the others",
+    ]
+    views.nth(0).get_by_label("exchanged").select_option(
+        label=f"{HOSTILE[0]}, prompt's end and response, taken away"
+    )
+    assert HOSTILE[0] in views.nth(1).locator("thead").inner_text()
+    assert HOSTILE[1] in views.nth(1).locator("thead").inner_text()
+    assert card.locator("img").count() == 0
+    edges = views.nth(2)
+    edges.get_by_label("changed by").select_option("1")
+    cell = edges.locator("tbody tr").nth(0).locator(".cell").nth(1)
+    cell.hover()
+    assert "random displacements of the same length 0.020" in text(seen.page.locator("#hover"))
+    cell.click()
+    dialog = seen.page.locator("dialog.evidence")
+    assert "word count → character count: share of the difference in log-odds" in text(dialog.locator("h2"))
+    assert "responses of character count behind it" in text(dialog)
+    assert "character count" in text(dialog.locator("article.example").first)
+    seen.page.keyboard.press("Escape")
 
 
 def test_layers_and_positions_can_be_chosen(seen: Watched):
@@ -228,9 +256,10 @@ def test_the_page_can_be_used_by_everyone(browser: Any, path: Path, dark: bool):
     page.goto(path.as_uri())
     assert page.evaluate("document.documentElement.dataset.theme") == scheme
     assert not violations(page)
-    page.locator("#cross_task_transfer .cell").first.click()
-    assert not violations(page)
-    page.keyboard.press("Escape")
+    for card in ("cross_task_transfer", "localisation"):
+        page.locator(f"#{card} .cell").last.click()
+        assert not violations(page)
+        page.keyboard.press("Escape")
     page.locator("#theme").click()
     assert page.evaluate("document.documentElement.dataset.theme") == ("light" if dark else "dark")
     page.close()

@@ -1,9 +1,11 @@
-// The monitor: a question, one or two answers that grow, and the events kept for stepping, replay and saving.
+// The monitor: a question, one or two answers that grow, and the events kept for replay and saving.
+// While an answer is being written, pause and step hold the model itself; afterwards they are of the replay.
 
 const SUBJECT = JSON.parse(document.getElementById("subject").textContent);
 const byId = (id) => document.getElementById(id);
 const switches = { ablate: new Set(), control: "", steer: "", strength: 0 };
-const state = { events: [], shown: 0, paused: false, asking: null, views: [], timer: null };
+const state = { events: [], shown: 0, held: false, asking: null, answer: null, views: [], timer: null };
+const EVERY = 80; // milliseconds between two tokens of a replay
 const WORDS = "words";
 
 function beginMonitor() {
@@ -14,8 +16,8 @@ function beginMonitor() {
     ask();
   });
   byId("stop").addEventListener("click", () => state.asking && state.asking.abort());
-  byId("pause").addEventListener("click", () => pause(!state.paused));
-  byId("step").addEventListener("click", () => (pause(true), showNext()));
+  byId("pause").addEventListener("click", () => (state.held ? goOn() : hold()));
+  byId("step").addEventListener("click", step);
   byId("replay").addEventListener("click", replay);
   byId("save").addEventListener("click", save);
   if (!SUBJECT.tasks.length) say("No study was given: answers are written without readings. Name one with --study.");
@@ -29,9 +31,9 @@ function beginMonitor() {
 }
 
 function drawSwitches(place) {
+  const missing = Object.entries(SUBJECT.not_ablatable).map(([task, why]) => `${label(task)}: ${why}`).join("; ");
   if (!SUBJECT.ablatable.length) {
-    const reasons = Object.entries(SUBJECT.not_ablatable).map(([task, why]) => `${label(task)}: ${why}`);
-    if (reasons.length) place.append(el("p", { class: "small" }, `Nothing can be removed or added: too few labels in half of the base queries. ${reasons.join("; ")}.`));
+    if (missing) place.append(el("p", { class: "small" }, `Nothing can be removed or added: too few labels in half of the base queries. ${missing}.`));
     return;
   }
   const box = el("fieldset", { class: "ablate" }, el("legend", {}, `remove, from layer ${layerName(SUBJECT.start)} up`));
@@ -47,6 +49,8 @@ function drawSwitches(place) {
     choose("random control", [["", "off"], ...SUBJECT.controls.map((c) => [c, label(c)])], "", (v) => (switches.control = v)),
     choose("steer along", [["", "off"], ...SUBJECT.ablatable.map((t) => [t, label(t)])], "", (v) => (switches.steer = v)),
     el("label", { class: "chooser" }, el("span", {}, "strength"), strength),
+    ...SUBJECT.notes.map((note) => el("p", { class: "small" }, note)),
+    missing ? el("p", { class: "small" }, `Nothing was fitted for ${missing}.`) : "",
   );
 }
 
@@ -62,24 +66,36 @@ function enable(...names) {
 async function ask() {
   state.asking = new AbortController();
   clearInterval(state.timer);
-  Object.assign(state, { events: [], shown: 0, paused: false });
-  byId("pause").textContent = "Pause";
-  enable("stop", "pause", "step");
+  Object.assign(state, { events: [], shown: 0, answer: null });
+  heldIs(false);
+  enable("stop");
   say("…");
   const question = { prompt: byId("prompt").value, switches: { ...switches, ablate: [...switches.ablate] } };
+  const begun = (answer) => {
+    state.answer = answer;
+    if (answer) enable("stop", "pause", "step");
+  };
   try {
-    for await (const event of askModel(question, state.asking.signal)) {
+    for await (const event of askModel(question, state.asking.signal, begun)) {
       if (event.event === "waiting") say(event.message);
       else if (event.event === "error") say(event.message, true);
       else state.events.push(...single(event));
-      if (!state.paused) showAll();
+      showAll();
+      if (event.event === "end") event.why ? say(`Ended after ${written()} tokens: ${event.why}.`, true) : sayConstraint();
+      else if (state.held) sayHeld();
     }
   } catch (error) {
-    if (error.name === "AbortError") say(`Stopped after ${Math.max(0, tokensOf() - 1)} tokens.`);
+    if (error.name === "AbortError") say(`Stopped after ${written()} tokens.`);
     else say(`The monitor does not answer: ${error.message}`, true);
   }
-  state.asking = null;
-  enable("ask", ...(state.events.length ? ["pause", "step", "replay", "save"] : []));
+  state.asking = state.answer = null;
+  heldIs(false);
+  enableAfter();
+}
+
+function enableAfter() {
+  const left = state.shown < state.events.length;
+  enable("ask", ...(state.events.length ? ["replay", "save"] : []), ...(left ? ["pause", "step"] : []));
 }
 
 // An event holds all tokens since the last; here each step is one of its own.
@@ -89,8 +105,9 @@ function single(event) {
   return Array.from({ length: steps }, (_, i) => ({ event: "tokens", rows: event.rows.map((row) => row.slice(i, i + 1)), verdicts: i === steps - 1 ? event.verdicts : null }));
 }
 
-function tokensOf() {
-  return state.events.filter((event) => event.event === "tokens").length;
+// Tokens of the longest answer so far; the first reading is of the prompt's end.
+function written() {
+  return Math.max(0, state.events.slice(0, state.shown).filter((event) => event.event === "tokens").length - 1);
 }
 
 function showAll() {
@@ -104,22 +121,78 @@ function showNext() {
   redraw();
 }
 
-function pause(paused) {
-  state.paused = paused;
-  clearInterval(state.timer);
-  byId("pause").textContent = paused ? "Go on" : "Pause";
-  if (!paused) showAll();
+function heldIs(held) {
+  state.held = held;
+  byId("pause").textContent = held ? "Go on" : "Pause";
+}
+
+function sayHeld() {
+  const asked = (state.events.find((event) => event.event === "start") || {}).asked;
+  if (asked) say(`Held after ${written()} tokens: the model waits.`);
+}
+
+// Orders the model while it writes; false when there is nothing at work any more.
+async function order(what) {
+  if (!state.answer) return false;
+  try {
+    return await orderAnswer(state.answer, what);
+  } catch (error) {
+    say(`The monitor does not answer: ${error.message}`, true);
+    return false;
+  }
+}
+
+async function hold() {
+  heldIs(true);
+  if (state.asking) {
+    if (await order("hold")) sayHeld();
+  } else clearInterval(state.timer);
+}
+
+async function goOn() {
+  heldIs(false);
+  if (state.asking) {
+    await order("go");
+    sayConstraint();
+  } else play();
+}
+
+async function step() {
+  heldIs(true);
+  if (state.asking) await order("step");
+  else {
+    clearInterval(state.timer);
+    showNext();
+    enableAfter();
+  }
 }
 
 function replay() {
-  pause(true);
   state.shown = 0;
-  state.timer = setInterval(() => (state.shown < state.events.length ? showNext() : clearInterval(state.timer)), 80);
+  heldIs(false);
+  showNext();
+  enableAfter();
+  play();
+}
+
+function play() {
+  clearInterval(state.timer);
+  state.timer = setInterval(() => {
+    showNext();
+    if (state.shown < state.events.length) return;
+    clearInterval(state.timer);
+    enableAfter();
+  }, EVERY);
+}
+
+function sayConstraint() {
+  const start = state.events.find((event) => event.event === "start");
+  if (start) say(start.task ? `Constraint: ${label(start.task)} ${JSON.stringify(start.parameters)}` : "No task words such a constraint, so there is no verdict.");
 }
 
 function show(event) {
   if (event.event === "start") {
-    say(event.task ? `Constraint: ${label(event.task)} ${JSON.stringify(event.parameters)}` : "No task words such a constraint, so there is no verdict.");
+    sayConstraint();
     state.views = event.answers.map((name) => answerView(name, event.task));
     byId("answers").replaceChildren(...state.views.map((view) => view.node));
   } else if (event.event === "tokens") {

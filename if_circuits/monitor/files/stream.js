@@ -1,11 +1,12 @@
-// Events of one question, as they come; leaving the stream stops the model.
+// Events of one question, as they come; leaving the stream ends the answer. Orders go to the same place.
 
-async function* askModel(question, signal) {
-  const reply = await fetch("ask", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(question), signal });
+async function* askModel(question, signal, begun) {
+  const reply = await post(question, signal);
   if (!reply.ok) {
     yield { event: "error", message: await reply.text() };
     return;
   }
+  begun(reply.headers.get("X-Answer"));
   const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
@@ -14,4 +15,13 @@ async function* askModel(question, signal) {
     rest += value;
     for (let end; (end = rest.indexOf("\n\n")) >= 0; rest = rest.slice(end + 2)) yield JSON.parse(rest.slice(6, end));
   }
+}
+
+// Whether the answer was still at work.
+async function orderAnswer(answer, order) {
+  return (await post({ answer, order })).status === 204;
+}
+
+function post(body, signal) {
+  return fetch("ask", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), signal });
 }

@@ -1,6 +1,7 @@
 // The response browser: filters, a list, and one response in full.
 
 const PAGE = 15;
+const SHORT = 110; // characters of a prompt in the list
 
 function drawBrowser(place) {
   const state = { task: "", verdict: "", grade: "", kind: "sampled", text: "", only: "", page: 0 };
@@ -27,7 +28,7 @@ function drawBrowser(place) {
     pages.replaceChildren(step(-1, "Previous"), step(1, "Next"));
   };
   const item = (r) => {
-    const button = el("button", { type: "button", class: "response" }, badge(r.verdict), " ", el("span", { class: "small" }, `${label(r.task)}${gradeOf(r) ? `, ${gradeOf(r)}` : ""} `), said(r.prompt.slice(0, 110)), DATA.readings.along[r.id] ? el("span", { class: "small" }, " · tokens read") : null);
+    const button = el("button", { type: "button", class: "response" }, badge(r.verdict), " ", el("span", { class: "small" }, `${label(r.task)}${gradeOf(r) ? `, ${gradeOf(r)}` : ""} `), said(r.prompt.length > SHORT ? `${r.prompt.slice(0, SHORT)}…` : r.prompt), DATA.readings.along[r.id] ? el("span", { class: "small" }, " · tokens read") : null);
     button.addEventListener("click", () => {
       for (const other of list.querySelectorAll("[aria-current]")) other.removeAttribute("aria-current");
       button.setAttribute("aria-current", "true");

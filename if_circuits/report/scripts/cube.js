@@ -31,20 +31,22 @@ function drawCube(view, place) {
   };
   const draw = () => {
     const byLayer = state.along === "layer";
-    const present = byLayer
+    const columnsShown = byLayer
       ? layers.filter((l) => tasks.some((t) => find(t, l, state.position, state.probe) >= 0))
       : positions.filter((p) => tasks.some((t) => find(t, state.layer, p, state.probe) >= 0));
+    const at = (task, column) => (byLayer ? cell(task, column, state.position) : cell(task, state.layer, column));
+    const measured = tasks.filter((t) => columnsShown.some((c) => at(t, c)));
     const shape = {
-      rows: tasks.map(named),
-      cols: present.map((c) => ({ name: c, label: byLayer ? layerName(c) : label(c) })),
+      rows: measured.map(named),
+      cols: columnsShown.map((c) => ({ name: c, label: byLayer ? layerName(c) : label(c) })),
       rowTitle: "task",
       colTitle: byLayer ? `layer, at ${label(state.position)}` : `position, at layer ${layerName(state.layer)}`,
-      at: (i, j) => (byLayer ? cell(tasks[i], present[j], state.position) : cell(tasks[i], state.layer, present[j])),
+      at: (i, j) => at(measured[i], columnsShown[j]),
     };
-    const notes = present.length ? "" : "Nothing was measured there. Choose another layer or position.";
+    const notes = columnsShown.length ? leftOut(tasks.filter((t) => !measured.includes(t)).map(label)) : "Nothing was measured there. Choose another layer or position.";
     body.replaceChildren(
       matrixTable(view, shape, (i, j, found, heading) =>
-        openEvidence(view, { row: tasks[i], col: present[j], choice: state.labels, cell: found, heading: `${heading}${byLayer ? ` at ${label(state.position)}` : ` at layer ${layerName(state.layer)}`}` }),
+        openEvidence(view, { row: measured[i], col: columnsShown[j], choice: state.labels, cell: found, heading: `${heading}${byLayer ? ` at ${label(state.position)}` : ` at layer ${layerName(state.layer)}`}` }),
       ),
       scaleKey(view.low, view.mid, view.high, view.unit),
       el("p", { class: "small" }, notes),

@@ -77,11 +77,12 @@ function answerEvidence(view, { row, col, choice, cell }) {
   ];
 }
 
-function taskEvidence(view, { row, choice }) {
+function taskEvidence(view, { row, col, choice }) {
+  const task = view.task === "col" ? col : row;
   const kind = choice === "counterfactual" ? "counterfactual" : "sampled";
-  const rows = DATA.responses.filter((r) => r.task === row && r.kind === kind);
-  if (!rows.length) return [el("p", { class: "note" }, `This page holds no ${kind} responses of ${label(row)}.`)];
-  return [el("p", {}, `The ${rows.length} responses of ${label(row)} behind it (${kind} labels, as far as this page holds them).`), ...listResponses(rows)];
+  const rows = DATA.responses.filter((r) => r.task === task && r.kind === kind);
+  if (!rows.length) return [el("p", { class: "note" }, `This page holds no ${kind} responses of ${label(task)}.`)];
+  return [el("p", {}, `The ${rows.length} responses of ${label(task)} behind it (${kind} labels, as far as this page holds them).`), ...listResponses(rows)];
 }
 
 // Two tasks on the same base queries.

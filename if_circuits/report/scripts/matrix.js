@@ -43,26 +43,40 @@ function named(task) {
   return { name: task, label: label(task) };
 }
 
+// Which rows and columns of a choice have any cell.
+function present(cells) {
+  const places = (list) => list.map((_, i) => i);
+  const rows = places(cells).filter((i) => cells[i].some(Boolean));
+  const cols = places(cells[0] || []).filter((j) => cells.some((line) => line[j]));
+  return { rows, cols };
+}
+
+function leftOut(names) {
+  return names.length ? `Not measured here: ${names.join(", ")}; the notes say why.` : "";
+}
+
 function drawMatrix(view, place) {
   const state = { choice: 0 };
   const body = el("div");
   const tools = el("div", { class: "tools" });
   const draw = () => {
     const choice = view.choices[state.choice];
+    const { rows, cols } = present(choice.cells);
+    const absent = view.rows.filter((_, i) => !rows.includes(i)).map(label);
     body.replaceChildren(
       matrixTable(
         view,
         {
-          rows: view.rows.map(named),
-          cols: view.cols.map((c) => (view.colLabels ? { name: c, label: view.colLabels[c] || c } : named(c))),
+          rows: rows.map((i) => named(view.rows[i])),
+          cols: cols.map((j) => (view.colLabels ? { name: view.cols[j], label: view.colLabels[view.cols[j]] || view.cols[j] } : named(view.cols[j]))),
           rowTitle: view.rowTitle,
           colTitle: view.colTitle,
-          at: (i, j) => choice.cells[i][j],
+          at: (i, j) => choice.cells[rows[i]][cols[j]],
         },
-        (i, j, cell, heading) => openEvidence(view, { row: view.rows[i], col: view.cols[j], choice: choice.key, cell, heading }),
+        (i, j, cell, heading) => openEvidence(view, { row: view.rows[rows[i]], col: view.cols[cols[j]], choice: choice.key, cell, heading }),
       ),
       scaleKey(view.low, view.mid, view.high, view.unit),
-      el("p", { class: "small" }, choice.note || ""),
+      el("p", { class: "small" }, [choice.note, rows.length ? leftOut(absent) : ""].filter(Boolean).join(" ")),
     );
   };
   if (view.choices.length > 1)
