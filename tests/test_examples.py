@@ -1,10 +1,16 @@
-"""The examples, run as a user would: by their own path, from a directory that is not the repository."""
+"""The examples, run by their own path, from a directory that is not the repository.
+
+One is run as a user would, in a process of its own. The others find the libraries imported, which takes
+longer than most of them.
+"""
 
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,23 +18,46 @@ import pytest
 from if_circuits.planting.train import PlantingRecipe
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+RunExample = Callable[..., str]
 pytestmark = pytest.mark.slow
 
 
-def run_example(name: str, directory: Path, *arguments: str) -> str:
-    """What the example prints, run in an empty directory that it must leave empty."""
+@pytest.fixture
+def run_example(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> RunExample:
+    """Gives what an example prints, run in an empty directory that it must leave empty."""
+
+    def run(name: str, *arguments: str) -> str:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", [str(EXAMPLES / name), *arguments])
+        capsys.readouterr()
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        assert not list(tmp_path.iterdir())
+        return capsys.readouterr().out
+
+    return run
+
+
+def run_alone(name: str, directory: Path) -> str:
+    """What the example prints in a process of its own."""
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(EXAMPLES / name), *arguments]
     done = subprocess.run(
-        command, cwd=directory, env=environment, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, str(EXAMPLES / name)],
+        cwd=directory,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert not list(directory.iterdir())
     return done.stdout
 
 
-def test_probe_a_task_prints_scores_by_layer_beside_the_words(tmp_path: Path):
-    out = run_example("probe_a_task.py", tmp_path)
+def test_probe_a_task_prints_scores_by_layer_beside_the_words(run_example: RunExample):
+    out = run_example("probe_a_task.py")
     table = re.findall(
         r"(layer \w+|\(\w+\)) +(\d\.\d\d) \[\d\.\d\d, \d\.\d\d\] +(\d\.\d\d) \[\d\.\d\d, \d\.\d\d\]$",
         out,
@@ -45,8 +74,8 @@ def test_probe_a_task_prints_scores_by_layer_beside_the_words(tmp_path: Path):
     assert "word_count: 600 responses" in out
 
 
-def test_ablate_while_generating_breaks_what_random_directions_leave_whole(tmp_path: Path):
-    out = run_example("ablate_while_generating.py", tmp_path)
+def test_ablate_while_generating_breaks_what_random_directions_leave_whole(run_example: RunExample):
+    out = run_example("ablate_while_generating.py")
     shares = re.findall(r"^(intact|at last|along|random \d) +(\d+)%$", out, flags=re.MULTILINE)
     compliance = {name: int(share) for name, share in shares}
     assert list(compliance) == ["intact", "at last", "along", "random 0", "random 1", "random 2"]
@@ -63,8 +92,8 @@ def test_ablate_while_generating_breaks_what_random_directions_leave_whole(tmp_p
         assert ablated != intact
 
 
-def test_a_new_task_is_followed_where_it_is_asked_for_and_not_where_it_is_not(tmp_path: Path):
-    out = run_example("a_new_task.py", tmp_path)
+def test_a_new_task_is_followed_where_it_is_asked_for_and_not_where_it_is_not(run_example: RunExample):
+    out = run_example("a_new_task.py")
     shares = re.findall(r"^(?:\w+ )? *((?:un)?constrained) +(\d\.\d\d) +60$", out, flags=re.MULTILINE)
     assert [kind for kind, _ in shares] == ["constrained", "unconstrained"] * 2
     learned, by_chance, new, new_by_chance = (float(share) for _, share in shares)
@@ -75,14 +104,14 @@ def test_a_new_task_is_followed_where_it_is_asked_for_and_not_where_it_is_not(tm
 
 
 def test_a_new_judge_is_asked_in_place_of_the_default(tmp_path: Path):
-    out = run_example("a_new_judge.py", tmp_path)
+    out = run_alone("a_new_judge.py", tmp_path)
     agreement = re.search(r"they agree on (\d+)% of 90 responses", out)
     assert agreement is not None
     assert 5 < int(agreement[1]) < 95
 
 
-def test_a_new_erasure_method_leaves_what_ours_remove(tmp_path: Path):
-    out = run_example("a_new_erasure_method.py", tmp_path)
+def test_a_new_erasure_method_leaves_what_ours_remove(run_example: RunExample):
+    out = run_example("a_new_erasure_method.py")
     auroc = {
         name: float(value) for name, value in re.findall(r"^(\w[\w ]*?) +(\d\.\d\d)$", out, re.MULTILINE)
     }
@@ -91,23 +120,23 @@ def test_a_new_erasure_method_leaves_what_ours_remove(tmp_path: Path):
     assert min(auroc[name] for name in ("nothing erased", "random", "coordinate")) > 0.9
 
 
-def test_a_new_probe_stands_beside_ours_and_reads_less(tmp_path: Path):
-    out = run_example("a_new_probe.py", tmp_path)
+def test_a_new_probe_stands_beside_ours_and_reads_less(run_example: RunExample):
+    out = run_example("a_new_probe.py")
     auroc = {name: float(value) for name, value in re.findall(r"^(\w+) +AUROC (\d\.\d\d)", out, re.MULTILINE)}
     assert set(auroc) == {"logistic", "mean_difference", "lda", "coordinate"}
     ours = min(value for name, value in auroc.items() if name != "coordinate")
     assert 0.6 < auroc["coordinate"] < ours - 0.05
 
 
-def test_a_new_model_is_loaded_by_its_presets_name_and_follows_less_with_noise(tmp_path: Path):
-    out = run_example("a_new_model.py", tmp_path)
+def test_a_new_model_is_loaded_by_its_presets_name_and_follows_less_with_noise(run_example: RunExample):
+    out = run_example("a_new_model.py")
     found = re.findall(r"^(if-tiny|noisy): json_format (\d\.\d\d) \(n = 60\)$", out, flags=re.MULTILINE)
     share = {model: float(value) for model, value in found}
     assert share["noisy"] < share["if-tiny"] - 0.3
 
 
-def test_plant_a_mechanism_compares_every_question_with_the_truth(tmp_path: Path):
-    out = run_example("plant_a_mechanism.py", tmp_path, "if-tiny", "5", "12")
+def test_plant_a_mechanism_compares_every_question_with_the_truth(run_example: RunExample):
+    out = run_example("plant_a_mechanism.py", "if-tiny", "5", "12")
     planted = {
         "mechanism": "universal",
         "cross_task_transfer": "not supported",

@@ -2,7 +2,7 @@
 
 A digest covers the module that defines a function or a class, and what that module imports of the same
 package, of this one and of the user's own files, all the way down. Comments, layout, docstrings, annotations
-and the messages XX
+and the messages of errors do not count.
 
 What stands in no file, such as a cell of a notebook, counts by its bytecode and that of the functions that it
 calls. Its digest is that of one Python version only.
@@ -216,8 +216,12 @@ def _origin(name: str) -> str | None:
 
 def _is_installed(path: Path) -> bool:
     """Whether a file lies where packages are installed: this environment's place or another's on the path."""
-    places = {sysconfig.get_path(kind) for kind in ("purelib", "platlib")}
-    return any(path.is_relative_to(place) for place in places) or bool(_PLACES & set(path.parts))
+    return any(path.is_relative_to(place) for place in _installs()) or bool(_PLACES & set(path.parts))
+
+
+@functools.cache
+def _installs() -> frozenset[str]:
+    return frozenset(sysconfig.get_path(kind) for kind in ("purelib", "platlib"))
 
 
 def _installed(name: str) -> bool:

@@ -37,10 +37,14 @@ def drawn(name: str, n_blocks: int) -> Figure:
     figure = (
         draw_decodability(decodability(n_blocks))
         if name == "decodability"
-        else results(n_blocks)[name].figure()
+        else of_depth(n_blocks)[name].figure()
     )
-    FigureCanvasAgg(figure).draw()
+    FigureCanvasAgg(figure)
+    figure.draw_without_rendering()  # everything is at its place, and no pixel is computed
     return figure
+
+
+of_depth = cache(results)
 
 
 def shown_labels(axis: Axis) -> list[Text]:

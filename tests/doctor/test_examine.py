@@ -4,7 +4,9 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from if_circuits.doctor import Check, Diagnosis, examine
 from if_circuits.errors import InputError
+from if_circuits.models.settings import RunSettings
 from tests.checkpoints import ARCHITECTURES
 
 Damage = Callable[[Path], object]
@@ -69,8 +72,10 @@ def no_eos(directory: Path) -> None:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One prompt a task for the checks of compliance, where those are not what is tested."""
+    """One prompt a task and a few tokens for the check of compliance, where that is not what is tested."""
+    short = SimpleNamespace(of=partial(RunSettings.of, max_new_tokens=8))
     monkeypatch.setattr("if_circuits.doctor.compliance.ANSWERS_PER_TASK", 1)
+    monkeypatch.setattr("if_circuits.doctor.compliance.RunSettings", short)
 
 
 @pytest.mark.usefixtures("quick")

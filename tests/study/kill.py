@@ -21,9 +21,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from if_circuits.analyses.base import AnalysisSettings
-from if_circuits.study import Study, StudyConfig
+from if_circuits.study import Study, StudyConfig, closing
 from if_circuits.study import pipeline as stages
 from tests.checkpoints import save_checkpoint
+from tests.pictures import small_png
 
 HEAVY = (
     "transformer_lens.model_bridge",
@@ -46,7 +47,7 @@ def configuration(model: Path) -> StudyConfig:
         suite="controlled",
         tasks=("word_count", "term_exclusion"),
         n_base_queries=12,
-        prompts_per_query=4,
+        prompts_per_query=2,
         samples_per_prompt=2,
         max_new_tokens=8,
         analyses=("specialist_vs_general", "specificity"),
@@ -131,6 +132,7 @@ def soak(work: Path, *, kills: int, rng: random.Random) -> dict[str, object]:
     """Kill runs in the empty directory `work` until there were so many kills and a study was finished."""
     config = configuration(save_checkpoint("llama", work / "model"))
     stages.PART_PROMPTS = 16
+    closing.png_bytes = small_png
     for name in HEAVY:
         import_module(name)
     assert ended(started(config, work / "reference"), 600) == 0

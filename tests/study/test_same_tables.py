@@ -19,6 +19,7 @@ CONFIG = StudyConfig(
     model="if-tiny",
     tasks=("term_inclusion", "term_exclusion"),
     n_base_queries=12,
+    prompts_per_query=2,
     samples_per_prompt=3,
     greedy=False,
     layers=(1, 3),

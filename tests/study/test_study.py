@@ -1,49 +1,19 @@
-"""A whole study in miniature, through the command line, on a small random checkpoint."""
+"""What a finished study holds: a whole one in miniature, on a small random checkpoint."""
 
 import json
 import math
-import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from if_circuits.activations.store import ActivationStore
 from if_circuits.analyses.base import ANALYSES, AnalysisSettings
-from if_circuits.cli import main as cli
-from if_circuits.errors import InputError
-from if_circuits.models.loading import LoadedModel, load_model
-from if_circuits.models.settings import RunSettings
 from if_circuits.study import Study, StudyConfig
+from tests.study.miniature import TASKS, content
 
-TASKS = ("word_count", "character_count", "term_exclusion", "register")
-OPTIONS = (
-    "--base-queries 12 --prompts-per-query 2 --samples 2 --max-new-tokens 12 --seed 5 --folds 3 "
-    "--bootstrap 20 --permutations 20 --random-subspaces 3"
-)
 pytestmark = pytest.mark.slow
-
-
-def command(model: Path, out: Path, *more: str) -> list[str]:
-    suite = ["--suite", "controlled"]
-    return ["run", str(model), "--out", str(out), *suite, "--tasks", *TASKS, *OPTIONS.split(), *more]
-
-
-@pytest.fixture(scope="session")
-def finished(
-    checkpoint: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, Path]:
-    """The model's directory and that of its study, run once. Copy the study before altering it."""
-    out = tmp_path_factory.mktemp("studies") / "study"
-    assert cli.main(command(checkpoint("llama"), out)) == 0
-    return checkpoint("llama"), out
-
-
-def content(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
 def test_every_file_of_a_study_is_there(finished: tuple[Path, Path]):
@@ -126,26 +96,21 @@ def test_results_read_back_as_the_summary_tells_them(finished: tuple[Path, Path]
         assert math.isnan(result.verdict.effect) if effect is None else result.verdict.effect == effect
 
 
-def test_what_is_missing_of_the_readings_is_read_again(finished: tuple[Path, Path], tmp_path: Path):
-    """`analyse` has no model for it and does without; `run` has one."""
-    copy = shutil.copytree(finished[1], tmp_path / "study")
-    before = content(copy)
-    for path in (copy / "results").glob("readings*"):
-        path.unlink()
-    assert cli.main(["analyse", str(copy), "--only", "specificity"]) == 0
-    assert not list((copy / "results").glob("readings*"))
-    assert (copy / "report.html").is_file()
-    assert cli.main(command(finished[0], copy)) == 0
-    after = content(copy)
-    assert {name for name in before if "readings" in name} == {name for name in after if "readings" in name}
-
-
 def test_report_shows_every_claim_and_figure(finished: tuple[Path, Path]):
     page = (finished[1] / "report.html").read_text()
     for result in Study.open(finished[1]).results.values():
         assert result.name in page
     assert page.count("data:image/png;base64,") == len(ANALYSES) + 1
     assert "no number on this page is the paper's" in page
+
+
+def test_every_figure_of_a_study_can_be_drawn(finished: tuple[Path, Path]):
+    for name, result in Study.open(finished[1]).results.items():
+        figure = result.figure()
+        figure.set_layout_engine("none")
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        assert np.ptp(np.asarray(canvas.buffer_rgba())) > 0, f"{name}: an empty page"
 
 
 def test_every_table_of_results_lies_there_as_csv(finished: tuple[Path, Path]):
@@ -156,197 +121,6 @@ def test_every_table_of_results_lies_there_as_csv(finished: tuple[Path, Path]):
     for name, table in shown.items():
         read = pd.read_csv(out / "csv" / f"{name}.csv") if len(table.columns) else pd.DataFrame()
         assert (list(read.columns), len(read)) == (list(table.columns), len(table)), name
-
-
-def test_a_finished_study_is_left_as_it_is(
-    finished: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
-    model, out = finished
-    copy = shutil.copytree(out, tmp_path / "study")
-    before = content(copy)
-    assert cli.main(command(model, copy)) == 0
-    assert content(copy) == before
-    last = capsys.readouterr().out.splitlines()[-1]
-    assert last == f"report: {copy / 'report.html'}"
-
-
-@pytest.mark.parametrize("stopped_at", ["pipeline.capture_activations", "closing.close_study"])
-def test_a_stopped_study_goes_on_and_ends_the_same(
-    finished: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped_at: str
-):
-    """Stop a run as a stage begins, without the files that the stages after it left behind."""
-    model, out = finished
-    copy = tmp_path / "study"
-    with monkeypatch.context() as patch:
-
-        def stop(*_: object) -> None:
-            raise KeyboardInterrupt
-
-        patch.setattr(f"if_circuits.study.{stopped_at}", stop)
-        assert cli.main(command(model, copy)) == 130
-    assert not (copy / "summary.json").exists()
-    generated = {path: path.stat().st_mtime_ns for path in copy.glob("generated/*")}
-    assert cli.main(command(model, copy)) == 0
-    assert {path: path.stat().st_mtime_ns for path in generated} == generated
-    again, first = content(copy), content(out)
-    # The record and the report state seconds.
-    for name in ("study.json", "report.html"):
-        assert again.pop(name) != b""
-        first.pop(name)
-    assert again == first
-
-
-def test_another_study_is_refused_and_its_directory_untouched(
-    finished: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
-    model, out = finished
-    copy = shutil.copytree(out, tmp_path / "study")
-    before = content(copy)
-    assert cli.main(command(model, copy, "--seed", "6")) == 2
-    assert "seed 5 against 6" in capsys.readouterr().err
-    assert content(copy) == before
-
-
-def test_options_that_failed_at_once_can_be_corrected(
-    finished: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
-    out = tmp_path / "study"
-    run = ["run", str(finished[0]), "--out", str(out), "--tasks", "topic", "--analyses", "specificity"]
-    run += ["--folds", "3", "--suite", "controlled"]
-    assert cli.main([*run, "--base-queries", "100000"]) == 2
-    assert cli.main([*run, "--base-queries", "3", "--max-new-tokens", "100000"]) == 2
-    assert "context" in capsys.readouterr().err
-    assert cli.main([*run, "--base-queries", "3", "--max-new-tokens", "4"]) == 0
-
-
-def test_changed_weights_behind_a_name_are_refused(
-    finished: tuple[Path, Path], tmp_path: Path, checkpoint: Callable[[str], Path]
-):
-    model = shutil.copytree(finished[0], tmp_path / "model")
-    config = StudyConfig(
-        model=str(model),
-        suite="controlled",
-        tasks=("topic",),
-        n_base_queries=1,
-        prompts_per_query=1,
-        analyses=(),
-    )
-    Study.run(config, tmp_path / "study")
-    shutil.rmtree(model)
-    shutil.copytree(checkpoint("qwen2"), model)
-    with pytest.raises(InputError, match="other weights"):
-        Study.run(config, tmp_path / "study")
-
-
-def test_weights_changed_in_memory_are_refused(
-    finished: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    """Whatever hands a study its model: files that are as they were vouch for nothing in memory."""
-    study = shutil.copytree(finished[1], tmp_path / "study")
-
-    def altered(*arguments: Any, **options: Any) -> LoadedModel:
-        model = load_model(*arguments, **options)
-        next(model.hf.parameters()).data[3, 4] += 1e-3
-        return model
-
-    monkeypatch.setattr("if_circuits.study.study.load_model", altered)
-    with pytest.raises(InputError, match="other weights"):
-        Study.run(Study.open(study).config, study)
-
-
-def test_a_study_records_how_it_runs_its_model_and_leaves_the_preset_as_it_was(
-    finished: tuple[Path, Path], tmp_path: Path
-):
-    study = Study.open(finished[1])
-    model = load_model(study.config.model)
-    assert study.run_settings == RunSettings.of(model.preset, max_new_tokens=12)
-    assert model.preset.max_new_tokens != 12
-    assert study.responses["n_tokens"].max() == 12
-    copy = shutil.copytree(finished[1], tmp_path / "study")
-    record = json.loads((copy / "study.json").read_text())
-    record["run_settings"]["max_new_tokens"] = 11  # as if the preset had said so when the study began
-    (copy / "study.json").write_text(json.dumps(record))
-    with pytest.raises(InputError, match="max_new_tokens=11.*max_new_tokens=12"):
-        Study.run(study.config, copy)
-
-
-def test_one_analysis_can_be_done_again(finished: tuple[Path, Path], tmp_path: Path):
-    copy = shutil.copytree(finished[1], tmp_path / "study")
-    times = {path: path.stat().st_mtime_ns for path in copy.rglob("*")}
-    before = content(copy)
-    assert cli.main(["analyse", str(copy), "--only", "layer_stratification"]) == 0
-    changed = {path.relative_to(copy) for path, time in times.items() if path.stat().st_mtime_ns != time}
-    assert {
-        Path("results/layer_stratification.parquet"),
-        Path("report.html"),
-        Path("summary.json"),
-    } <= changed
-    assert not {path for path in changed if "specificity.parquet" in path.name or "activations" in path.parts}
-    after = content(copy)
-    assert after["results/layer_stratification.parquet"] == before["results/layer_stratification.parquet"]
-    assert after["summary.json"] == before["summary.json"]
-
-
-@pytest.mark.parametrize(
-    ("changes", "match"),
-    [({"layers": (9,)}, "no layer 9"), ({"tasks": ("rhyme",)}, "rhyme"), ({"device": "toaster"}, "toaster")],
-)
-def test_what_cannot_be_run_leaves_no_directory(
-    checkpoint: Callable[[str], Path], tmp_path: Path, changes: dict[str, object], match: str
-):
-    values = {"model": str(checkpoint("llama")), **changes}
-    with pytest.raises(InputError, match=match):
-        Study.run(StudyConfig(**values), tmp_path / "study")  # pyright: ignore[reportArgumentType]
-    assert not (tmp_path / "study").exists()
-
-
-def test_pairs_are_captured_responses_under_other_prompts(finished: tuple[Path, Path]):
-    """The same response tokens at the same positions, on the same folds as the natural labels."""
-    study = Study.open(finished[1])
-    natural, pairs = study.activations, study.activations.counterfactual
-    assert pairs is not None
-    assert (pairs.layers, pairs.positions) == (natural.layers, natural.positions)
-    assert pairs.base_queries == natural.base_queries
-    responses = natural.responses.set_index("response_id")
-    for asked in (natural.responses, pairs.responses):  # encoded alike
-        tokens = load_model(str(finished[0])).chat.encode(asked["prompt"].tolist())
-        assert tokens == [list(row) for row in asked["prompt_tokens"]]
-    stores = [
-        ActivationStore.open(finished[1] / name) for name in ("activations", "activations-counterfactual")
-    ]
-    places = [store.index.set_index("response_id") for store in stores]
-    for row in pairs.responses.to_dict("records"):
-        own = responses.loc[row["pair"]]
-        assert own["verdict"] == "satisfied"
-        for column in ("response", "n_tokens", "truncated", "base_query", "task"):
-            assert row[column] == own[column]
-        assert list(row["response_tokens"]) == list(own["response_tokens"])
-        longer = len(row["prompt_tokens"]) - len(own["prompt_tokens"])
-        here, there = places[1].loc[row["response_id"]], places[0].loc[row["pair"]]
-        for position in pairs.positions:
-            assert here[position] == (there[position] + longer if there[position] >= 0 else there[position])
-
-
-def test_the_prompt_of_a_pair_makes_the_difference(finished: tuple[Path, Path]):
-    pairs = Study.open(finished[1]).activations.counterfactual
-    assert pairs is not None
-    X, rows = pairs.features(2, "last"), pairs.responses
-    assert np.isfinite(X[(rows["n_tokens"] > 0).to_numpy()]).all()
-    for _, two in rows[rows["n_tokens"] > 0].groupby("pair"):
-        first, second = X[two.index]
-        assert not np.allclose(first, second)
-        assert np.array_equal(
-            pairs.features(-1, "last")[two.index[0]], pairs.features(-1, "last")[two.index[1]]
-        )
-
-
-def test_probing_tables_hold_both_kinds_of_labels(finished: tuple[Path, Path]):
-    results = Study.open(finished[1]).results
-    for name in ("specialist_vs_general", "cross_task_transfer", "layer_stratification", "temporal_dynamics"):
-        table = results[name].table
-        assert set(table["labels"]) == {"natural", "counterfactual"}
-        missing = table.query("labels == 'counterfactual' and reason != ''").set_index("task")["reason"]
-        assert "no compliant response" in missing["word_count"]
 
 
 @pytest.mark.parametrize("tasks", [("toxicity",), ("topic", "register")])
