@@ -57,6 +57,14 @@ def contracts() -> list[dict[str, Any]]:
     return tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 
 
+def test_the_page_on_the_architecture_has_the_order_that_is_proved():
+    (layers,) = (contract["layers"] for contract in contracts() if contract["type"] == "layers")
+    proved = [("analyses" if ":" in layer else layer) for layer in reversed(layers)]
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    lines = re.findall(r"^\d+\. (.+)$", page, re.MULTILINE)
+    assert [name for line in lines for name in re.findall(r"`([\w.]+)`", line)] == proved
+
+
 def test_no_contract_has_an_exception():
     assert not [contract["name"] for contract in contracts() if "ignore_imports" in contract]
 

@@ -20,26 +20,26 @@ The claim: dependencies are sparse and asymmetric. Its rule:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import Analysis, AnalysisResult, AnalysisSettings, Evidence, make_verdict
-from if_circuits.analyses.causal_ablation.drop_matrix import DropMatrix
 from if_circuits.analyses.causal_ablation.edges import MIN_TASKS_FOR_A_SHARE, Edges, find_edges
 from if_circuits.analyses.causal_ablation.figure import draw
 from if_circuits.analyses.causal_ablation.representation import measure_representation
+from if_circuits.analyses.causal_ablation.tables import cells, inlp_curves, subspaces_of, summary_of
 from if_circuits.analyses.shared.families import families_of
-from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, query_halves
-from if_circuits.analyses.shared.task_subspaces import CONTROLS, POSITION, HalfFit, chosen_erasure, fit_halves
+from if_circuits.analyses.shared.labelled_tasks import labelled_tasks, query_halves
+from if_circuits.analyses.shared.task_subspaces import POSITION, chosen_erasure, fit_halves
 from if_circuits.erasure.difference_in_means import DifferenceInMeans
-from if_circuits.erasure.inlp import InlpSubspace
 from if_circuits.io.kept import Kept
 from if_circuits.models.settings import RunSettings
+from if_circuits.progress import Report
 from if_circuits.statistics.verdicts import decide
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def run(
     model: LoadedModel | None = None,
     run_settings: RunSettings | None = None,
     kept: Kept | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Report | None = None,
 ) -> AnalysisResult:
     """Every matrix with its edges, and the verdict by the rule of this module.
 
@@ -85,7 +85,7 @@ def run(
     counts = dict.fromkeys(found, n)
     mcnemar: dict[str, Float[np.ndarray, "a b"]] = {}
     halves = query_halves(source, seed=settings.seed)
-    tables = {"subspaces": _subspaces(tasks, fits, halves), "inlp": _inlp_curves(fits)}
+    tables = {"subspaces": subspaces_of(tasks, fits, halves), "inlp": inlp_curves(fits)}
     notes: list[str] = []
     decided = halves[np.concatenate([task.queries for task in tasks])]
     if model is not None and len(np.unique(decided)) < 2:
@@ -112,7 +112,7 @@ def run(
         for name, drops in found.items()
     }
     table = pd.concat(
-        [_cells(name, drops, edges[name], counts[name], mcnemar.get(name)) for name, drops in found.items()],
+        [cells(name, drops, edges[name], counts[name], mcnemar.get(name)) for name, drops in found.items()],
         ignore_index=True,
     )
     family_of = families_of(source.responses)
@@ -125,7 +125,7 @@ def run(
         if BEHAVIOUR in edges and edges[BEHAVIOUR].measurable.sum() >= MIN_TASKS_FOR_A_SHARE
         else REFITTED
     )
-    tables["summary"] = pd.DataFrame([_summary(name, found[name], edges[name]) for name in found])
+    tables["summary"] = pd.DataFrame([summary_of(name, found[name], edges[name]) for name in found])
     tables["summary"]["verdict"] = tables["summary"]["matrix"] == chosen
     verdict = edges[chosen]
     decision = decide(
@@ -145,97 +145,6 @@ def figure(result: AnalysisResult) -> Figure:
     summary = result.tables["summary"]
     chosen = str(summary.loc[summary["verdict"], "matrix"].iloc[0])
     return draw(result, matrices=(REFITTED, second), edges_of=chosen)
-
-
-def _cells(
-    name: str,
-    drops: DropMatrix,
-    edges: Edges,
-    n: Int[np.ndarray, " b"],
-    p_mcnemar: Float[np.ndarray, "a b"] | None,
-) -> pd.DataFrame:
-    """One matrix in long form."""
-    a, b = (index.ravel() for index in np.indices(edges.p.shape))
-    names = np.array(drops.tasks)
-    columns = {
-        "matrix": name,
-        "ablated": names[a],
-        "measured": names[b],
-        "after": drops.after[a, b],
-        "excess": drops.excess[a, b],
-        "low": edges.low[a, b],
-        "high": edges.high[a, b],
-        **{f"drop_{kind}": drops.control_drop[kind][a, b] for kind in CONTROLS},
-        "control_sd": drops.control_sd[a, b],
-        "p_rank": drops.p_rank[a, b],
-        "p": edges.p[a, b],
-        "p_adjusted": edges.p_adjusted[a, b],
-        "p_mcnemar": np.nan if p_mcnemar is None else p_mcnemar[a, b],
-        "survives": edges.survives[a, b],
-        "measurable": (edges.measurable[:, None] & edges.measurable)[a, b],
-        "score_above_floor": drops.score[b],
-        "n": n[b],
-    }
-    return pd.DataFrame(columns)
-
-
-def _summary(name: str, drops: DropMatrix, edges: Edges) -> dict[str, object]:
-    return {
-        "matrix": name,
-        "measurable_tasks": int(edges.measurable.sum()),
-        "edges": int(edges.survives.sum()),
-        "share": edges.share.estimate,
-        "low": edges.share.low,
-        "high": edges.share.high,
-        "asymmetry": edges.asymmetry,
-        "asymmetry_null": edges.asymmetry_null,
-        "asymmetry_p": edges.asymmetry_p,
-        "n": len(drops.influence),
-    }
-
-
-def _subspaces(
-    tasks: Sequence[LabelledTask], fits: Sequence[HalfFit], halves: Int[np.ndarray, " queries"]
-) -> pd.DataFrame:
-    """Layer and rank of every fit, or why a task has none."""
-    rows = [
-        {
-            "task": task.name,
-            "half": fit.half,
-            "layer": fit.layer,
-            "rank": fit.subspaces[task.name].rank if task.name in fit.subspaces else np.nan,
-            "n": int((halves[task.queries] == fit.half).sum()),
-            "reason": fit.reasons.get(task.name, ""),
-        }
-        for task in tasks
-        for fit in fits
-    ]
-    table = pd.DataFrame(rows)
-    table.insert(5, "n_over_d", table["n"] / fits[0].background.shape[1])
-    return table
-
-
-def _inlp_curves(fits: Sequence[HalfFit]) -> pd.DataFrame:
-    """Held-out AUROC after every iteration of INLP, with its interval; no rows for another method."""
-    parts = [
-        pd.DataFrame(
-            {
-                "task": task,
-                "half": fit.half,
-                "iteration": np.arange(len(found.held_out)),
-                "held_out_auroc": found.held_out,
-                "low": found.low,
-                "high": found.high,
-                "C": found.C,
-                "stopped": found.stopped,
-            }
-        )
-        for fit in fits
-        for task, found in fit.subspaces.items()
-        if isinstance(found, InlpSubspace)
-    ]
-    columns = ["task", "half", "iteration", "held_out_auroc", "low", "high", "C", "stopped"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
 def _which(chosen: str, edges: Mapping[str, Edges]) -> str:

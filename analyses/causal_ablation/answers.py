@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from if_circuits.generation.conditions import responses_under
 from if_circuits.generation.responses import GenerationConfig
 from if_circuits.interventions.hooks import Intervention
 from if_circuits.io.kept import Kept
-from if_circuits.progress import part_of
+from if_circuits.progress import Report, part_of
 from if_circuits.tasks.labels import is_satisfied
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def answer(
     samples_per_prompt: int = 1,
     seed: int = 0,
     kept: Kept | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Report | None = None,
 ) -> pd.DataFrame:
     """The verified responses under each condition, greedy by default; satisfied is 0 or 1.
 

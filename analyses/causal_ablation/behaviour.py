@@ -19,7 +19,7 @@ The score is compliance: satisfied over all responses. A task below `FLOOR` cann
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -38,7 +38,7 @@ from if_circuits.analyses.shared.families import families_of
 from if_circuits.analyses.shared.task_subspaces import CONTROLS
 from if_circuits.interventions.hooks import Intervention
 from if_circuits.io.kept import Kept
-from if_circuits.progress import part_of
+from if_circuits.progress import Report, part_of
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
@@ -112,7 +112,7 @@ def measure_behaviour(
     settings: AnalysisSettings,
     run_settings: RunSettings,
     kept: Kept | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Report | None = None,
 ) -> Behaviour:
     """Answer each half's prompts under the other half's removals and controls, and verify the answers.
 
@@ -175,7 +175,7 @@ def _answer(
     settings: AnalysisSettings,
     run_settings: RunSettings,
     kept: Kept | None,
-    progress: Callable[[int, int], None] | None,
+    progress: Report | None,
 ) -> HalfAnswers:
     conditions: dict[str, Sequence[Intervention]] = {INTACT: ()}
     conditions |= {task: fit.removal(task, start=start) for task in tasks if task in fit.subspaces}

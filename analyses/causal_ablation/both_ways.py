@@ -9,7 +9,7 @@ average: the control is the same step in random directions of the same lengths.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +25,7 @@ from if_circuits.analyses.causal_ablation.edges import Edges
 from if_circuits.analyses.shared.labelled_tasks import query_codes, query_halves
 from if_circuits.interventions.hooks import Intervention
 from if_circuits.io.kept import Kept
-from if_circuits.progress import part_of
+from if_circuits.progress import Report, part_of
 from if_circuits.statistics.bootstrap import bootstrap_draws, interval_of
 from if_circuits.statistics.correction import benjamini_hochberg
 from if_circuits.tasks.labels import is_violated
@@ -52,7 +52,7 @@ def measure_both_ways(
     settings: AnalysisSettings,
     run_settings: RunSettings,
     kept: Kept | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Report | None = None,
 ) -> pd.DataFrame:
     """One row per task.
 
@@ -128,7 +128,7 @@ def _add(
     settings: AnalysisSettings,
     run_settings: RunSettings,
     kept: Kept | None,
-    progress: Callable[[int, int], None] | None,
+    progress: Report | None,
 ) -> pd.DataFrame:
     """Answers to the measured half's failing prompts: columns task, base_query, gain, gain_random."""
     fit = half.directions

@@ -4,7 +4,7 @@ both ways.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ from if_circuits.analyses.causal_ablation.rebuilding import measure_rebuilding
 from if_circuits.analyses.causal_ablation.response_directions import fit_response_directions
 from if_circuits.analyses.shared.task_subspaces import chosen_erasure
 from if_circuits.io.kept import Kept
-from if_circuits.progress import part_of
+from if_circuits.progress import Report, part_of
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
@@ -53,7 +53,7 @@ def measure_on_model(
     settings: AnalysisSettings,
     run_settings: RunSettings,
     kept: Kept | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Report | None = None,
 ) -> OnModel:
     """Generate, and read responses again, under interventions, with subspaces of the settings' method.
 

@@ -7,7 +7,7 @@ that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +20,7 @@ from if_circuits.analyses.causal_ablation.response_directions import ResponseDir
 from if_circuits.errors import InputError
 from if_circuits.interventions.hooks import Intervention
 from if_circuits.io.kept import Kept
+from if_circuits.progress import Report
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
@@ -41,7 +42,7 @@ def try_starts(
     settings: AnalysisSettings,
     run_settings: RunSettings,
     kept: Kept | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Report | None = None,
 ) -> pd.DataFrame:
     """How much compliance each start costs the fitting half's own prompts, and random directions there.
 

@@ -32,19 +32,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from if_circuits.activations.interchange import apply_interchanges
 from if_circuits.activations.interchange_pairs import interchange_pairs
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import Analysis, AnalysisResult, AnalysisSettings, Evidence, no_verdict
 from if_circuits.analyses.localisation.carried import carried_table, depths_carried, layer_at
 from if_circuits.analyses.localisation.compared import compare_subspaces
 from if_circuits.analyses.localisation.dependencies import measure_dependencies
+from if_circuits.analyses.localisation.experiment import Experiment
 from if_circuits.analyses.localisation.figure import draw
 from if_circuits.analyses.localisation.plain_prompts import plain_prompts
 from if_circuits.analyses.localisation.shifts import Shifts, joined, shifts_of, summarise
 from if_circuits.analyses.localisation.subspaces import ONE_DIRECTION, one_direction
 from if_circuits.analyses.shared.families import families_of
-from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, query_codes, query_halves
+from if_circuits.analyses.shared.labelled_tasks import labelled_tasks, query_halves
 from if_circuits.analyses.shared.layer_trend import judge_trend
 from if_circuits.analyses.shared.task_subspaces import POSITION
 from if_circuits.erasure.das import MOST_EXAMPLES
@@ -119,11 +119,10 @@ def run(
     tasks = {task.name: task for task in labelled_tasks(source, POSITION)}
     layers, kept = _layers(source), kept or Kept()
     by_task = {name: (pairs[pairs["task"] == name].reset_index(drop=True), tasks[name]) for name in names}
+    experiment = Experiment(model, source, by_task, halves, settings, TOKENS, kept)
     measured = {
-        name: _measure(
-            model, source, *of_task, halves, layers, kept, part_of(progress, number, 2 * len(names))
-        )
-        for number, (name, of_task) in enumerate(by_task.items())
+        name: _measure(experiment, name, layers, part_of(progress, number, 2 * len(names)))
+        for number, name in enumerate(names)
     }
     table = summarise([each for found in measured.values() for each in found], settings)
     table.insert(1, "family", table["task"].map(families))
@@ -132,13 +131,8 @@ def run(
     found, resampled = depths_carried(table, measured, source, settings)
     carried = carried_table(table, found, resampled, source)
     at_layer = {name: layer_at(at, source) for name, at in zip(names, found.tolist(), strict=True)}
-    given = (model, source, by_task, at_layer, halves)
-    compared = compare_subspaces(
-        *given, settings=settings, tokens=TOKENS, kept=kept, progress=part_of(progress, 2, 4)
-    )
-    dependencies, isolation = measure_dependencies(
-        *given, settings=settings, tokens=TOKENS, kept=kept, progress=part_of(progress, 3, 4)
-    )
+    compared = compare_subspaces(experiment, at_layer, progress=part_of(progress, 2, 4))
+    dependencies, isolation = measure_dependencies(experiment, at_layer, progress=part_of(progress, 3, 4))
     tried = pairs[pairs["task"].isin(names)].reset_index(drop=True)
     plain = kept.table(
         "plain prompts",
@@ -186,33 +180,20 @@ def _layers(source: ActivationSource) -> list[int]:
 
 
 def _measure(
-    model: LoadedModel,
-    source: ActivationSource,
-    pairs: pd.DataFrame,
-    task: LabelledTask,
-    halves: np.ndarray,
-    layers: Sequence[int],
-    kept: Kept,
-    progress: Report | None,
+    experiment: Experiment, task: str, layers: Sequence[int], progress: Report | None
 ) -> list[Shifts]:
     """The map of one task, and the shifts of one direction by layer."""
     whole = [
         *interchanges(layers, positions=[place for place in PLACES if place != "all"], directions="takes"),
         *interchanges(layers, positions="all", placebos=1),
     ]
-    found = shifts_of(
-        kept.table(
-            ("whole streams", task.name, layers),
-            lambda: apply_interchanges(
-                model, pairs, whole, max_tokens=TOKENS, progress=part_of(progress, 0, 2)
-            ),
-        )
-    )
-    half_of = halves[query_codes(source, pairs)]
+    pairs, _ = experiment.tasks[task]
+    make = partial(experiment.moved, pairs, whole, progress=part_of(progress, 0, 2))
+    found = shifts_of(experiment.kept.table(("whole streams", task, layers), make))
     parts: dict[int, list[Shifts]] = {}
     for half in (0, 1):
-        ours = pairs[half_of != half]
-        fitted = one_direction(source, task.where(halves[task.queries] == half), layers)
+        ours = experiment.pairs(task, 1 - half)
+        fitted = one_direction(experiment.source, experiment.labelled(task, half), layers)
         tried = [
             Interchange(layer, subspace=subspace, placebo=draw)
             for layer, subspace in fitted.items()
@@ -220,17 +201,8 @@ def _measure(
         ]
         if ours.empty or not tried:
             continue
-        moved = kept.table(
-            ("one direction", task.name, half, layers),
-            partial(
-                apply_interchanges,
-                model,
-                ours,
-                tried,
-                max_tokens=TOKENS,
-                progress=part_of(progress, 2 + half, 4),
-            ),
-        )
+        make = partial(experiment.moved, ours, tried, progress=part_of(progress, 2 + half, 4))
+        moved = experiment.kept.table(("one direction", task, half, layers), make)
         for each in shifts_of(moved):
             parts.setdefault(each.layer, []).append(each)
     if progress is not None:

@@ -10,15 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Int
 
-from if_circuits.activations.interchange import apply_interchanges
-from if_circuits.activations.source import ActivationSource
-from if_circuits.analyses.base import AnalysisSettings
+from if_circuits.analyses.localisation.experiment import Experiment
 from if_circuits.analyses.localisation.shifts import Shifts, joined, shifts_of, summarise
 from if_circuits.analyses.localisation.subspaces import (
     ONE_DIRECTION,
@@ -26,44 +22,28 @@ from if_circuits.analyses.localisation.subspaces import (
     fit_subspaces,
     nearest_cosine,
 )
-from if_circuits.analyses.shared.labelled_tasks import LabelledTask, query_codes
 from if_circuits.interventions.interchange import Interchange
-from if_circuits.io.kept import Kept
 from if_circuits.progress import Report, Steps
 from if_circuits.statistics.correction import benjamini_hochberg
-
-if TYPE_CHECKING:
-    from if_circuits.models.loading import LoadedModel
 
 PLACEBO = "placebo"
 
 
 def compare_subspaces(
-    model: LoadedModel,
-    source: ActivationSource,
-    tasks: Mapping[str, tuple[pd.DataFrame, LabelledTask]],
-    layers: Mapping[str, int | None],
-    halves: Int[np.ndarray, " queries"],
-    *,
-    settings: AnalysisSettings,
-    tokens: int,
-    kept: Kept,
-    progress: Report | None,
+    experiment: Experiment, layers: Mapping[str, int | None], *, progress: Report | None = None
 ) -> pd.DataFrame:
     """One row per task and subspace; tasks that no layer carries have none.
 
     Columns: task, family, layer, subspace, rank (mean of the halves'), share with low and high, damage,
     wrong_way, cosine_probe (largest cosine with the direction that reads), p, p_adjusted, n.
     """
-    steps = Steps(progress, max(1, len(tasks)))
+    steps = Steps(progress, max(1, len(experiment.tasks)))
     parts: list[pd.DataFrame] = []
-    for name, (pairs, task) in tasks.items():
+    for name in experiment.tasks:
         layer = layers[name]
         if layer is not None:
-            make = partial(
-                _compared, model, source, pairs, task, halves, layer=layer, settings=settings, tokens=tokens
-            )
-            parts.append(kept.table(("subspaces", name, layer), make))
+            make = partial(_compared, experiment, name, layer)
+            parts.append(experiment.kept.table(("subspaces", name, layer), make))
         steps.done()
     columns = ["share_placebo", "direction", "position", "dose", "full_low", "full_high"]
     if not parts:
@@ -73,30 +53,24 @@ def compare_subspaces(
     return table
 
 
-def _compared(
-    model: LoadedModel,
-    source: ActivationSource,
-    pairs: pd.DataFrame,
-    task: LabelledTask,
-    halves: Int[np.ndarray, " queries"],
-    *,
-    layer: int,
-    settings: AnalysisSettings,
-    tokens: int,
-) -> pd.DataFrame:
+def _compared(experiment: Experiment, name: str, layer: int) -> pd.DataFrame:
     """The rows of one task."""
-    half_of = halves[query_codes(source, pairs)]
     found: dict[str, list[Shifts]] = {}
     ranks: dict[str, list[int]] = {}
     cosines: dict[str, list[float]] = {}
     for half in (0, 1):
-        mine, others = pairs[half_of == half], pairs[half_of != half]
-        train = task.where(halves[task.queries] == half)
-        fitted = fit_subspaces(source, train, mine, layer=layer, model=model, seed=settings.seed)
+        fitted = fit_subspaces(
+            experiment.source,
+            experiment.labelled(name, half),
+            experiment.pairs(name, half),
+            layer=layer,
+            model=experiment.model,
+            seed=experiment.settings.seed,
+        )
         tried = [Interchange(layer), *(Interchange(layer, subspace=each) for each in fitted.values())]
         if ONE_DIRECTION in fitted:
             tried.append(Interchange(layer, subspace=fitted[ONE_DIRECTION], placebo=0))
-        moved = apply_interchanges(model, others, tried, max_tokens=tokens)
+        moved = experiment.moved(experiment.pairs(name, 1 - half), tried)
         moved["subspace"] = moved["subspace"].mask(moved["placebo"].notna(), PLACEBO)
         moved["placebo"] = moved["rank"] = pd.NA  # the placebo is a subspace of its own here
         for each in shifts_of(moved):
@@ -105,8 +79,8 @@ def _compared(
             ranks.setdefault(method, []).append(subspace.rank)
             if READS in fitted:
                 cosines.setdefault(method, []).append(nearest_cosine(subspace, fitted[READS]))
-    rows = summarise([joined(both) for both in found.values() if len(both) == 2], settings)
+    rows = summarise([joined(both) for both in found.values() if len(both) == 2], experiment.settings)
     rows["rank"] = [float(np.mean(ranks.get(method, [np.nan]))) for method in rows["subspace"]]
     rows["cosine_probe"] = [float(np.mean(cosines.get(method, [np.nan]))) for method in rows["subspace"]]
-    rows.insert(1, "family", task.family)
+    rows.insert(1, "family", experiment.tasks[name][1].family)
     return rows

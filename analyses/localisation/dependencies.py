@@ -17,28 +17,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from if_circuits.activations.interchange import apply_interchanges
-from if_circuits.activations.source import ActivationSource
-from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.localisation.edges import edge_table, isolation_table
+from if_circuits.analyses.localisation.experiment import Experiment
 from if_circuits.analyses.localisation.shifts import Shifts, joined, shifts_of
 from if_circuits.analyses.localisation.subspaces import along_response, one_direction
-from if_circuits.analyses.shared.labelled_tasks import LabelledTask, query_codes
 from if_circuits.interventions.hooks import Intervention
 from if_circuits.interventions.interchange import Interchange
 from if_circuits.interventions.patching import Donor
-from if_circuits.io.kept import Kept
 from if_circuits.progress import Report, Steps
-
-if TYPE_CHECKING:
-    from if_circuits.models.loading import LoadedModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,33 +49,23 @@ class Removal(Interchange):
 
 
 def measure_dependencies(
-    model: LoadedModel,
-    source: ActivationSource,
-    tasks: Mapping[str, tuple[pd.DataFrame, LabelledTask]],
-    layers: Mapping[str, int | None],
-    halves: Int[np.ndarray, " queries"],
-    *,
-    settings: AnalysisSettings,
-    tokens: int,
-    kept: Kept,
-    progress: Report | None,
+    experiment: Experiment, layers: Mapping[str, int | None], *, progress: Report | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What `edges.edge_table` and `edges.isolation_table` make of every pair of tasks.
 
     Tasks that no layer carries are measured and not changed.
     """
-    steps = Steps(progress, max(1, 2 * len(tasks)))
-    fitted = [_fit(source, tasks, layers, halves, half) for half in (0, 1)]
+    steps = Steps(progress, max(1, 2 * len(experiment.tasks)))
+    fitted = [_fit(experiment, layers, half) for half in (0, 1)]
     cells: dict[tuple[str, str, str], Shifts] = {}
-    for measured, (pairs, _) in tasks.items():
-        half_of = halves[query_codes(source, pairs)]
+    for measured in experiment.tasks:
         found: dict[str, list[Shifts]] = {}
         for half in (0, 1):
-            ours, tried = pairs[half_of != half], fitted[half]
+            ours, tried = experiment.pairs(measured, 1 - half), fitted[half]
             if tried and len(ours):
-                make = partial(apply_interchanges, model, ours, tried, max_tokens=tokens)
+                make = partial(experiment.moved, ours, tried)
                 placed = [(each.layer, each.record()["subspace"]) for each in tried]
-                moved = kept.table(("dependencies", measured, half, placed), make)
+                moved = experiment.kept.table(("dependencies", measured, half, placed), make)
                 for each in shifts_of(moved):
                     found.setdefault(str(each.place["subspace"]), []).append(each)
             steps.done()
@@ -91,27 +73,22 @@ def measure_dependencies(
             if len(both) == 2:
                 way, _, changed = name.partition(": ")  # as `_fit` names them
                 cells[way, changed, measured] = joined(both)
-    edges = edge_table(cells, {name: task.family for name, (_, task) in tasks.items()}, settings)
+    families = {name: task.family for name, (_, task) in experiment.tasks.items()}
+    edges = edge_table(cells, families, experiment.settings)
     return edges, isolation_table(edges)
 
 
-def _fit(
-    source: ActivationSource,
-    tasks: Mapping[str, tuple[pd.DataFrame, LabelledTask]],
-    layers: Mapping[str, int | None],
-    halves: Int[np.ndarray, " queries"],
-    half: int,
-) -> list[Interchange]:
+def _fit(experiment: Experiment, layers: Mapping[str, int | None], half: int) -> list[Interchange]:
     """Both ways of changing each carried task's direction, as one half fits it, each before its placebo."""
     changes: list[Interchange] = []
-    for name, (_, task) in tasks.items():
+    for name in experiment.tasks:
         if (layer := layers[name]) is None:
             continue
-        train = task.where(halves[task.queries] == half)
-        subspace = one_direction(source, train, [layer]).get(layer)
+        train = experiment.labelled(name, half)
+        subspace = one_direction(experiment.source, train, [layer]).get(layer)
         if subspace is None:
             continue
-        violated = along_response(source, layer, train.rows)[~train.satisfied].mean(axis=0)
+        violated = along_response(experiment.source, layer, train.rows)[~train.satisfied].mean(axis=0)
         taken, shut = (replace(subspace, name=f"{way}: {name}") for way in ("interchange", "removal"))
         for draw in (None, 0):
             changes.append(Interchange(layer, subspace=taken, placebo=draw))

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Int, Shaped
 
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import (
@@ -44,12 +44,12 @@ from if_circuits.analyses.base import (
     no_verdict,
 )
 from if_circuits.analyses.representational_similarity.figure import draw
+from if_circuits.analyses.representational_similarity.paired import paired_activations, similarity_of
 from if_circuits.analyses.representational_similarity.task_directions import (
     DirectionProducts,
     direction_products,
 )
-from if_circuits.analyses.shared.families import families_of
-from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, query_codes
+from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks
 from if_circuits.analyses.shared.task_subspaces import POSITION, best_layer, decodes, fit_task_subspaces
 from if_circuits.erasure.inlp import Inlp
 from if_circuits.interventions.subspace import Subspace
@@ -57,12 +57,9 @@ from if_circuits.models.layers import layer_label
 from if_circuits.probes.folds import grouped_folds
 from if_circuits.progress import Report, Steps
 from if_circuits.similarity.angles import principal_angles, subspace_overlap
-from if_circuits.similarity.compare import compare_all
-from if_circuits.similarity.halves import PairedHalves, pair_halves
-from if_circuits.similarity.measures import Measure
+from if_circuits.similarity.measures import MEASURES
 from if_circuits.similarity.reduction import default_components
 from if_circuits.statistics.bootstrap import interval_of
-from if_circuits.statistics.correction import benjamini_hochberg
 from if_circuits.statistics.permutation import permutation_p
 from if_circuits.statistics.ratio import ratio_interval
 from if_circuits.statistics.verdicts import decide
@@ -77,9 +74,6 @@ MIN_TASKS_FOR_PAIRS = 5
 """Fewer tasks with a reliable direction (ten pairs) say little of nine, and make no verdict."""
 FOLDS = 5
 """Of the base queries: one chooses the layer, the others report."""
-MEASURES: tuple[Measure, ...] = ("pwcca", "cka")
-MAX_PERMUTATIONS = 200
-"""The null of a paired similarity is narrow; more shuffles would not move its mean."""
 
 
 def run(
@@ -124,9 +118,11 @@ def run(
         steps.done()
     subspaces = [{task: space for task, space in half.items() if decodes(space)} for half in fitted]
     table = table.merge(_overlaps(tasks, subspaces), on=["task_a", "task_b"])
-    paired = _paired_activations(source, features, folds > 0, seed=settings.seed)
+    paired = paired_activations(source, features, folds > 0, seed=settings.seed)
     for measure in MEASURES:
-        table = table.merge(_paired(paired, measure, settings=settings), on=["task_a", "task_b"], how="left")
+        table = table.merge(
+            similarity_of(paired, measure, settings=settings), on=["task_a", "task_b"], how="left"
+        )
         steps.done()
     table = table.assign(
         layer=layer,
@@ -264,51 +260,6 @@ def _overlaps(tasks: Sequence[LabelledTask], halves: Sequence[Mapping[str, Subsp
         row |= {"overlap": found, "overlap_ceiling": ceiling, "overlap_ratio": found / ceiling}
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _paired_activations(
-    source: ActivationSource,
-    features: Float[np.ndarray, "n d"],
-    reporting: Bool[np.ndarray, " q"],
-    *,
-    seed: int,
-) -> PairedHalves | None:
-    """Every task's constrained activations, whatever the verdict, paired by base query; None if these are
-    too few.
-    """
-    queries = query_codes(source)
-    usable = (
-        source.responses["constrained"].to_numpy(dtype=bool)
-        & reporting[queries]
-        & np.isfinite(features).all(axis=1)
-    )
-    names = source.responses["task"].to_numpy()
-    rows = {task: np.flatnonzero(usable & (names == task)) for task in families_of(source.responses)}
-    try:
-        return pair_halves(
-            {task: features[chosen] for task, chosen in rows.items()},
-            {task: queries[chosen] for task, chosen in rows.items()},
-            seed=seed,
-        )
-    except ValueError:
-        return None
-
-
-def _paired(paired: PairedHalves | None, measure: Measure, *, settings: AnalysisSettings) -> pd.DataFrame:
-    """A paired similarity of every pair of tasks; p adjusted over the pairs (Benjamini-Hochberg)."""
-    columns = [
-        "task_a",
-        "task_b",
-        *(f"{measure}{name}" for name in ("", "_ceiling", "_ratio", "_p", "_p_adjusted")),
-    ]
-    if paired is None:
-        return pd.DataFrame(columns=columns)
-    n_permutations = min(settings.n_permutations, MAX_PERMUTATIONS)
-    found = compare_all(paired, measure=measure, n_permutations=n_permutations, seed=settings.seed)
-    rows = [(*pair, value.debiased, value.ceiling, value.ratio, value.p) for pair, value in found.items()]
-    return pd.DataFrame(rows, columns=columns[:-1]).assign(
-        **{columns[-1]: benjamini_hochberg(np.array([row[-1] for row in rows]))}
-    )
 
 
 _EVIDENCE = Evidence(

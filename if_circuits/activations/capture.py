@@ -7,7 +7,7 @@ is found there is kept only where all that decides the numbers is the same; see 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
@@ -45,7 +45,7 @@ from if_circuits.models.layers import EMBED
 from if_circuits.models.memory import free_memory
 from if_circuits.models.reading import reading
 from if_circuits.models.state import hooks_in_place, settings_sha256
-from if_circuits.progress import Progress, reporting
+from if_circuits.progress import Progress, Report, reporting
 
 if TYPE_CHECKING:
     from if_circuits.interventions.hooks import Intervention
@@ -151,7 +151,7 @@ class _Work:
         key: CaptureKey,
         batch_size: int,
         interventions: Sequence[Intervention],
-        progress: Callable[[int, int], None] | None,
+        progress: Report | None,
     ) -> None:
         self._model, self._plan, self._key = model, plan, key
         self._batch_size, self._interventions, self._progress = batch_size, interventions, progress

@@ -9,7 +9,7 @@ from which is said in `interventions.interchange`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ from if_circuits.interventions.interchange import DIRECTIONS, PLACES, Direction,
 from if_circuits.interventions.patching import Donor
 from if_circuits.interventions.subspace import Subspace
 from if_circuits.models.reading import reading
-from if_circuits.progress import Progress, part_of, reporting
+from if_circuits.progress import Progress, Report, part_of, reporting
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
@@ -100,7 +100,7 @@ def apply_interchanges(
     changes: Sequence[Interchange],
     *,
     max_tokens: int = LONGEST,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Report | None = None,
 ) -> pd.DataFrame:
     """The rows of `interchange` for each of the changes, in their order, and each pair."""
     missing = [name for name in COLUMNS[:-1] if name not in pairs]
@@ -137,7 +137,7 @@ def _read(
     direction: Direction,
     changes: Sequence[Interchange],
     max_tokens: int,
-    progress: Callable[[int, int], None] | None,
+    progress: Report | None,
 ) -> _Read:
     """Read every text under the changes of one direction, those of like length together."""
     asks, other = (runs_of(pairs, name, max_tokens) for name in ("prompt_tokens", "source_tokens"))
@@ -163,8 +163,8 @@ def _read(
 
 
 def _shares(
-    changes: Sequence[Interchange], progress: Callable[[int, int], None] | None
-) -> Iterator[tuple[Direction, Callable[[int, int], None] | None]]:
+    changes: Sequence[Interchange], progress: Report | None
+) -> Iterator[tuple[Direction, Report | None]]:
     """The directions that occur, each with its part of the progress."""
     present: list[Direction] = list(dict.fromkeys(change.direction for change in changes))
     for number, direction in enumerate(present):

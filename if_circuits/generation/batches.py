@@ -1,4 +1,4 @@
-"""Work in batches that shrink when memory runs out."""
+"""Work in batches: of prompts of like length, and shrinking when memory runs out."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ _logger = logging.getLogger(__name__)
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
+
+_STRETCH, _PADDING = 1.25, 24
+"""Prompts are padded to at most so many times the shortest beside them, and so many tokens more."""
 
 
 class Shrinking:
@@ -71,6 +74,21 @@ def in_batches(
         if found:
             yield batch, found[0]
             start += len(batch)
+
+
+def of_like_length(
+    jobs: Sequence[tuple[int, int]], contexts: Sequence[Sequence[int]]
+) -> list[list[tuple[int, int]]]:
+    """The jobs, which rise in length, in parts whose prompts can be padded to one length at little cost."""
+    parts: list[list[tuple[int, int]]] = []
+    shortest = 0
+    for job in jobs:
+        length = len(contexts[job[0]])
+        if not parts or length > _STRETCH * shortest + _PADDING:
+            parts.append([])
+            shortest = length
+        parts[-1].append(job)
+    return parts
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -9,12 +9,12 @@ import pandas as pd
 
 from if_circuits.generation.responses import (
     GenerationConfig,
-    OnResponses,
     Prompts,
     generate_conditions,
 )
 from if_circuits.interventions.hooks import Intervention
 from if_circuits.models.settings import RunSettings
+from if_circuits.progress import Report
 from if_circuits.tasks.judges.choice import usual_judges
 from if_circuits.tasks.verification import judged_properties, verify
 
@@ -30,7 +30,7 @@ def responses_under(
     only: Mapping[str, Collection[str]] | None = None,
     config: GenerationConfig | None = None,
     judges: Iterable[tuple[str, str]] | None = None,
-    progress: OnResponses | None = None,
+    progress: Report | None = None,
 ) -> pd.DataFrame:
     """The response to each prompt under each condition, generated in one run: the table of
     `generate_conditions`, verified where the prompts belong to tasks.

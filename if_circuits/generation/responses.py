@@ -7,7 +7,7 @@ the other prompts make no difference, so parts of a study can be generated apart
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -18,10 +18,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from if_circuits.errors import InputError
-from if_circuits.generation.batches import Shrinking
+from if_circuits.generation.batches import Shrinking, of_like_length
 from if_circuits.generation.decoding import decode
 from if_circuits.interventions.hooks import Intervention, intervene_by_row
 from if_circuits.models.reading import reading
+from if_circuits.progress import Report
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
@@ -30,12 +31,6 @@ if TYPE_CHECKING:
 Prompts: TypeAlias = pd.DataFrame | Sequence[str]
 """A table with the columns prompt_id (unique) and prompt, and any others; or texts, which get the ids "0",
 "1", ..."""
-
-_STRETCH, _PADDING = 1.25, 24
-"""Prompts are padded to at most so many times the shortest beside them, and so many tokens more."""
-
-OnResponses = Callable[[int, int], None]
-"""Told (responses done, responses in all)."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +90,7 @@ def generate(
     config: GenerationConfig,
     *,
     interventions: Sequence[Intervention] = (),
-    progress: OnResponses | None = None,
+    progress: Report | None = None,
 ) -> pd.DataFrame:
     """One row a response, in the order of the prompts, with the prompts' columns and these:
 
@@ -119,7 +114,7 @@ def generate_conditions(
     conditions: Mapping[str, Sequence[Intervention]],
     *,
     only: Mapping[str, Collection[str]] | None = None,
-    progress: OnResponses | None = None,
+    progress: Report | None = None,
 ) -> pd.DataFrame:
     """The responses of `generate` under the interventions of each condition, in one run; adds the column
     condition.
@@ -153,7 +148,7 @@ def _generate(
     prompts: Prompts,
     config: GenerationConfig,
     conditions: Sequence[Sequence[Intervention]],
-    progress: OnResponses | None,
+    progress: Report | None,
     asked: Sequence[Collection[str] | None] | None = None,
 ) -> list[pd.DataFrame]:
     """One table for each condition."""
@@ -215,7 +210,7 @@ def _generate(
             )
 
         shrinking = Shrinking(config.batch_size, what="generation")
-        for some in _of_like_length(jobs, contexts):
+        for some in of_like_length(jobs, contexts):
             left = some
             while left:
                 with shrinking:
@@ -230,21 +225,6 @@ def _generate(
         written = [generated[at, sample] for at, _ in of_condition for sample in samples]
         tables.append(_table(model, prompts.iloc[mine], config, [encoded[i] for i in mine], written))
     return tables
-
-
-def _of_like_length(
-    jobs: Sequence[tuple[int, int]], contexts: Sequence[Sequence[int]]
-) -> list[list[tuple[int, int]]]:
-    """The jobs, which rise in length, in parts whose prompts can be padded to one length at little cost."""
-    parts: list[list[tuple[int, int]]] = []
-    shortest = 0
-    for job in jobs:
-        length = len(contexts[job[0]])
-        if not parts or length > _STRETCH * shortest + _PADDING:
-            parts.append([])
-            shortest = length
-        parts[-1].append(job)
-    return parts
 
 
 def _as_table(prompts: Prompts) -> pd.DataFrame:

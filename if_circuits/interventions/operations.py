@@ -9,6 +9,7 @@ those.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, cast, runtime_checkable
@@ -49,8 +50,28 @@ class Operation(Protocol):
         ...
 
 
+class _OfLowRank(ABC):
+    """An operation that is one update of low rank, the same at every layer."""
+
+    @abstractmethod
+    def update(self) -> LowRankUpdate:
+        """The operation as an update of low rank."""
+
+    def transform(self, layer: int, device: torch.device) -> Transform:
+        """The operation, the same at every layer, its arrays laid out on the device."""
+        del layer
+        right, goal, left = self.update().on(device)
+
+        def change(
+            x: Float[Tensor, "batch length d_model"], _: Window
+        ) -> Float[Tensor, "batch length d_model"]:
+            return (x - (x.float() @ right.T - goal) @ left).to(x.dtype)
+
+        return change
+
+
 @dataclass(frozen=True, eq=False, repr=False)
-class ProjectOut:
+class ProjectOut(_OfLowRank):
     """x - alpha (x - mean) P: alpha = 1 removes the component, centred; alpha = 2 reflects it; 0 does
     nothing.
 
@@ -83,11 +104,6 @@ class ProjectOut:
         """The width of residual stream that it is made for."""
         return len(self.subspace.mean)
 
-    def transform(self, layer: int, device: torch.device) -> Transform:
-        """The operation, the same at every layer, its arrays laid out on the device."""
-        del layer
-        return _laid_out(self.update(), device)
-
     def update(self) -> LowRankUpdate:
         """The operation as an update of low rank."""
         part = self.subspace if self.leading is None else self.subspace.leading(self.leading)
@@ -99,7 +115,7 @@ class ProjectOut:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Zero:
+class Zero(_OfLowRank):
     """x - x P: the component becomes zero, which is no typical value unless the stream is centred there.
 
     Example:
@@ -119,11 +135,6 @@ class Zero:
         """The width of residual stream that it is made for."""
         return len(self.subspace.mean)
 
-    def transform(self, layer: int, device: torch.device) -> Transform:
-        """The operation, the same at every layer, its arrays laid out on the device."""
-        del layer
-        return _laid_out(self.update(), device)
-
     def update(self) -> LowRankUpdate:
         """The operation as an update of low rank."""
         basis = self.subspace.basis
@@ -134,7 +145,7 @@ class Zero:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MeanReplace:
+class MeanReplace(_OfLowRank):
     """x - (x - mean) P: the component becomes that of a given mean, such as the unconstrained prompts'.
 
     Raises:
@@ -165,11 +176,6 @@ class MeanReplace:
         """The width of residual stream that it is made for."""
         return len(self.mean)
 
-    def transform(self, layer: int, device: torch.device) -> Transform:
-        """The operation, the same at every layer, its arrays laid out on the device."""
-        del layer
-        return _laid_out(self.update(), device)
-
     def update(self) -> LowRankUpdate:
         """The operation as an update of low rank."""
         basis = self.subspace.basis
@@ -180,7 +186,7 @@ class MeanReplace:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Erase:
+class Erase(_OfLowRank):
     """x - alpha left (right (x - mean)): an oblique projection, such as LEACE fits.
 
     Example:
@@ -205,11 +211,6 @@ class Erase:
         """The width of residual stream that it is made for."""
         return len(self.erasure.mean)
 
-    def transform(self, layer: int, device: torch.device) -> Transform:
-        """The operation, the same at every layer, its arrays laid out on the device."""
-        del layer
-        return _laid_out(self.update(), device)
-
     def update(self) -> LowRankUpdate:
         """The operation as an update of low rank."""
         e = self.erasure
@@ -221,7 +222,7 @@ class Erase:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Add:
+class Add(_OfLowRank):
     """x + multiple * direction: steering. The direction is taken as it is, not normalised.
 
     A direction means what it was read from: see `steer` of what `fit` gives, which warns where one is used at
@@ -279,11 +280,6 @@ class Add:
         """The width of residual stream that it is made for."""
         return len(self.direction)
 
-    def transform(self, layer: int, device: torch.device) -> Transform:
-        """The operation, the same at every layer, its arrays laid out on the device."""
-        del layer
-        return _laid_out(self.update(), device)
-
     def update(self) -> LowRankUpdate:
         """The operation as an update of low rank."""
         step = (self.multiple * self.direction)[None]
@@ -291,15 +287,6 @@ class Add:
 
     def __repr__(self) -> str:
         return f"Add({self.name}, multiple={self.multiple:g})"
-
-
-def _laid_out(update: LowRankUpdate, device: torch.device) -> Transform:
-    right, goal, left = update.on(device)
-
-    def change(x: Float[Tensor, "batch length d_model"], _: Window) -> Float[Tensor, "batch length d_model"]:
-        return (x - (x.float() @ right.T - goal) @ left).to(x.dtype)
-
-    return change
 
 
 def _describe(subspace: Subspace) -> str:

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float, Int
-from scipy.stats import rankdata
 
 from if_circuits.analyses.base import AnalysisResult
 from if_circuits.analyses.shared.decodability import exchange_labels
 from if_circuits.report.cells import Json
 from if_circuits.report.numbers import num
+from if_circuits.statistics.auroc import crossed_aurocs
+from if_circuits.tasks.labels import is_satisfied
 
 _DRAWS = 100
 _BY = {"cross_task_transfer": "train_task", "layer_stratification": "layer"}
@@ -58,31 +58,15 @@ def exchanged(results: Mapping[str, AnalysisResult], labelled: pd.DataFrame) -> 
                 continue
             own = rows.loc[wide.index]
             fold = part.drop_duplicates("response_id").set_index("response_id").loc[wide.index, "fold"]
-            y = (own["verdict"] == "satisfied").to_numpy()
+            y = is_satisfied(own)
             queries = pd.factorize(own["base_query"])[0]
             drawn = exchange_labels(y, queries, n_permutations=_DRAWS, seed=0).T
-            values = _aurocs(wide.to_numpy(dtype=np.float64), drawn, fold.to_numpy())
+            values = crossed_aurocs(drawn, wide.to_numpy(dtype=np.float64), strata=fold.to_numpy())
             for name, row in zip(wide.columns, values, strict=True):
                 if (known := row[np.isfinite(row)]).size > 1:
                     key = (analysis, str(labels), _text(name), str(task))
                     found[key] = (float(known.mean()), float(known.std()))
     return Null(found)
-
-
-def _aurocs(
-    scores: Float[np.ndarray, "n probes"],
-    labels: Bool[np.ndarray, "n draws"],
-    folds: Int[np.ndarray, " n"],
-) -> Float[np.ndarray, "probes draws"]:
-    """Every column of scores against every column of labels, within folds; each score is ranked once."""
-    won, pairs = np.zeros((scores.shape[1], labels.shape[1])), np.zeros(labels.shape[1])
-    for fold in np.unique(folds):
-        rows = folds == fold
-        positives = labels[rows].sum(axis=0)
-        ranks = np.asarray(rankdata(scores[rows], axis=0))
-        won += ranks.T @ labels[rows] - positives * (positives + 1) / 2
-        pairs += positives * (rows.sum() - positives)
-    return np.divide(won, pairs, out=np.full_like(won, np.nan), where=pairs > 0)
 
 
 def _text(by: object) -> str:

@@ -4,6 +4,7 @@ Every AUROC of the library comes from here. What the functions differ in is what
 
 - `auroc`: one column of scores;
 - `column_aurocs`: a thousand columns, each with its own labels, as in a permutation test;
+- `crossed_aurocs`: a few columns, each under the same thousand labellings;
 - `resampled_auroc`: one column under a thousand weightings of its rows;
 - `auroc_influence`: many columns, with what each row contributes, as for resampling a matrix of cells;
 - `grouped_auroc`: one column by pairs of groups (base queries), which many columns are resampled by together.
@@ -14,12 +15,12 @@ across folds would pull the AUROC of a null probe below 0.5 (Parker, Guenter and
 `roc_auc_score` has no strata; without them it is what the tests compare with.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
-from scipy.stats import rankdata
+from scipy.stats import rankdata  # noqa: TID251 - the one place
 
 _DIGITS_OF_A_TIE = 9
 """Scores that agree to so many digits of the largest one tie in `auroc_influence`."""
@@ -46,14 +47,31 @@ def column_aurocs(
     labels: Bool[np.ndarray, "n m"], scores: Float[np.ndarray, "n m"], *, strata: Shaped[np.ndarray, " n"]
 ) -> Float[np.ndarray, " m"]:
     """`auroc` of each column of scores against its own column of labels; NaN for columns with NaN scores."""
-    won, pairs = np.zeros(scores.shape[1]), np.zeros(scores.shape[1])
+    return _by_ranks(labels, scores, strata, lambda ranks, positive: (ranks * positive).sum(axis=0))
+
+
+def crossed_aurocs(
+    labels: Bool[np.ndarray, "n k"], scores: Float[np.ndarray, "n m"], *, strata: Shaped[np.ndarray, " n"]
+) -> Float[np.ndarray, "m k"]:
+    """`auroc` of each column of scores against each column of labels; each score is ranked once."""
+    return _by_ranks(labels, scores, strata, lambda ranks, positive: ranks.T @ positive)
+
+
+def _by_ranks(
+    labels: Bool[np.ndarray, "n k"],
+    scores: Float[np.ndarray, "n m"],
+    strata: Shaped[np.ndarray, " n"],
+    summed: Callable[[Float[np.ndarray, "rows m"], Bool[np.ndarray, "rows k"]], Float[np.ndarray, "*shape"]],
+) -> Float[np.ndarray, "*shape"]:
+    """AUROCs from the ranks of the positive rows in each stratum, as `summed` adds them up (Mann-Whitney)."""
+    won, pairs = np.zeros(()), np.zeros(labels.shape[1])
     for stratum in np.unique(strata):
         rows = strata == stratum
         positives = labels[rows].sum(axis=0)
         ranks = np.asarray(rankdata(scores[rows], axis=0))
-        won += (ranks * labels[rows]).sum(axis=0) - positives * (positives + 1) / 2
+        won = won + (summed(ranks, labels[rows]) - positives * (positives + 1) / 2)
         pairs += positives * (rows.sum() - positives)
-    return _share(won, pairs)
+    return _share(won, np.broadcast_to(pairs, won.shape))
 
 
 def resampled_auroc(

@@ -24,10 +24,10 @@ from if_circuits.study.nulls.kept import kept_nulls
 from if_circuits.study.order import CLOSING, READINGS, has_pilot, inputs_of
 from if_circuits.study.pipeline import open_activations
 from if_circuits.study.readings import read_sample, read_stored
-from if_circuits.study.stage import Progress, stage
+from if_circuits.study.stage import StageProgress, stage
 
 
-def make_readings(directory: StudyDirectory, model: LoadedModel, progress: Progress) -> None:
+def make_readings(directory: StudyDirectory, model: LoadedModel, progress: StageProgress) -> None:
     """Write what probes read along a sample of responses, token by token."""
     with stage(READINGS, directory, progress=progress) as work:
         if work is None:
@@ -48,7 +48,7 @@ def readings_of(directory: StudyDirectory) -> Readings:
     return Readings(read[""], read["tokens"], read["probes"], read["calibration"])
 
 
-def close_study(directory: StudyDirectory, config: StudyConfig, progress: Progress) -> None:
+def close_study(directory: StudyDirectory, config: StudyConfig, progress: StageProgress) -> None:
     """Write the figures, the tables as CSV, the report and the summary."""
     with stage(CLOSING, directory, progress=progress) as work:
         if work is None:

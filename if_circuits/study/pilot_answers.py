@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from if_circuits.errors import InputError
-from if_circuits.generation.responses import GenerationConfig, OnResponses, generate
+from if_circuits.generation.responses import GenerationConfig, generate
 from if_circuits.generation.shared_answers import distinct_requests, shared_out
+from if_circuits.progress import Report
 from if_circuits.tasks.prompts import prompts_about
 from if_circuits.tasks.suites.suite import Suite
 from if_circuits.tasks.task import Task
@@ -66,7 +67,7 @@ def answer_pilot(
     prompts: pd.DataFrame,
     settings: GenerationConfig,
     *,
-    progress: OnResponses | None = None,
+    progress: Report | None = None,
 ) -> pd.DataFrame:
     """One answer to each constrained prompt, and those to the unconstrained requests, each asked once."""
     asked = prompts[prompts["constrained"]].reset_index(drop=True)

@@ -32,7 +32,7 @@ from if_circuits.study.outlook import Shortage
 from if_circuits.study.pilot import described
 from if_circuits.study.prompting import prompts_of, prompts_of_pilot, unmeasured
 from if_circuits.study.prospects import shortages_of
-from if_circuits.study.stage import Progress, stage
+from if_circuits.study.stage import StageProgress, stage
 from if_circuits.tasks.counterfactual import counterfactual_pairs
 from if_circuits.tasks.suites.choice import get_suite
 from if_circuits.tasks.verification import judges_for, verify
@@ -59,7 +59,7 @@ def make_responses(
     config: StudyConfig,
     model: LoadedModel,
     run_settings: RunSettings,
-    progress: Progress,
+    progress: StageProgress,
 ) -> None:
     """Write the responses of each pass: constrained and unconstrained sampled, constrained greedy.
 
@@ -110,7 +110,7 @@ def generation_settings(config: StudyConfig, run_settings: RunSettings, *, greed
     )
 
 
-def verify_responses(directory: StudyDirectory, run_settings: RunSettings, progress: Progress) -> None:
+def verify_responses(directory: StudyDirectory, run_settings: RunSettings, progress: StageProgress) -> None:
     """Write all responses with the verdicts of their tasks' verifiers."""
     with stage("verification", directory, progress=progress) as work:
         if work is None:
@@ -133,7 +133,7 @@ def _answered(directory: StudyDirectory, each: Pass) -> pd.DataFrame:
     return shared_out(prompts[~prompts["constrained"]], answers)
 
 
-def measure_compliance(directory: StudyDirectory, config: StudyConfig, progress: Progress) -> None:
+def measure_compliance(directory: StudyDirectory, config: StudyConfig, progress: StageProgress) -> None:
     """Write how often each task's constraint is satisfied, asked for and not."""
     with stage("compliance", directory, progress=progress) as work:
         if work is None:
@@ -154,7 +154,7 @@ def pair_counterfactuals(
     config: StudyConfig,
     model: LoadedModel,
     run_settings: RunSettings,
-    progress: Progress,
+    progress: StageProgress,
 ) -> None:
     """Write the sampled responses that comply under a prompt that they satisfy and one that they break.
 
@@ -183,7 +183,7 @@ def pair_counterfactuals(
 
 
 def capture_activations(
-    directory: StudyDirectory, model: LoadedModel, run_settings: RunSettings, progress: Progress
+    directory: StudyDirectory, model: LoadedModel, run_settings: RunSettings, progress: StageProgress
 ) -> None:
     """Capture the sampled responses, twins included, since specificity compares the two; and the pairs.
 
@@ -217,7 +217,7 @@ def run_analyses(
     names: Sequence[str],
     model: Callable[[], LoadedModel],
     run_settings: RunSettings,
-    progress: Progress,
+    progress: StageProgress,
 ) -> None:
     """Write the table and the verdict of each analysis; `model` is called only for one that uses a model."""
     short = shortages_of(directory, names)

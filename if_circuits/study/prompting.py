@@ -14,7 +14,7 @@ from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.order import has_pilot
 from if_circuits.study.pilot import kept_grades, pilot_table, without_verdict
 from if_circuits.study.pilot_answers import answer_pilot, pilot_prompts
-from if_circuits.study.stage import Progress, stage
+from if_circuits.study.stage import StageProgress, stage
 from if_circuits.tasks.ifeval import prompts_digest, read_ifeval
 from if_circuits.tasks.prompts import build_prompts
 from if_circuits.tasks.registry import get_tasks
@@ -35,7 +35,7 @@ def run_pilot(
     model: LoadedModel,
     run_settings: RunSettings,
     settings: GenerationConfig,
-    progress: Progress,
+    progress: StageProgress,
 ) -> None:
     """Write the pilot's answers, their verdicts, and which grades the study asks; nothing where it has none.
 
@@ -57,7 +57,7 @@ def run_pilot(
 
 
 def make_prompts(
-    directory: StudyDirectory, config: StudyConfig, model: LoadedModel, progress: Progress
+    directory: StudyDirectory, config: StudyConfig, model: LoadedModel, progress: StageProgress
 ) -> None:
     """Write the constrained prompts and their unconstrained twins; a file of prompts has no twins."""
     with stage("prompts", directory, progress=progress) as work:

@@ -9,7 +9,7 @@ from typing import Any
 from if_circuits.study.budget import span
 from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.order import stage_names
-from if_circuits.study.stage import Progress
+from if_circuits.study.stage import StageProgress
 
 _logger = logging.getLogger(__name__)
 
@@ -17,7 +17,7 @@ _BY_STAGE = {"analyses.causal_ablation": "ablation", "analyses.localisation": "l
 _BY_KIND = {"pilot": "pilot", "responses": "responses", "activations": "activations", "analyses": "probes"}
 
 
-def telling_what_is_left(directory: StudyDirectory, progress: Progress) -> Progress:
+def telling_what_is_left(directory: StudyDirectory, progress: StageProgress) -> StageProgress:
     """Log what is left of the time that the study was planned for, whenever a kind of work is done."""
     record = directory.ledger.read()
     if "plan" not in record:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from if_circuits.progress import Report
 from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.keys import StageKeys
 from if_circuits.study.order import inputs_of
 from if_circuits.threads import one_thread_each
 
-Progress = Callable[[str, int, int], None]
+StageProgress = Callable[[str, int, int], None]
 """Told the stage, how much of it is done, and of how much."""
 
 _logger = logging.getLogger(__name__)
@@ -23,7 +24,7 @@ _FINE = 1000
 class Stage:
     """A stage at work: tells how far it is, and keeps a list of what it wrote."""
 
-    def __init__(self, name: str, progress: Progress) -> None:
+    def __init__(self, name: str, progress: StageProgress) -> None:
         self.outputs: list[Path] = []
         self._name, self._progress = name, progress
 
@@ -35,7 +36,7 @@ class Stage:
         """Tell how much of the stage is done."""
         self._progress(self._name, done, total)
 
-    def part(self, before: float, share: float) -> Callable[[int, int], None]:
+    def part(self, before: float, share: float) -> Report:
         """What reports the progress of a part, which begins at `before` and is `share` of the stage."""
         return lambda done, total: self.report(round(_FINE * (before + share * done / total)), _FINE)
 
@@ -45,7 +46,7 @@ def stage(
     name: str,
     directory: StudyDirectory,
     *,
-    progress: Progress,
+    progress: StageProgress,
     discard: Callable[[], None] = lambda: None,
 ) -> Generator[Stage | None]:
     """Time a stage, and record it when it ends well; yields None when it was done before.

@@ -29,7 +29,7 @@ from if_circuits.study.prompting import make_prompts, run_pilot
 from if_circuits.study.prospects import say_prospects
 from if_circuits.study.remaining import telling_what_is_left
 from if_circuits.study.space import check_space
-from if_circuits.study.stage import Progress
+from if_circuits.study.stage import StageProgress
 from if_circuits.study.versions import versions
 from if_circuits.tasks.judges.choice import judge_names, usual_judges
 from if_circuits.tasks.verification import check_judges, judged_properties
@@ -64,7 +64,7 @@ class Study:
         out: str | Path,
         *,
         budget: float | None = None,
-        progress: Progress = _silent,
+        progress: StageProgress = _silent,
     ) -> "Study":
         """Run a study in the directory `out`, or go on with it where it was stopped.
 
@@ -142,7 +142,7 @@ class Study:
         """The study in a directory. Raises InputError when there is none."""
         return cls(StudyDirectory.open(Path(directory)))
 
-    def analyse(self, names: Sequence[str] | None = None, *, progress: Progress = _silent) -> None:
+    def analyse(self, names: Sequence[str] | None = None, *, progress: StageProgress = _silent) -> None:
         """Do the analyses again on what was captured, all or those named, and the report with them.
 
         Raises InputError for an analysis that is not part of this study, and for a study without activations.
@@ -167,7 +167,7 @@ class Study:
             closing.close_study(self.directory, config, progress)
 
     def null(
-        self, name: str, names: Sequence[str] | None = None, *, draws: int, progress: Progress = _silent
+        self, name: str, names: Sequence[str] | None = None, *, draws: int, progress: StageProgress = _silent
     ) -> pd.DataFrame:
         """The verdicts where there is nothing to find, which the report's checklist then tells of.
 

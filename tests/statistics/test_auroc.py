@@ -11,6 +11,7 @@ from if_circuits.statistics.auroc import (
     auroc,
     auroc_influence,
     column_aurocs,
+    crossed_aurocs,
     grouped_auroc,
     resampled_auroc,
     stack,
@@ -67,6 +68,8 @@ def test_many_columns_agree_with_scikit_learn_within_strata(data: Rows, seed: in
     several = np.stack([scores, rng.integers(0, 4, size=len(first)).astype(float)], axis=1)
     expected = [by_scikit_learn(labels[:, k], several[:, k], ones, strata) for k in range(2)]
     np.testing.assert_allclose(column_aurocs(labels, several, strata=strata), expected, rtol=1e-12)
+    crossed = [[by_scikit_learn(y, score, ones, strata) for y in labels.T] for score in several.T]
+    np.testing.assert_allclose(crossed_aurocs(labels, several, strata=strata), crossed, rtol=1e-12)
 
 
 @given(rows, st.integers(0, 1000))

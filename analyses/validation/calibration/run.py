@@ -10,7 +10,7 @@ stopped. After a change to the code it starts again, since a run belongs to the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,6 +24,7 @@ from if_circuits.analyses.validation.calibration.runs import carry_out
 from if_circuits.errors import InputError
 from if_circuits.io.files import write_bytes, write_json, write_parquet
 from if_circuits.plotting.style import png_bytes
+from if_circuits.progress import Report
 
 
 def calibrate(
@@ -35,7 +36,7 @@ def calibrate(
     seed: int = 0,
     analyses: Sequence[str] = ON_ACTIVATIONS,
     claims: Mapping[str, Claim] = CLAIMS,
-    progress: Callable[[int, int], None] = lambda *_: None,
+    progress: Report = lambda *_: None,
 ) -> dict[str, Any]:
     """Measure the rates, write table, figure and summary to `out`, and return the summary.
 

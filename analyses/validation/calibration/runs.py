@@ -22,6 +22,7 @@ from if_circuits.analyses.base import ON_ACTIVATIONS, AnalysisResult, get_analys
 from if_circuits.analyses.validation.calibration.plan import PlannedRun
 from if_circuits.analyses.validation.simulation.studies import simulate
 from if_circuits.io.durable import durable_file
+from if_circuits.progress import Report
 
 CHUNK = 4
 """Runs that a worker takes at a time, and that one file holds."""
@@ -34,7 +35,7 @@ def carry_out(
     directory: Path,
     *,
     workers: int,
-    progress: Callable[[int, int], None],
+    progress: Report,
 ) -> pd.DataFrame:
     """The table of all planned runs, one row each in the order of the plan; finished ones are not run again.
 

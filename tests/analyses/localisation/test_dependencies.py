@@ -16,6 +16,7 @@ from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.localisation.analysis import _pairs
 from if_circuits.analyses.localisation.dependencies import measure_dependencies
 from if_circuits.analyses.localisation.edges import Cell, edge_table, isolation_table
+from if_circuits.analyses.localisation.experiment import Experiment
 from if_circuits.analyses.localisation.plain_prompts import SAID_TWICE, TAKE_BACK, TAKEN_BACK, plain_prompts
 from if_circuits.analyses.localisation.shifts import Shifts
 from if_circuits.analyses.shared.families import families_of
@@ -125,10 +126,9 @@ def test_the_planted_dependencies_are_found_and_no_others(planted) -> None:
         name: (pairs[pairs["task"] == name].reset_index(drop=True), labelled[name])
         for name in families_of(source.responses)
     }
-    edges, isolation = measure_dependencies(
-        model, source, tasks, dict.fromkeys(tasks, layer), query_halves(source, seed=0),
-        settings=SETTINGS, tokens=32, kept=Kept(), progress=None,
-    )  # fmt: skip
+    halves = query_halves(source, seed=0)
+    experiment = Experiment(model, source, tasks, halves, SETTINGS, tokens=32, kept=Kept())
+    edges, isolation = measure_dependencies(experiment, dict.fromkeys(tasks, layer))
     truth = {("sentiment", "topic"), ("register", "topic")}
     for _, rows in edges.groupby("way"):
         assert found(rows) - {("topic", "sentiment")} == truth  # the reverse of a shared one, if it is tested
