@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import cast
 
 import pandas as pd
 
@@ -13,14 +12,20 @@ from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import AnalysisResult, get_analysis
 from if_circuits.erasure.rehearsal import rehearse
 from if_circuits.errors import InputError
-from if_circuits.models.loading import LoadedModel, load_model
-from if_circuits.models.presets import DType
+from if_circuits.models.loading import LoadedModel
 from if_circuits.models.settings import RunSettings
 from if_circuits.study import closing
 from if_circuits.study import pipeline as stages
 from if_circuits.study.budget import plan, sized_as
 from if_circuits.study.config import StudyConfig, suite_of
 from if_circuits.study.directory import StudyDirectory
+from if_circuits.study.identity import (
+    check_model,
+    check_run_settings,
+    model_of,
+    record_of,
+    run_settings_of,
+)
 from if_circuits.study.keys import task_names
 from if_circuits.study.lock import locked
 from if_circuits.study.order import CLOSING
@@ -30,9 +35,7 @@ from if_circuits.study.prospects import say_prospects
 from if_circuits.study.remaining import telling_what_is_left
 from if_circuits.study.space import check_space
 from if_circuits.study.stage import StageProgress
-from if_circuits.study.versions import versions
-from if_circuits.tasks.judges.choice import judge_names, usual_judges
-from if_circuits.tasks.verification import check_judges, judged_properties
+from if_circuits.tasks.verification import check_judges
 
 _logger = logging.getLogger(__name__)
 
@@ -86,23 +89,23 @@ class Study:
         if budget is not None and (begun := StudyDirectory.find(out)) is not None:
             config = sized_as(config, begun.config)
         found = cls._find(out, config)
-        model = _load(config)
-        run_settings = _run_settings(config, model)
+        model = model_of(config)
+        run_settings = run_settings_of(config, model)
         planned = None
         if budget is not None and found is None:
             planned = plan(config, model, run_settings, seconds=budget)
             _logger.warning("%s: %s", out, planned)
             config = planned.config
-            run_settings = _run_settings(config, model)
+            run_settings = run_settings_of(config, model)
         check_space(config, model, run_settings, out)
         if found is None:
             stages.check_prompts(config, model, run_settings)
         with locked(out):
             directory = cls._find(out, config) or StudyDirectory.create(
-                out, _record(config, model, run_settings)
+                out, record_of(config, model, run_settings)
             )
-            _check_fingerprint(directory, model)
-            _check_run_settings(directory, run_settings)
+            check_model(directory, model)
+            check_run_settings(directory, run_settings)
             directory.ledger.update(held_out_only=model.preset.held_out_only)
             if planned is not None:
                 directory.ledger.update(plan={"budget": budget, "seconds": dict(planned.seconds)})
@@ -211,8 +214,8 @@ class Study:
 
     def load_model(self) -> LoadedModel:
         """The model that was studied. Raises InputError where it is not the same any more."""
-        loaded = _load(self.config)
-        _check_fingerprint(self.directory, loaded)
+        loaded = model_of(self.config)
+        check_model(self.directory, loaded)
         return loaded
 
     def report(self) -> tuple[str, ...]:
@@ -278,77 +281,3 @@ class Study:
     def results(self) -> dict[str, AnalysisResult]:
         """What each analysis found. Raises InputError when one was not done."""
         return {name: self.directory.read_result(name) for name in self.config.analyses}
-
-
-def _load(config: StudyConfig) -> LoadedModel:
-    return load_model(
-        config.model,
-        device=config.device,
-        dtype=cast(DType | None, config.dtype),
-        device_map=config.device_map,
-    )
-
-
-def _run_settings(config: StudyConfig, model: LoadedModel) -> RunSettings:
-    """How the study runs its model. Raises InputError for layers that the model lacks."""
-    made = RunSettings.of(
-        model.preset,
-        max_new_tokens=config.max_new_tokens,
-        temperature=config.temperature,
-        top_p=config.top_p,
-        batch_size=config.batch_size,
-        layers=config.layers,
-        judges=_judges(config, model),
-    )
-    unknown = [layer for layer in made.layers or () if not -1 <= layer < model.n_layers]
-    if unknown:
-        raise InputError(
-            f"{config.model} has no layer {unknown[0]}; layers go from -1 (embed) to {model.n_layers - 1}"
-        )
-    return made
-
-
-def _judges(config: StudyConfig, model: LoadedModel) -> tuple[tuple[str, str], ...]:
-    suite = suite_of(config) if config.prompts is None else None
-    properties = judged_properties(task_names(config))
-    return usual_judges(model.preset, properties, chosen=config.judges, suite=suite)
-
-
-def _record(config: StudyConfig, model: LoadedModel, run_settings: RunSettings) -> dict[str, object]:
-    return {
-        "config": config.to_json(),
-        "seed": config.seed,
-        "model": {
-            "name": model.name,
-            "fingerprint": model.fingerprint,
-            "n_layers": model.n_layers,
-            "d_model": model.d_model,
-            "device": model.device,
-            "device_map": model.device_map,
-            "dtype": model.dtype,
-            "dequantised_from": model.dequantised_from,
-        },
-        "run_settings": run_settings.to_json(),
-        "held_out_only": model.preset.held_out_only,
-        "judges": judge_names(judged_properties(task_names(config)), run_settings.judges),
-        "versions": versions(),
-    }
-
-
-def _check_fingerprint(directory: StudyDirectory, model: LoadedModel) -> None:
-    recorded = directory.ledger.read()["model"]["fingerprint"]
-    if model.fingerprint != recorded:
-        raise InputError(
-            f"{directory.root} was made with other weights or another tokenizer of {model.name} "
-            f"(fingerprint {recorded[:12]}, now {model.fingerprint[:12]}); choose another directory"
-        )
-
-
-def _check_run_settings(directory: StudyDirectory, run_settings: RunSettings) -> None:
-    """A study goes on as it began; what its preset says may have changed since. Batches may differ."""
-    recorded = directory.run_settings
-    if replace(recorded, batch_size=run_settings.batch_size) != run_settings:
-        raise InputError(
-            f"{directory.root} was made with {recorded}, and the preset and the options now say "
-            f"{run_settings}; choose another directory, or the same settings"
-        )

@@ -123,7 +123,7 @@ def test_weights_changed_in_memory_are_refused(
         next(model.hf.parameters()).data[3, 4] += 1e-3
         return model
 
-    monkeypatch.setattr("if_circuits.study.study.load_model", altered)
+    monkeypatch.setattr("if_circuits.study.identity.load_model", altered)
     with pytest.raises(InputError, match="other weights"):
         Study.run(Study.open(study).config, study)
 

@@ -1,0 +1,92 @@
+"""What makes a study this one, and has to be the same when it goes on: its model, and how that is run."""
+
+from dataclasses import replace
+from typing import cast
+
+from if_circuits.errors import InputError
+from if_circuits.models.loading import LoadedModel, load_model
+from if_circuits.models.presets import DType
+from if_circuits.models.settings import RunSettings
+from if_circuits.study.config import StudyConfig, suite_of
+from if_circuits.study.directory import StudyDirectory
+from if_circuits.study.keys import task_names
+from if_circuits.study.versions import versions
+from if_circuits.tasks.judges.choice import judge_names, usual_judges
+from if_circuits.tasks.verification import judged_properties
+
+
+def model_of(config: StudyConfig) -> LoadedModel:
+    """The model that the configuration names."""
+    return load_model(
+        config.model,
+        device=config.device,
+        dtype=cast(DType | None, config.dtype),
+        device_map=config.device_map,
+    )
+
+
+def run_settings_of(config: StudyConfig, model: LoadedModel) -> RunSettings:
+    """How the study runs its model. Raises InputError for layers that the model lacks."""
+    made = RunSettings.of(
+        model.preset,
+        max_new_tokens=config.max_new_tokens,
+        temperature=config.temperature,
+        top_p=config.top_p,
+        batch_size=config.batch_size,
+        layers=config.layers,
+        judges=_judges(config, model),
+    )
+    unknown = [layer for layer in made.layers or () if not -1 <= layer < model.n_layers]
+    if unknown:
+        raise InputError(
+            f"{config.model} has no layer {unknown[0]}; layers go from -1 (embed) to {model.n_layers - 1}"
+        )
+    return made
+
+
+def _judges(config: StudyConfig, model: LoadedModel) -> tuple[tuple[str, str], ...]:
+    suite = suite_of(config) if config.prompts is None else None
+    properties = judged_properties(task_names(config))
+    return usual_judges(model.preset, properties, chosen=config.judges, suite=suite)
+
+
+def record_of(config: StudyConfig, model: LoadedModel, run_settings: RunSettings) -> dict[str, object]:
+    """The record that a study begins with."""
+    return {
+        "config": config.to_json(),
+        "seed": config.seed,
+        "model": {
+            "name": model.name,
+            "fingerprint": model.fingerprint,
+            "n_layers": model.n_layers,
+            "d_model": model.d_model,
+            "device": model.device,
+            "device_map": model.device_map,
+            "dtype": model.dtype,
+            "dequantised_from": model.dequantised_from,
+        },
+        "run_settings": run_settings.to_json(),
+        "held_out_only": model.preset.held_out_only,
+        "judges": judge_names(judged_properties(task_names(config)), run_settings.judges),
+        "versions": versions(),
+    }
+
+
+def check_model(directory: StudyDirectory, model: LoadedModel) -> None:
+    """Raise InputError for other weights, or another tokenizer, than the study was begun with."""
+    recorded = directory.ledger.read()["model"]["fingerprint"]
+    if model.fingerprint != recorded:
+        raise InputError(
+            f"{directory.root} was made with other weights or another tokenizer of {model.name} "
+            f"(fingerprint {recorded[:12]}, now {model.fingerprint[:12]}); choose another directory"
+        )
+
+
+def check_run_settings(directory: StudyDirectory, run_settings: RunSettings) -> None:
+    """Raise InputError where preset and options say otherwise than when it began; batches may differ."""
+    recorded = directory.run_settings
+    if replace(recorded, batch_size=run_settings.batch_size) != run_settings:
+        raise InputError(
+            f"{directory.root} was made with {recorded}, and the preset and the options now say "
+            f"{run_settings}; choose another directory, or the same settings"
+        )
