@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ from jaxtyping import Bool, Float, Int
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.shared.labelled_tasks import LabelledTask, query_codes
 from if_circuits.analyses.shared.task_subspaces import response_features
-from if_circuits.erasure.das import fit_das
+from if_circuits.erasure.das import read_examples, train_das
 from if_circuits.erasure.difference_in_means import DifferenceInMeans
 from if_circuits.erasure.inlp import Inlp
 from if_circuits.erasure.leace import Leace
@@ -67,14 +68,15 @@ def fit_subspaces(
     y, groups = task.satisfied, task.queries
     d = X.shape[1]
     asked = _asked(source, task.name)
+    examples = cache(lambda: read_examples(model, pairs, layer=layer, seed=seed))
     fits: Mapping[str, Callable[[], Subspace]] = {
         ONE_DIRECTION: lambda: DifferenceInMeans().fit(X, y, groups=groups, seed=seed),
         "difference by prompt": lambda: _by_prompt(source, layer, *asked, task.queries),
         READS: lambda: _line(logistic(X, y, groups=groups, seed=seed).direction, X),
         "INLP": lambda: Inlp().fit(X, y, groups=groups, seed=seed),
         "LEACE, removed": lambda: _line(Leace().fit(X, y, groups=groups, seed=seed).left, X),
-        ACTS: lambda: fit_das(model, pairs, layer=layer, seed=seed),
-        "DAS, arbitrary targets": lambda: fit_das(model, pairs, layer=layer, arbitrary=True, seed=seed),
+        ACTS: lambda: train_das(model, examples(), seed=seed),
+        "DAS, arbitrary targets": lambda: train_das(model, examples(), arbitrary=True, seed=seed),
         "random": lambda: random_subspace(1, mean=np.zeros(d), seed=seed),
     }
     found: dict[str, Subspace] = {}

@@ -89,9 +89,38 @@ def fit_das(
         >>> ifc.fit_das(model, ifc.interchange_pairs(rows), layer=3, epochs=2)
         DAS: rank 1 of 128, read at layer 3, where the runs part, 68 rows of 6 groups
     """
-    from transformer_lens.tools.analysis.interchange import arbitrary_targets
-    from transformer_lens.tools.analysis.interchange import fit_das as train
+    return train_das(
+        model,
+        read_examples(model, pairs, layer=layer, max_tokens=max_tokens, seed=seed),
+        rank=rank,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        arbitrary=arbitrary,
+        seed=seed,
+    )
 
+
+@dataclass(frozen=True, eq=False)
+class DasExamples:
+    """Examples that were read up to their last token, and the layer that is trained on them."""
+
+    layer: int
+    tokens: Int[Tensor, "examples 2"]
+    """The next tokens of the base run and of the source."""
+    last: Int[Tensor, "runs 1"]
+    """The last token of each base, then of each source."""
+    stems: Stems
+    """All before it."""
+    below: LowerBlocks
+    tasks: tuple[str, ...]
+    groups: int
+    """Pairs that the examples come from."""
+
+
+def read_examples(
+    model: LoadedModel, pairs: pd.DataFrame, *, layer: int, max_tokens: int = 32, seed: int = 0
+) -> DasExamples:
+    """What `fit_das` trains on, read once, for more than one training. It raises what `fit_das` does."""
     (layer,) = as_layers(layer, "layer")
     if not EMBED <= layer < model.n_layers:
         raise InputError(f"layer is {layer}; {model.name} has {EMBED} (embed) to {model.n_layers - 1}")
@@ -102,17 +131,36 @@ def fit_das(
     examples = [examples[i] for i in sorted(drawn)]
     tokens = torch.tensor([each.tokens for each in examples], device=model.device)
     runs = [*(each.base for each in examples), *(each.source for each in examples)]
-    n, last = len(examples), torch.tensor([[ids[-1]] for ids in runs], device=model.device)
+    last = torch.tensor([[ids[-1]] for ids in runs], device=model.device)
     with threads_for(model.d_model), torch.no_grad():
         stems, below = Stems(model, [ids[:-1] for ids in runs], room=1), LowerBlocks(model)
         with below.kept([layer] if layer > EMBED else []):
             stems.go_on(last, torch.ones_like(last))
+    tasks, groups = tuple(dict.fromkeys(map(str, pairs["task"]))), len({each.pair for each in examples})
+    return DasExamples(layer, tokens, last, stems, below, tasks, groups)
+
+
+def train_das(
+    model: LoadedModel,
+    examples: DasExamples,
+    *,
+    rank: int = 1,
+    epochs: int = 10,
+    learning_rate: float = 0.06,
+    arbitrary: bool = False,
+    seed: int = 0,
+) -> FittedSubspace:
+    """`fit_das` on examples that were read before."""
+    from transformer_lens.tools.analysis.interchange import arbitrary_targets
+    from transformer_lens.tools.analysis.interchange import fit_das as train
+
+    layer, tokens, last, n = examples.layer, examples.tokens, examples.last, len(examples.tokens)
 
     def task_logits(rows: Int[Tensor, " batch"]) -> Float[Tensor, "batch 2"]:
         # What is exchanged and what is asked for stand at one token, on top of what was read before.
         ids = last[rows.to(last.device)]
-        with below.passed_over(layer, rows):
-            logits = stems.go_on(ids, torch.ones_like(ids), rows=rows)[:, -1].float()
+        with examples.below.passed_over(layer, rows):
+            logits = examples.stems.go_on(ids, torch.ones_like(ids), rows=rows)[:, -1].float()
         return logits.gather(1, tokens[(rows % n).to(tokens.device)])
 
     targets = arbitrary_targets(range(n), 2, seed) if arbitrary else torch.ones(n, dtype=torch.long)
@@ -133,11 +181,10 @@ def fit_das(
             seed=seed,
         )
     basis = np.linalg.qr(found.basis.double().cpu().numpy())[0].T
-    d = model.d_model
-    groups, tasks = len({each.pair for each in examples}), tuple(dict.fromkeys(map(str, pairs["task"])))
-    read_at = ReadAt(layer, POSITION, n, groups, np.zeros(d), model.fingerprint, tasks)
+    origin = np.zeros(model.d_model)
+    read_at = ReadAt(layer, POSITION, n, examples.groups, origin, model.fingerprint, examples.tasks)
     name = "DAS, arbitrary targets" if arbitrary else "DAS"
-    return FittedSubspace(basis=basis, mean=np.zeros(d), name=name, read_at=read_at)
+    return FittedSubspace(basis=basis, mean=origin, name=name, read_at=read_at)
 
 
 def _examples(model: LoadedModel, pairs: pd.DataFrame, max_tokens: int) -> list[_Example]:

@@ -64,6 +64,20 @@ class _LaidOutLayer(DynamicLayer):
             self._buffers = (self._buffers[0][indices], self._buffers[1][indices])
             self._show(filled)
 
+    def take(self, rows: Int[Tensor, " taken"], by: Int[Tensor, " taken"]) -> None:
+        """Keep these rows, each moved so many tokens to the right, where its last tokens fall off.
+
+        What stands before a row's first token then means nothing, and has to be masked.
+        """
+        assert self._buffers is not None
+        filled = self.get_seq_length()
+        places = (torch.arange(filled, device=rows.device) - by[:, None]).clamp(min=0)
+        old = self._buffers
+        self._buffers = (self._room_for(old[0][rows]), self._room_for(old[1][rows]))
+        for mine, theirs in zip(self._buffers, old, strict=True):
+            mine[:, :, :filled] = theirs[rows[:, None], :, places].transpose(1, 2)
+        self._show(filled)
+
     def put(self, rows: Int[Tensor, " rows"], other: _LaidOutLayer, *, start: int) -> None:
         """Let these rows go on where those of another layer ended, which they share the first `start` tokens
         with.

@@ -15,7 +15,7 @@ from if_circuits.analyses.causal_ablation import analysis as causal_ablation
 from if_circuits.analyses.causal_ablation import answers
 from if_circuits.analyses.localisation import analysis as localisation
 from if_circuits.analyses.localisation import compared, dependencies, subspaces
-from if_circuits.erasure.das import fit_das
+from if_circuits.erasure.das import train_das
 from if_circuits.io.kept import Kept
 from if_circuits.models.loading import LoadedModel
 
@@ -44,7 +44,7 @@ def test_it_goes_on_where_it_was_to_the_same_tables(
     study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, analysis, modules, name: str, dies_at: int
 ) -> None:
     model, source = study
-    monkeypatch.setattr(subspaces, "fit_das", partial(fit_das, epochs=1))  # cheaper, and as deterministic
+    monkeypatch.setattr(subspaces, "train_das", partial(train_das, epochs=1))  # cheaper, and as deterministic
     monkeypatch.setattr(localisation, "TOKENS", 8)
     calls, dies, real = [0], [0], getattr(modules[0], name)
 
