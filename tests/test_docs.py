@@ -44,6 +44,12 @@ def test_every_part_of_the_package_has_its_place_in_the_reference():
     assert sorted(documented) == sorted(expected - {"if_circuits.cli", "if_circuits.analyses"})
 
 
+def test_every_module_of_a_study_is_on_its_map():
+    folder = ROOT / "if_circuits" / "study"
+    named = set(re.findall(r"`(\w+)`", (folder / "__init__.py").read_text().split('"""')[1]))
+    assert {part.rpartition(".")[2] for part in parts(folder, "")} <= named
+
+
 def test_no_page_asks_another_server_for_anything():
     assert configuration()["theme"]["font"] == "false"
     assert not {"extra_javascript", "extra_css", "repo_url", "extra"} & set(configuration())

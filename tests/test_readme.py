@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
@@ -122,6 +123,13 @@ def test_the_versions_agree():
 
     assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text()
     assert f"\n## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_tests_count_lines_wherever_python_does_so_at_no_cost():
+    home = Path(sys.executable).parents[1]
+    make = ["make", "-s", "-n", "-C", str(ROOT), "test", f"VENV={home}"]
+    told = subprocess.run(make, check=True, capture_output=True, text=True).stdout
+    assert ("pytest -n 2 --cov" in told) == (sys.version_info >= (3, 12)), told
 
 
 def test_make_help_tells_every_target_that_a_user_can_call():

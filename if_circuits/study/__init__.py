@@ -1,4 +1,18 @@
-"""A study's directory: its configuration, its stages, and what it found. Offers `Study` and `StudyConfig`."""
+"""A study's directory: its configuration, its stages, and what it found. Offers `Study` and `StudyConfig`.
+
+Where to look:
+
+- What a study is: `study`, `config`, `identity`; what it asks, counted: `counts`.
+- How much it takes: `space` and `budget` on this machine, `forecast` on another, `remaining` as it runs.
+- Its stages: their `order`, the `pilot` and its `pilot_answers`, `prompting`, `pipeline`, `readings`,
+  `closing`; one of them at work: `stage`.
+- What lies in its directory: `directory`, `ledger`, `lock`; whether that still holds: `keys`, `out_of_date`,
+  `versions`, `audit`.
+- Its verdicts: which it can have (`outlook`) and what is said of that (`prospects`), on responses on which
+  judges agree (`agreement`), where there is nothing to find (`nulls`), beside other studies (`comparison`,
+  `forest`).
+- One prompt under removals, as the study would do it: `targets`.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -25,7 +25,8 @@ from if_circuits.registry import Registry
 from if_circuits.study import Study, StudyConfig
 from if_circuits.study.audit import audit
 from if_circuits.study.directory import StudyDirectory
-from if_circuits.study.nulls import verdicts_on_exchanged
+from if_circuits.study.nulls.draws import null_verdicts
+from if_circuits.study.nulls.exchanged import exchanged_labels
 from if_circuits.study.targets import fit_targets
 from if_circuits.tasks.judges import lexicons
 from if_circuits.tasks.judges.base import Judgement
@@ -324,7 +325,7 @@ def test_who_reads_a_study_that_is_out_of_date_is_told(
 ):
     opened, model = Study.open(study), load_model(config.model)
     readers = (
-        lambda: verdicts_on_exchanged(opened.directory, [], draws=1),
+        lambda: null_verdicts(opened.directory, exchanged_labels(opened.directory), [], draws=1),
         lambda: fit_targets(opened, model, []),
         lambda: subject_of(model, opened),
     )

@@ -13,7 +13,7 @@ import torch
 import if_circuits as ifc
 from if_circuits.activations.captured import CapturedActivations
 from if_circuits.analyses.base import AnalysisSettings
-from if_circuits.analyses.localisation.analysis import _pairs
+from if_circuits.analyses.localisation.analysis import pairs_of
 from if_circuits.analyses.localisation.dependencies import measure_dependencies
 from if_circuits.analyses.localisation.edges import Cell, edge_table, isolation_table
 from if_circuits.analyses.localisation.experiment import Experiment
@@ -120,7 +120,7 @@ def planted() -> tuple[LoadedModel, CapturedActivations, int]:
 @pytest.mark.slow
 def test_the_planted_dependencies_are_found_and_no_others(planted) -> None:
     model, source, layer = planted
-    pairs = _pairs(source, SETTINGS)
+    pairs = pairs_of(source.responses, SETTINGS)
     labelled = {task.name: task for task in labelled_tasks(source, "last")}
     tasks = {
         name: (pairs[pairs["task"] == name].reset_index(drop=True), labelled[name])
@@ -139,7 +139,7 @@ def test_the_planted_dependencies_are_found_and_no_others(planted) -> None:
 @pytest.mark.slow
 def test_a_plain_prompt_is_read_as_the_model_reads_it(planted) -> None:
     model, source, _ = planted
-    pairs = _pairs(source, SETTINGS).groupby("task").head(6).reset_index(drop=True)
+    pairs = pairs_of(source.responses, SETTINGS).groupby("task").head(6).reset_index(drop=True)
     table = plain_prompts(model, source, pairs, settings=SETTINGS, tokens=16).set_index(["task", "sentence"])
     assert len(table) == 2 * pairs["task"].nunique()
 
