@@ -86,11 +86,9 @@ def _monitor(page: Any, arguments: argparse.Namespace) -> None:
         page.locator(f".ablate input[value={arguments.remove}]").check()
     page.click("#ask")
     if arguments.hold:
-        page.wait_for_function(
-            f"document.querySelectorAll('.token').length > {arguments.hold}", timeout=600_000
-        )
+        page.locator(".token").nth(arguments.hold).wait_for(timeout=600_000)
         page.click("#pause")
-        page.wait_for_function("document.getElementById('said').textContent.startsWith('Held')")
+        page.get_by_text("Held after").wait_for()
         page.click("#step")
         page.wait_for_timeout(2000)
         _save(page, f"{arguments.name}-held", "body")

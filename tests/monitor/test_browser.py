@@ -141,7 +141,7 @@ def test_pause_and_step_hold_the_model_itself(seen: Watched, slow: list[Pace]):
     page.click("#ask")
     page.wait_for_selector(".token")
     page.click("#pause")
-    page.wait_for_function("document.getElementById('said').textContent.startsWith('Held after')")
+    page.get_by_text("Held after").wait_for()
     page.wait_for_timeout(500)  # for what was on its way
     tokens = page.locator(".token")
     held = tokens.count()
@@ -149,7 +149,7 @@ def test_pause_and_step_hold_the_model_itself(seen: Watched, slow: list[Pace]):
     assert tokens.count() == held
     assert slow[0].take() is None
     page.click("#step")
-    page.wait_for_function(f"document.querySelectorAll('.token').length === {held + 1}")
+    tokens.nth(held).wait_for()
     assert page.inner_text("#said") == f"Held after {held} tokens: the model waits."
     page.wait_for_timeout(300)
     assert tokens.count() == held + 1
@@ -168,7 +168,7 @@ def test_a_reader_who_goes_while_the_answer_is_held_leaves_the_model_free(
     other.page.click("#ask")
     other.page.wait_for_selector(".token")
     other.page.click("#pause")
-    other.page.wait_for_function("document.getElementById('said').textContent.startsWith('Held after')")
+    other.page.get_by_text("Held after").wait_for()
     other.page.close()
     ask(seen.page, "the river")
     assert seen.page.locator(".token").count() > 1

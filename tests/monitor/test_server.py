@@ -23,6 +23,13 @@ from if_circuits.monitor.subject import Subject
 PORT, TOKEN = 8123, "a-secret"
 HERE = f"http://127.0.0.1:{PORT}"
 QUESTION = {"prompt": "the river"}
+SCOPE: dict[str, Any] = {
+    "type": "http", "method": "POST", "path": f"/{TOKEN}/ask", "raw_path": b"", "query_string": b"",
+    "root_path": "", "scheme": "http", "http_version": "1.1", "asgi": {"version": "3.0"},
+    "headers": [(b"host", f"127.0.0.1:{PORT}".encode())], "client": ("127.0.0.1", 1),
+    "server": ("127.0.0.1", PORT),
+}  # fmt: skip
+ASKED = {"type": "http.request", "body": json.dumps(QUESTION).encode(), "more_body": False}
 
 
 @pytest.fixture
@@ -204,17 +211,10 @@ def test_a_client_that_leaves_stops_its_answer(subject: Subject, monkeypatch: py
 
     monkeypatch.setattr(server, "answer", watched)
     app = make_app(subject, token=TOKEN, port=PORT)
-    body = json.dumps(QUESTION).encode()
-    scope = {
-        "type": "http", "method": "POST", "path": f"/{TOKEN}/ask", "raw_path": b"", "query_string": b"",
-        "root_path": "", "scheme": "http", "http_version": "1.1", "asgi": {"version": "3.0"},
-        "headers": [(b"host", f"127.0.0.1:{PORT}".encode())], "client": ("127.0.0.1", 1),
-        "server": ("127.0.0.1", PORT),
-    }  # fmt: skip
 
     async def leave() -> None:
         sent = asyncio.Event()
-        messages = [{"type": "http.request", "body": body, "more_body": False}]
+        messages = [ASKED]
 
         async def receive() -> dict[str, Any]:
             if messages:
@@ -226,7 +226,7 @@ def test_a_client_that_leaves_stops_its_answer(subject: Subject, monkeypatch: py
             if message["type"] == "http.response.body" and b"start" in message["body"]:
                 sent.set()
 
-        await app(scope, receive, send)  # pyright: ignore[reportArgumentType]
+        await app(SCOPE, receive, send)  # pyright: ignore[reportArgumentType]
 
     asyncio.run(asyncio.wait_for(leave(), 20))
     assert ended.wait(10)
@@ -234,3 +234,34 @@ def test_a_client_that_leaves_stops_its_answer(subject: Subject, monkeypatch: py
     assert steps.count("tokens") <= 1
     monkeypatch.setattr(server, "answer", real)
     assert ask(TestClient(app, base_url=HERE))[-1]["event"] == "end"
+
+
+def test_a_client_that_does_not_read_holds_up_nobody(subject: Subject):
+    """Its answer is written to the end; what it does not take waits for it."""
+    app = make_app(subject, token=TOKEN, port=PORT)
+    stuck, leave = threading.Event(), threading.Event()
+
+    async def never_read() -> None:
+        messages = [ASKED]
+
+        async def receive() -> dict[str, Any]:
+            return messages.pop() if messages else await asyncio.Future()
+
+        async def send(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.body":
+                stuck.set()
+                await asyncio.Future()
+
+        reading = asyncio.ensure_future(app(SCOPE, receive, send))  # pyright: ignore[reportArgumentType]
+        while not leave.is_set():
+            await asyncio.sleep(0.01)
+        assert not reading.done()
+        reading.cancel()
+
+    other = threading.Thread(target=lambda: asyncio.run(never_read()))
+    other.start()
+    assert stuck.wait(10)
+    assert ask(TestClient(app, base_url=HERE), {"prompt": "the coach"})[-1]["event"] == "end"
+    leave.set()
+    other.join(20)
+    assert not other.is_alive()

@@ -278,6 +278,8 @@ def test_nothing_sticks_out_at_any_width(browser: Any, path: Path, width: int, h
     dialog = found.page.locator("dialog")
     assert dialog.locator("dd").first.bounding_box()["height"] < 30
     assert dialog.bounding_box()["width"] <= width
+    end = dialog.get_by_text("probe says satisfied").bounding_box()
+    assert end["x"] + end["width"] <= width
     found.check()
     found.page.close()
 

@@ -13,6 +13,7 @@ from if_circuits.errors import InputError
 from if_circuits.models.loading import LoadedModel, load_model
 from if_circuits.models.settings import RunSettings
 from if_circuits.study import Study, StudyConfig
+from if_circuits.study.directory import StudyDirectory
 from tests.study.miniature import command, content
 
 pytestmark = pytest.mark.slow
@@ -172,3 +173,30 @@ def test_what_cannot_be_run_leaves_no_directory(
     with pytest.raises(InputError, match=match):
         Study.run(StudyConfig(**values), tmp_path / "study")  # pyright: ignore[reportArgumentType]
     assert not (tmp_path / "study").exists()
+
+
+def test_a_report_of_what_is_done_says_what_is_not(
+    finished: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """The record stays as it is, so that the study can go on; a finished study's report is left alone."""
+    root = shutil.copytree(finished[1], tmp_path / "study")
+    before = content(root)
+    assert cli.main(["report", str(root)]) == 0
+    assert capsys.readouterr().out == f"report: {root / 'report.html'}\n"
+    assert content(root) == before
+    ledger = StudyDirectory(root).ledger
+    stages = ledger.read()["stages"]
+    ledger.update(
+        stages={name: stages[name] for name in stages if name not in ("analyses.specificity", "closing")}
+    )
+    (root / "report.html").unlink()
+    (root / "results" / "specificity.json").unlink()
+    record = ledger.read()
+    assert cli.main(["report", str(root)]) == 0
+    assert capsys.readouterr().out.startswith("not done yet: specificity\n")
+    page = (root / "report.html").read_text("utf-8")
+    assert "This study is not finished." in page
+    assert "Not done yet: Specificity." in page
+    assert 'id="specificity"' not in page
+    assert 'id="cross_task_transfer"' in page
+    assert ledger.read() == record

@@ -53,13 +53,14 @@ function scoreEvidence(view, { row, col, choice }) {
 }
 
 function rankStrip(good, bad) {
-  const width = 640;
-  const drawn = svg("svg", { viewBox: `0 0 ${width} 74`, class: "chart", role: "img", "aria-label": "ranks of satisfied and of violated responses under the probe" });
+  const width = Math.max(270, Math.min(640, window.innerWidth - 90));
+  const x = (rank) => 80 + rank * (width - 90);
+  const drawn = svg("svg", { viewBox: `0 0 ${width} 88`, class: "ranks", role: "img", "aria-label": "ranks of satisfied and of violated responses under the probe" });
   [["satisfied", good, 14, "goodtick"], ["violated", bad, 42, "badtick"]].forEach(([name, rows, y, style]) => {
     drawn.append(svg("text", { x: 0, y: y + 6 }, name));
-    for (const r of rows) drawn.append(svg("line", { x1: 80 + r.rank * 550, x2: 80 + r.rank * 550, y1: y - 9, y2: y + 9, class: style }));
+    for (const r of rows) drawn.append(svg("line", { x1: x(r.rank), x2: x(r.rank), y1: y - 9, y2: y + 9, class: style }));
   });
-  drawn.append(svg("text", { x: 80, y: 70 }, "probe says violated"), svg("text", { x: 630, y: 70, "text-anchor": "end" }, "probe says satisfied"));
+  drawn.append(svg("text", { x: 80, y: 68 }, "probe says violated"), svg("text", { x: x(1), y: 84, "text-anchor": "end" }, "probe says satisfied"));
   return drawn;
 }
 
