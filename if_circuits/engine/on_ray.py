@@ -50,7 +50,7 @@ class OnRay(Engine):
         self, function: Callable[[Unit], Result], units: Sequence[Unit]
     ) -> Generator[tuple[int, Result]]:
         ray = self.ray
-        remote = ray.remote(num_cpus=1, max_retries=MOST_DEATHS)(_carried_out)
+        remote = ray.remote(num_cpus=1, max_retries=MOST_DEATHS)(of_version)
         waiting = list(enumerate(units))[::-1]
         at_work: dict[Any, tuple[int, Unit]] = {}
         try:
@@ -82,7 +82,8 @@ class OnRay(Engine):
         self.ray.shutdown()
 
 
-def _carried_out(function: Callable[[Unit], Result], unit: Unit, version: str) -> Result:
+def of_version(function: Callable[[Unit], Result], unit: Unit, version: str) -> Result:
+    """What a worker does. Raises InputError where its node has another version of this package."""
     if version != __version__:
         raise InputError(
             f"a node has if-circuits {__version__}, and this study is run by {version}; install the same one"
