@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import time
 import warnings
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from threading import Thread
 from typing import Any, cast
 
 import joblib
@@ -20,6 +23,8 @@ from if_circuits.errors import InputError
 MOST_DEATHS = 3
 """Workers that may die, one after the other without a unit done in between, before the work is given up."""
 _SHOWN = 4
+_LOOKS_EVERY = 1.0
+"""Seconds after which a worker sees that it is alone."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,8 @@ class Processes(Engine):
             pre_dispatch=2 * self.workers,
             max_nbytes=None,
             inner_max_num_threads=self.threads,
+            initializer=_begin,
+            initargs=(os.getpid(),),
         )
         at_work = joblib.delayed(partial(_placed, function))
         return cast(Any, parallel(at_work(place, unit) for place, unit in units))
@@ -89,7 +96,19 @@ def _ended(results: Generator[Result]) -> Generator[Generator[Result]]:
             results.close()
 
 
-def _placed(function: Callable[[Unit], Result], place: int, unit: Unit) -> tuple[int, Result]:
+def _begin(parent: int) -> None:
+    """What a worker does first."""
     # Ctrl-C reaches every process of a terminal; the one that hands out the units sees to the rest.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """End as soon as the process is gone that hands out the units, were it killed."""
+    while os.getppid() == parent:
+        time.sleep(_LOOKS_EVERY)
+    os._exit(1)
+
+
+def _placed(function: Callable[[Unit], Result], place: int, unit: Unit) -> tuple[int, Result]:
     return place, carried_out(function, unit)

@@ -87,16 +87,31 @@ def alive(process: int) -> bool:
     return False
 
 
-def test_an_interrupt_leaves_no_process_behind(tmp_path: Path):
-    command = [sys.executable, "-m", "tests.engine.interrupted", str(tmp_path)]
+def at_work(folder: Path) -> tuple[subprocess.Popen[str], list[int]]:
+    """A process with two workers, which have begun, and the workers."""
+    command = [sys.executable, "-m", "tests.engine.interrupted", str(folder)]
     run = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True)
-    while len(begun := list(tmp_path.iterdir())) < 2:
+    while len(begun := list(folder.iterdir())) < 2:
         assert run.poll() is None, run.communicate()
         time.sleep(0.05)
+    return run, [int(path.name.removeprefix("begun-")) for path in begun]
+
+
+def test_an_interrupt_leaves_no_process_behind(tmp_path: Path):
+    run, workers = at_work(tmp_path)
     os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to every process
     error = run.communicate(timeout=60)[1]
     assert error.rstrip().endswith("KeyboardInterrupt") and error.count("Traceback") == 1
-    workers = [int(path.name.removeprefix("begun-")) for path in begun]
+    assert not [worker for worker in workers if alive(worker)]
+
+
+def test_workers_end_when_the_process_that_began_them_is_killed(tmp_path: Path):
+    run, workers = at_work(tmp_path)
+    run.kill()
+    run.communicate()
+    deadline = time.monotonic() + 30
+    while any(map(alive, workers)) and time.monotonic() < deadline:
+        time.sleep(0.1)
     assert not [worker for worker in workers if alive(worker)]
 
 
