@@ -66,17 +66,17 @@ class Processes(Engine):
     def _started(
         self, function: Callable[[Unit], Result], units: Sequence[tuple[int, Unit]]
     ) -> Generator[tuple[int, Result]]:
-        parallel = joblib.Parallel(
-            self.workers,
-            backend="loky",
-            return_as="generator_unordered",
-            batch_size=1,
-            pre_dispatch=2 * self.workers,
-            max_nbytes=None,
-            inner_max_num_threads=self.threads,
-            initializer=_begin,
-            initargs=(os.getpid(),),
-        )
+        options: dict[str, Any] = {
+            "backend": "loky",
+            "return_as": "generator_unordered",
+            "batch_size": 1,
+            "pre_dispatch": 2 * self.workers,
+            "max_nbytes": None,
+            "inner_max_num_threads": self.threads,
+            "initializer": _begin,
+            "initargs": (os.getpid(),),
+        }
+        parallel = joblib.Parallel(self.workers, **options)
         at_work = joblib.delayed(partial(_placed, function))
         return cast(Any, parallel(at_work(place, unit) for place, unit in units))
 
