@@ -7,6 +7,7 @@ PIP_EXTRA ?=
 OUT ?= runs/if-tiny
 CALIBRATION ?= runs/calibration
 KNOWN ?= runs/known-answers
+WORKERS ?= 2
 BENCH ?= runs/bench
 SMOLLM2 ?= runs/smollm2-135m
 SEED ?= 0
@@ -61,7 +62,7 @@ study-smollm2: $(VENV)/.installed-smollm2
 	    temporal_dynamics representational_similarity specificity
 
 calibrate: install
-	$(BIN)/if-circuits calibrate --out $(CALIBRATION)
+	$(BIN)/if-circuits calibrate --workers $(WORKERS) --out $(CALIBRATION)
 
 # With a study of if-tiny there, as `make reproduce` leaves it.
 nulls: install
@@ -69,7 +70,7 @@ nulls: install
 	$(BIN)/if-circuits analyse $(OUT) --null untrained
 
 known-answers: install
-	$(BIN)/if-circuits known-answers --out $(KNOWN)
+	$(BIN)/if-circuits known-answers --workers $(WORKERS) --out $(KNOWN)
 
 bench: $(VENV)/.installed-bench
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.benchmarks --out $(BENCH)

@@ -2,7 +2,7 @@
 
 Each question is a folder of this package, and its `analysis.py` ends in one `Analysis` object:
 
-    run(source: ActivationSource, settings: AnalysisSettings, *, progress) -> AnalysisResult
+    run(source: ActivationSource, settings: AnalysisSettings, *, engine, progress) -> AnalysisResult
     figure(result: AnalysisResult) -> matplotlib.figure.Figure
 
 It reads activations only through the `ActivationSource` protocol, so that a study and planted data
@@ -169,9 +169,10 @@ class Analysis:
     claim: str
     """What the verdict is about, as one sentence."""
     run: Callable[..., AnalysisResult]
-    """Called with (source, settings) and the keyword `progress`, told (done, total); with `uses_model` also
-    with `model`, the model whose activations the source holds, `run_settings`, how the study ran it, and
-    `kept` (`io.kept`), where what takes long is kept while it works."""
+    """Called with (source, settings) and the keywords `engine`, which carries out its units of work, and
+    `progress`, told (done, total); with `uses_model` also with `model`, the model whose activations the
+    source holds, `run_settings`, how the study ran it, and `kept` (`io.kept`), where what takes long is kept
+    while it works."""
     figure: Callable[[AnalysisResult], Figure]
     evidence: Callable[[AnalysisResult], Evidence]
     """The rung of a result's verdict, what it assumes and what would break it."""

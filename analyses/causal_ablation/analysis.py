@@ -36,6 +36,8 @@ from if_circuits.analyses.causal_ablation.tables import cells, inlp_curves, subs
 from if_circuits.analyses.shared.families import families_of
 from if_circuits.analyses.shared.labelled_tasks import labelled_tasks, query_halves
 from if_circuits.analyses.shared.task_subspaces import POSITION, chosen_erasure, fit_halves
+from if_circuits.engine.base import Engine
+from if_circuits.engine.in_process import IN_PROCESS
 from if_circuits.erasure.difference_in_means import DifferenceInMeans
 from if_circuits.io.kept import Kept
 from if_circuits.models.settings import RunSettings
@@ -60,6 +62,7 @@ def run(
     model: LoadedModel | None = None,
     run_settings: RunSettings | None = None,
     kept: Kept | None = None,
+    engine: Engine = IN_PROCESS,
     progress: Report | None = None,
 ) -> AnalysisResult:
     """Every matrix with its edges, and the verdict by the rule of this module.
@@ -73,15 +76,16 @@ def run(
     `damage`, `starts` (the choice of layers), `removed` (method and rank at each layer),
     `rebuilt` and `both_ways`.
     """
-    fits = fit_halves(source, chosen_erasure(settings), seed=settings.seed)
+    fits = fit_halves(source, chosen_erasure(settings), seed=settings.seed, engine=engine)
     tasks = labelled_tasks(source, POSITION)
     n = np.array([len(task.rows) for task in tasks])
     found = {}
-    for probe, drops in measure_representation(source, fits, settings=settings).items():
+    for probe, drops in measure_representation(source, fits, settings=settings, engine=engine).items():
         found[REFITTED if probe == "refitted" else FIXED] = drops
     layers = (fits[0].layer, fits[1].layer)
-    rank_one = fit_halves(source, DifferenceInMeans(), seed=settings.seed, layers=layers)
-    found[MEAN_DIFFERENCE] = measure_representation(source, rank_one, settings=settings)["refitted"]
+    rank_one = fit_halves(source, DifferenceInMeans(), seed=settings.seed, layers=layers, engine=engine)
+    matrices = measure_representation(source, rank_one, settings=settings, engine=engine)
+    found[MEAN_DIFFERENCE] = matrices["refitted"]
     counts = dict.fromkeys(found, n)
     mcnemar: dict[str, Float[np.ndarray, "a b"]] = {}
     halves = query_halves(source, seed=settings.seed)

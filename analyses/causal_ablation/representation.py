@@ -19,17 +19,20 @@ control.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from if_circuits.activations.source import ActivationSource
+from if_circuits.activations.source import ActivationSource, FeatureReader
 from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.causal_ablation.drop_matrix import DropMatrix, HalfScores, average
 from if_circuits.analyses.shared.discriminant import fit_discriminant
 from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, query_halves
 from if_circuits.analyses.shared.task_subspaces import CONTROLS, POSITION, HalfFit, control_bases
+from if_circuits.engine.base import Engine
+from if_circuits.engine.in_process import IN_PROCESS
 from if_circuits.statistics.auroc import auroc_influence
 
 Probe = Literal["refitted", "fixed"]
@@ -37,29 +40,43 @@ PROBES: tuple[Probe, ...] = ("refitted", "fixed")
 
 
 def measure_representation(
-    source: ActivationSource, fits: Sequence[HalfFit], *, settings: AnalysisSettings
+    source: ActivationSource,
+    fits: Sequence[HalfFit],
+    *,
+    settings: AnalysisSettings,
+    engine: Engine = IN_PROCESS,
 ) -> dict[Probe, DropMatrix]:
     """Both probes' matrices: each half's subspaces on the other half's base queries, averaged over the
     halves.
 
     A task with too few labels in a half (`labelled.MIN_PER_CLASS`) has NaN in its row and column.
     """
-    tasks = labelled_tasks(source, POSITION)
+    tasks, reader = tuple(labelled_tasks(source, POSITION)), source.reader
     halves = query_halves(source, seed=settings.seed)
-    measured = [_measure(source, fit, tasks, halves == fit.half, settings=settings) for fit in fits]
+    units = [_Half(reader, fit, tasks, halves == fit.half, settings) for fit in fits]
+    measured = list(engine.map(measured_half, units))
     names = tuple(task.name for task in tasks)
     return {probe: average(names, [half[probe] for half in measured], floor=0.5) for probe in PROBES}
 
 
-def _measure(
-    source: ActivationSource,
-    fit: HalfFit,
-    tasks: Sequence[LabelledTask],
-    fitted: Bool[np.ndarray, " queries"],
-    *,
-    settings: AnalysisSettings,
-) -> dict[Probe, HalfScores]:
-    features = source.features(fit.layer, POSITION)
+@dataclass(frozen=True, eq=False)
+class _Half:
+    """What one half of the base queries fitted, to be measured on the other: a unit of work."""
+
+    reader: FeatureReader
+    fit: HalfFit
+    tasks: tuple[LabelledTask, ...]
+    fitted: Bool[np.ndarray, " queries"]
+    settings: AnalysisSettings
+
+    def __str__(self) -> str:
+        return f"removals that half {self.fit.half} of the base queries fitted"
+
+
+def measured_half(unit: _Half) -> dict[Probe, HalfScores]:
+    """Every task's score under every removal, on the half that did not fit it."""
+    fit, tasks, fitted, settings = unit.fit, unit.tasks, unit.fitted, unit.settings
+    features = unit.reader.features(fit.layer, POSITION)
     n_draws = settings.n_random_subspaces
     removals: dict[int, Float[np.ndarray, "removals k d"]] = {}
     for a, task in enumerate(tasks):

@@ -20,6 +20,7 @@ the next.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,6 +42,8 @@ from if_circuits.analyses.shared.layer_choice import ChosenSpecialists, choose_l
 from if_circuits.analyses.shared.probing import ProbingRows, left_out_rows, probing_rows
 from if_circuits.analyses.shared.row_scores import row_scores
 from if_circuits.analyses.shared.score_table import Score, ScoreTable, bootstrap_p, score, score_table, task_p
+from if_circuits.engine.base import Engine
+from if_circuits.engine.in_process import IN_PROCESS
 from if_circuits.plotting.clustering import leaf_order, linkage_of
 from if_circuits.progress import Report
 from if_circuits.statistics.correction import benjamini_hochberg
@@ -56,13 +59,19 @@ WEAK = 0.5
 
 
 def run(
-    source: ActivationSource, settings: AnalysisSettings, *, progress: Report | None = None
+    source: ActivationSource,
+    settings: AnalysisSettings,
+    *,
+    engine: Engine = IN_PROCESS,
+    progress: Report | None = None,
 ) -> AnalysisResult:
     """Test the probe of every task on every task."""
-    return on_both_labels(_analyse, source, settings, progress=progress)
+    return on_both_labels(partial(_analyse, engine), source, settings, progress=progress)
 
 
-def _analyse(source: ActivationSource, settings: AnalysisSettings, progress: Report | None) -> AnalysisResult:
+def _analyse(
+    engine: Engine, source: ActivationSource, settings: AnalysisSettings, progress: Report | None
+) -> AnalysisResult:
     rows = probing_rows(source, settings, "last")
     left_out = left_out_rows([rows])
     if len(rows.tasks) < 2:
@@ -70,8 +79,8 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings, progress: Rep
         return AnalysisResult(
             ANALYSIS.name, left_out, no_verdict(ANALYSIS.claim, "needs two tasks", (why, *rows.notes()))
         )
-    choice = choose_layers(source, rows, source.layers, progress=progress)
-    specialists = specialists_at(source, rows, choice)
+    choice = choose_layers(source, rows, source.layers, engine=engine, progress=progress)
+    specialists = specialists_at(source, rows, choice, engine=engine)
     cells = score_table(_transfer(rows, specialists), settings)
     diagonal = (cells.frame["train_task"] == cells.frame["task"]).to_numpy()
     cells.frame["p"] = [bootstrap_p(draws, threshold=0.5) for draws in cells.draws.T]

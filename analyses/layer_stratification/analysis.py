@@ -13,7 +13,8 @@ The rule of the verdict is that of `shared.layer_trend`, over the tasks that eme
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,33 +25,43 @@ from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import Analysis, AnalysisResult, AnalysisSettings, Evidence, no_verdict
 from if_circuits.analyses.layer_stratification.figure import draw
 from if_circuits.analyses.shared.both_labels import on_both_labels
-from if_circuits.analyses.shared.decodability import layer_p_values
+from if_circuits.analyses.shared.cells import Cell, cells_of
+from if_circuits.analyses.shared.decodability import adjusted_p_values, permuted_aurocs
 from if_circuits.analyses.shared.layer_trend import ORDER, judge_trend
 from if_circuits.analyses.shared.probing import ProbingRows, fit_specialists, left_out_rows, probing_rows
 from if_circuits.analyses.shared.row_scores import row_scores
 from if_circuits.analyses.shared.score_table import Score, ScoreTable, score_fitted, score_table
+from if_circuits.engine.base import Engine
+from if_circuits.engine.in_process import IN_PROCESS
 from if_circuits.models.layers import depth, layer_label
-from if_circuits.progress import Report, Steps
+from if_circuits.probes.across_folds import AcrossFolds
+from if_circuits.progress import Report
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def run(
-    source: ActivationSource, settings: AnalysisSettings, *, progress: Report | None = None
+    source: ActivationSource,
+    settings: AnalysisSettings,
+    *,
+    engine: Engine = IN_PROCESS,
+    progress: Report | None = None,
 ) -> AnalysisResult:
     """Probe every task at every layer and place its emergence."""
-    return on_both_labels(_analyse, source, settings, progress=progress)
+    return on_both_labels(partial(_analyse, engine), source, settings, progress=progress)
 
 
-def _analyse(source: ActivationSource, settings: AnalysisSettings, progress: Report | None) -> AnalysisResult:
+def _analyse(
+    engine: Engine, source: ActivationSource, settings: AnalysisSettings, progress: Report | None
+) -> AnalysisResult:
     rows = probing_rows(source, settings, "last")
     left_out = left_out_rows([rows])
     if not rows.tasks:
         return AnalysisResult(
             ANALYSIS.name, left_out, no_verdict(ANALYSIS.claim, "needs a task at `last`", rows.notes())
         )
-    table, readable, behind = _layer_curves(source, rows, settings, progress)
+    table, readable, behind = _layer_curves(engine, source, rows, settings, progress)
     names = [task.name for task in rows.tasks]
     depths = np.array([depth(layer, source.n_layers) for layer in source.layers])
     curves = table.aurocs.estimate.reshape(len(names), len(depths))
@@ -86,34 +97,56 @@ def depths_of_emergence(
     return np.where(there.any(axis=2), depths[there.argmax(axis=2)], np.nan)
 
 
+@dataclass(frozen=True, eq=False)
+class _Curve:
+    """A cell whose probes are compared with exchanged labels: a unit of work."""
+
+    cell: Cell
+    n_permutations: int
+    seed: int
+
+    def __str__(self) -> str:
+        return str(self.cell)
+
+
+def point_of(unit: _Curve) -> tuple[AcrossFolds, list[Float[np.ndarray, " labels"]]]:
+    """The specialists of a cell, and of each task the AUROCs of its labels and of exchanged ones."""
+    X, rows = unit.cell.features(), unit.cell.rows
+    return fit_specialists(X, rows), [
+        permuted_aurocs(
+            X[own],
+            rows.labels[own],
+            rows.queries[own],
+            rows.fold_of_row[own],
+            paired=rows.paired,
+            n_permutations=unit.n_permutations,
+            seed=unit.seed,
+        )
+        for own in rows.of_task
+    ]
+
+
 def _layer_curves(
-    source: ActivationSource, rows: ProbingRows, settings: AnalysisSettings, progress: Report | None
+    engine: Engine,
+    source: ActivationSource,
+    rows: ProbingRows,
+    settings: AnalysisSettings,
+    progress: Report | None,
 ) -> tuple[ScoreTable, Bool[np.ndarray, "tasks layers"], pd.DataFrame]:
     """Scores task by task, layer within task, where they are more than chance, and what they are made of."""
     behind: list[pd.DataFrame] = []
     scores: list[list[Score]] = [[] for _ in rows.tasks]
-    features = [rows.features(source, layer) for layer in source.layers]
-    steps = Steps(progress, len(source.layers))
-    for layer, X in zip(source.layers, features, strict=True):
-        found = fit_specialists(X, rows)
-        steps.done()
+    aurocs: list[list[Float[np.ndarray, " labels"]]] = []
+    units = [
+        _Curve(cell, settings.n_permutations, settings.seed) for cell in cells_of(source, rows, source.layers)
+    ]
+    points = engine.map(point_of, units, progress=progress)
+    for layer, (found, permuted) in zip(source.layers, points, strict=True):
+        aurocs.append(permuted)
         for task, own in enumerate(scores):
             own.append(score_fitted(rows, task, found, column=task, layer=layer, probe="specialist"))
             behind.append(row_scores(source, rows, task, found.scores[:, task]).assign(layer=layer))
-    p = np.stack(
-        [
-            layer_p_values(
-                [X[own] for X in features],
-                rows.labels[own],
-                rows.queries[own],
-                rows.fold_of_row[own],
-                paired=rows.paired,
-                n_permutations=settings.n_permutations,
-                seed=settings.seed,
-            )
-            for own in rows.of_task
-        ]
-    )
+    p = np.stack([adjusted_p_values(np.stack(by_layer)) for by_layer in zip(*aurocs, strict=True)])
     table = score_table([one for own in scores for one in own], settings)
     table.frame["depth"] = [depth(layer, source.n_layers) for layer in table.frame["layer"]]
     table.frame["p"] = p.ravel()

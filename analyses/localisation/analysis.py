@@ -47,6 +47,8 @@ from if_circuits.analyses.shared.families import families_of
 from if_circuits.analyses.shared.labelled_tasks import labelled_tasks, query_halves
 from if_circuits.analyses.shared.layer_trend import judge_trend
 from if_circuits.analyses.shared.task_subspaces import POSITION
+from if_circuits.engine.base import Engine
+from if_circuits.engine.in_process import IN_PROCESS
 from if_circuits.erasure.das import MOST_EXAMPLES
 from if_circuits.interventions.interchange import PLACES, Interchange, interchanges
 from if_circuits.io.kept import Kept
@@ -89,6 +91,7 @@ def run(
     model: LoadedModel | None = None,
     run_settings: RunSettings | None = None,
     kept: Kept | None = None,
+    engine: Engine = IN_PROCESS,
     progress: Report | None = None,
 ) -> AnalysisResult:
     """The map of every task, the layer that carries it, and the verdict by the rule of this module.
@@ -98,7 +101,7 @@ def run(
     interval), `subspaces` (what each method's subspace carries there), `dependencies` and `isolation` (what
     one task's direction does to others) and `plain_prompts` (what a sentence would have done).
     """
-    del run_settings  # nothing is generated
+    del run_settings, engine  # nothing is generated, and all but the model takes seconds
     families = families_of(source.responses)
     pairs = pairs_of(source.responses, settings)
     left_out = {

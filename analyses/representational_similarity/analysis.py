@@ -51,6 +51,8 @@ from if_circuits.analyses.representational_similarity.task_directions import (
 )
 from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks
 from if_circuits.analyses.shared.task_subspaces import POSITION, best_layer, decodes, fit_task_subspaces
+from if_circuits.engine.base import Engine
+from if_circuits.engine.in_process import IN_PROCESS
 from if_circuits.erasure.inlp import Inlp
 from if_circuits.interventions.subspace import Subspace
 from if_circuits.models.layers import layer_label
@@ -77,7 +79,11 @@ FOLDS = 5
 
 
 def run(
-    source: ActivationSource, settings: AnalysisSettings, *, progress: Report | None = None
+    source: ActivationSource,
+    settings: AnalysisSettings,
+    *,
+    engine: Engine = IN_PROCESS,
+    progress: Report | None = None,
 ) -> AnalysisResult:
     """Compare every pair of tasks.
 
@@ -96,7 +102,8 @@ def run(
         return AnalysisResult(ANALYSIS.name, table.iloc[:0], verdict, {"tasks": table})
     folds, reporting = cut_queries(names, seed=settings.seed)
     steps = Steps(progress, 4 + len(MEASURES))
-    layer = best_layer(source, [task.where(folds[task.queries] == 0) for task in tasks])
+    choosing = [task.where(folds[task.queries] == 0) for task in tasks]
+    layer = best_layer(source, choosing, engine=engine)
     features = source.features(layer, POSITION)
     steps.done()
     halves = [[task.where(chosen[task.queries]) for task in tasks] for chosen in reporting]
@@ -114,7 +121,8 @@ def run(
     table = _pairs(tasks, products, set(agreement.loc[agreement["reason"] == "", "task"]), settings=settings)
     fitted: list[Mapping[str, Subspace]] = []
     for half in usable:
-        fitted.append(fit_task_subspaces(source, half, Inlp(), layers=[layer], seed=settings.seed).at(layer))
+        found = fit_task_subspaces(source, half, Inlp(), layers=[layer], seed=settings.seed, engine=engine)
+        fitted.append(found.at(layer))
         steps.done()
     subspaces = [{task: space for task, space in half.items() if decodes(space)} for half in fitted]
     table = table.merge(_overlaps(tasks, subspaces), on=["task_a", "task_b"])

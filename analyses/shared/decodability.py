@@ -42,15 +42,32 @@ def layer_p_values(
 
     `paired` rows are counterfactual pairs.
     """
+    aurocs = [
+        permuted_aurocs(X, labels, queries, folds, paired=paired, n_permutations=n_permutations, seed=seed)
+        for X in features
+    ]
+    return adjusted_p_values(np.stack(aurocs))
+
+
+def permuted_aurocs(
+    X: Float[np.ndarray, "n d"],
+    labels: Bool[np.ndarray, " n"],
+    queries: Int[np.ndarray, " n"],
+    folds: Int[np.ndarray, " n"],
+    *,
+    paired: bool = False,
+    n_permutations: int,
+    seed: int,
+) -> Float[np.ndarray, " labels"]:
+    """Out-of-fold AUROC of the labels, and then of each permutation of them, at one layer."""
     permute = flip_labels if paired else exchange_labels
     shuffled = permute(labels, queries, n_permutations=n_permutations, seed=seed)
     targets = np.column_stack([labels, shuffled.T])
-    aurocs = np.stack(
-        [
-            column_aurocs(targets, ridge_smoother(X, folds) @ (targets - targets.mean(axis=0)), strata=folds)
-            for X in features
-        ]
-    )
+    return column_aurocs(targets, ridge_smoother(X, folds) @ (targets - targets.mean(axis=0)), strata=folds)
+
+
+def adjusted_p_values(aurocs: Float[np.ndarray, "layers labels"]) -> Float[np.ndarray, " layers"]:
+    """p-value of each layer from `permuted_aurocs` at all of them."""
     highest = aurocs[:, 1:].max(axis=0)
     return np.array([permutation_p(observed, highest) for observed in aurocs[:, 0].tolist()])
 

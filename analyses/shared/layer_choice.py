@@ -9,7 +9,7 @@ probe that are compared. Source: Varma and Simon 2006.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -18,9 +18,13 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from if_circuits.activations.source import ActivationSource
-from if_circuits.analyses.shared.probing import ProbingRows, fit_specialists
+from if_circuits.analyses.shared.cells import Cell, cells_of, specialists_of
+from if_circuits.analyses.shared.probing import ProbingRows
+from if_circuits.engine.base import Engine
+from if_circuits.engine.in_process import IN_PROCESS
+from if_circuits.probes.across_folds import AcrossFolds
 from if_circuits.probes.logistic import fit_logistic
-from if_circuits.progress import Report, Steps
+from if_circuits.progress import Report
 from if_circuits.statistics.auroc import column_aurocs
 
 CHOICE_C = 0.01
@@ -47,6 +51,11 @@ class LayerChoice:
         return np.asarray(self.layers)[self.index]
 
     @property
+    def candidates(self) -> tuple[int, ...]:
+        """The layers that some fold chose, in the order of `layers`."""
+        return tuple(self.layers[index] for index in np.unique(self.index))
+
+    @property
     def usual(self) -> int:
         """The layer that most folds chose; the earliest of equals."""
         return self.layers[int(np.bincount(self.index).argmax())]
@@ -69,21 +78,23 @@ def choose_layers(
     rows: ProbingRows,
     layers: Sequence[int],
     *,
+    engine: Engine = IN_PROCESS,
     progress: Report | None = None,
 ) -> LayerChoice:
     """A layer for each fold at the position of `rows`, by how well specialists do on average in the
     other folds."""
-    steps = Steps(progress, len(layers))
-    inner: list[Float[np.ndarray, " folds"]] = []
-    for layer in layers:
-        X = rows.features(source, layer)
-        found = [
-            inner_auroc(X[own], rows.labels[own], rows.fold_of_row[own], n_folds=rows.n_folds)
-            for own in rows.of_task
-        ]
-        inner.append(np.mean(found, axis=0))
-        steps.done()
-    return LayerChoice(tuple(layers), np.stack(inner))
+    inner = engine.map(inner_aurocs_of, cells_of(source, rows, layers), progress=progress)
+    return LayerChoice(tuple(layers), np.stack(list(inner)))
+
+
+def inner_aurocs_of(cell: Cell) -> Float[np.ndarray, " folds"]:
+    """For each fold, how well the specialists of a cell do in the others, in the mean over tasks."""
+    X, rows = cell.features(), cell.rows
+    found = [
+        inner_auroc(X[own], rows.labels[own], rows.fold_of_row[own], n_folds=rows.n_folds)
+        for own in rows.of_task
+    ]
+    return np.mean(found, axis=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,17 +109,23 @@ class ChosenSpecialists:
     n_over_d: Float[np.ndarray, " tasks"]
 
 
-def specialists_at(source: ActivationSource, rows: ProbingRows, choice: LayerChoice) -> ChosenSpecialists:
+def specialists_at(
+    source: ActivationSource, rows: ProbingRows, choice: LayerChoice, *, engine: Engine = IN_PROCESS
+) -> ChosenSpecialists:
     """Fit the specialists at each layer that a fold chose, and keep each fold's own."""
+    cells = cells_of(source, rows, choice.candidates)
+    return of_each_fold(rows, choice, engine.map(specialists_of, cells))
+
+
+def of_each_fold(rows: ProbingRows, choice: LayerChoice, fits: Iterable[AcrossFolds]) -> ChosenSpecialists:
+    """The specialists at the layers that folds chose, in their order, as each fold's own."""
     values, prior = np.full((2, len(rows.rows), len(rows.tasks)), np.nan)
     n_train = np.full(len(rows.tasks), np.nan)
     d = 1
-    for index in np.unique(choice.index):
-        X = rows.features(source, choice.layers[index])
-        found = fit_specialists(X, rows)
+    for index, found in zip(np.unique(choice.index), fits, strict=True):
         here = choice.index[rows.fold_of_row] == index
         values[here], prior[here] = found.scores[here], found.prior[here]
-        n_train, d = found.n.mean(axis=1), X.shape[1]
+        n_train, d = found.n.mean(axis=1), found.fits.weight.shape[1]
     return ChosenSpecialists(values, prior, n_train, n_train / d)
 
 

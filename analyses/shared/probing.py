@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
-from if_circuits.activations.source import NOT_FINITE, ActivationSource
+from if_circuits.activations.source import NOT_FINITE, ActivationSource, FeatureReader
 from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, text_codes
 from if_circuits.probes.across_folds import AcrossFolds, fit_across_folds
@@ -70,7 +70,7 @@ class ProbingRows:
         """Which rows belong to each task."""
         return self.task_of_row[:, None] == np.arange(len(self.tasks))
 
-    def features(self, source: ActivationSource, layer: int) -> Float[np.ndarray, "n d"]:
+    def features(self, source: FeatureReader, layer: int) -> Float[np.ndarray, "n d"]:
         """Activations of the stack, each task's mean subtracted.
 
         Without the means, a probe for all tasks would spend itself on telling tasks apart, a straw man.

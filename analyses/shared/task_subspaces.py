@@ -12,10 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from if_circuits.activations.source import ActivationSource
+from if_circuits.activations.source import ActivationSource, FeatureReader
 from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.shared.discriminant import fit_discriminant
 from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, query_halves
+from if_circuits.engine.base import Engine
+from if_circuits.engine.in_process import IN_PROCESS
 from if_circuits.erasure.base import EraserMethod, erasure_methods
 from if_circuits.erasure.inlp import InlpSubspace
 from if_circuits.erasure.random_subspace import captured_variance, random_subspace, variance_matched_subspaces
@@ -73,6 +75,7 @@ def fit_halves(
     *,
     seed: int,
     layers: tuple[int, int] | None = None,
+    engine: Engine = IN_PROCESS,
 ) -> tuple[HalfFit, HalfFit]:
     """Choose the layer and fit every task's subspace, once on each half of the base queries.
 
@@ -84,9 +87,9 @@ def fit_halves(
 
     def fit(half: int) -> HalfFit:
         rows = [task.where(halves[task.queries] == half) for task in tasks]
-        layer = best_layer(source, rows) if layers is None else layers[half]
+        layer = best_layer(source, rows, engine=engine) if layers is None else layers[half]
         background = within_class_residuals(source.features(layer, POSITION), rows)
-        found = fit_task_subspaces(source, rows, method, layers=[layer], seed=seed)
+        found = fit_task_subspaces(source, rows, method, layers=[layer], seed=seed, engine=engine)
         return HalfFit(half, layer, background, found.at(layer), found.reasons)
 
     return fit(0), fit(1)
@@ -100,6 +103,7 @@ def fit_task_subspaces(
     layers: Sequence[int],
     positions: Sequence[str] = (POSITION,),
     seed: int,
+    engine: Engine = IN_PROCESS,
 ) -> TaskSubspaces:
     """The subspace of each task at each of the layers, fitted on the tasks' rows.
 
@@ -109,25 +113,55 @@ def fit_task_subspaces(
     rows = np.concatenate([task.rows for task in tasks]) if tasks else np.zeros(0, dtype=np.int64)
     reasons = {task.name: shortage for task in tasks if (shortage := task.shortage())}
     by_task: dict[str, dict[int, Subspace]] = {task.name: {} for task in tasks if task.name not in reasons}
-    for layer in layers:
-        features = response_features(source, layer, positions=positions, rows=rows)
-        for task in tasks:
-            if task.name in reasons:
-                continue
-            try:
-                erasure = method.fit(features[task.rows], task.satisfied, groups=task.queries, seed=seed)
-            except InputError as error:
-                reasons[task.name] = str(error)
-                del by_task[task.name]
-                continue
-            if not isinstance(erasure, Subspace):
-                raise TypeError(f"{method.name} fits no Subspace, so there are no random ones of its rank")
-            by_task[task.name][layer] = erasure
+    reader, places = source.reader, tuple(positions)
+    units = [
+        _Fit(reader, layer, places, rows, task, method, seed)
+        for layer in layers
+        for task in tasks
+        if task.name in by_task
+    ]
+    for unit, found in zip(units, engine.map(fitted_subspace, units), strict=True):
+        name = unit.task.name
+        if isinstance(found, str):
+            reasons.setdefault(name, found)
+            by_task.pop(name, None)
+        elif name in by_task:
+            by_task[name][unit.layer] = found
     return TaskSubspaces(by_task, reasons)
 
 
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """One task at one layer: a unit of work."""
+
+    reader: FeatureReader
+    layer: int
+    positions: tuple[str, ...]
+    rows: Int[np.ndarray, " m"]
+    """Rows of all tasks that are fitted."""
+    task: LabelledTask
+    method: EraserMethod
+    seed: int
+
+    def __str__(self) -> str:
+        return f"the subspace of {self.task.name} at layer {self.layer}"
+
+
+def fitted_subspace(unit: _Fit) -> Subspace | str:
+    """The subspace of a task, or why there is none. Raises TypeError for a method that fits no `Subspace`."""
+    task = unit.task
+    features = response_features(unit.reader, unit.layer, positions=unit.positions, rows=unit.rows)
+    try:
+        erasure = unit.method.fit(features[task.rows], task.satisfied, groups=task.queries, seed=unit.seed)
+    except InputError as error:
+        return str(error)
+    if not isinstance(erasure, Subspace):
+        raise TypeError(f"{unit.method.name} fits no Subspace, so there are no random ones of its rank")
+    return erasure
+
+
 def response_features(
-    source: ActivationSource, layer: int, *, positions: Sequence[str], rows: Int[np.ndarray, " m"]
+    reader: FeatureReader, layer: int, *, positions: Sequence[str], rows: Int[np.ndarray, " m"]
 ) -> Float[np.ndarray, "n d"]:
     """One vector for each response: its activations at the position or, over several, their mean.
 
@@ -135,11 +169,12 @@ def response_features(
     some of them is not told by that. It is the mean over `rows`; the other rows are then NaN.
     """
     if len(positions) == 1:
-        return source.features(layer, positions[0])
-    found = [source.features(layer, position)[rows].astype(np.float64) for position in positions]
+        return reader.features(layer, positions[0])
+    whole = [reader.features(layer, position) for position in positions]
+    found = [X[rows].astype(np.float64) for X in whole]
     # A position that no response has, as `eos` where all are truncated, has no mean.
     found = [X for X in found if np.isfinite(X).any()]
-    features = np.full((len(source.responses), found[0].shape[1]), np.nan)
+    features = np.full((len(whole[0]), found[0].shape[1]), np.nan)
     features[rows] = np.nanmean([X - np.nanmean(X, axis=0) for X in found], axis=0)
     return features
 
@@ -184,19 +219,35 @@ def control_bases(fit: HalfFit, subspace: Subspace, *, n: int, seed: int) -> Flo
     return np.array([[draw.basis for draw in kind] for kind in (gaussian, matched)])
 
 
-def best_layer(source: ActivationSource, tasks: Sequence[LabelledTask]) -> int:
+def best_layer(
+    source: ActivationSource, tasks: Sequence[LabelledTask], *, engine: Engine = IN_PROCESS
+) -> int:
     """The layer at which the given rows' verdicts are decoded best, in the mean over tasks with enough rows.
 
     Each task's base queries are split in two and a discriminant fitted on one part is tested on the other.
     One layer for all tasks, since what is compared between tasks must lie in one space. Ties go to the
     earlier layer.
     """
-    usable = [task for task in tasks if not task.shortage()]
-    scores = [_mean_auroc(source.features(layer, POSITION), usable) for layer in source.layers]
-    return source.layers[int(np.argmax(scores))]
+    reader, usable = source.reader, tuple(task for task in tasks if not task.shortage())
+    units = [_Candidate(reader, layer, usable) for layer in source.layers]
+    return source.layers[int(np.argmax(list(engine.map(mean_auroc, units))))]
 
 
-def _mean_auroc(features: Float[np.ndarray, "n d"], tasks: Sequence[LabelledTask]) -> float:
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """A layer that may be chosen: a unit of work."""
+
+    reader: FeatureReader
+    layer: int
+    tasks: tuple[LabelledTask, ...]
+
+    def __str__(self) -> str:
+        return f"the choice of layer {self.layer}"
+
+
+def mean_auroc(unit: _Candidate) -> float:
+    """How well a layer decodes, in the mean over tasks."""
+    features, tasks = unit.reader.features(unit.layer, POSITION), unit.tasks
     found: list[float] = []
     for task in tasks:
         X = features[task.rows]

@@ -13,6 +13,7 @@ the probes themselves is one more baseline: it sees a single token.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -28,30 +29,61 @@ from if_circuits.probes.baselines import TEXT_CS, length_features, token_counts
 BASELINES = ("majority", "length", "prompt_words", "response_words", "text")
 
 
+@dataclass(frozen=True, eq=False)
+class TaskTexts:
+    """What has been read of one task's rows at their position: a unit of work."""
+
+    rows: ProbingRows
+    task: int
+    prompts: list[Sequence[int]]
+    responses: list[Sequence[int]]
+    """The tokens that have been read."""
+    read: Int[np.ndarray, " n"]
+    Cs: tuple[float, ...] = TEXT_CS
+    """Penalties that the classifier `text` chooses from."""
+
+    def __str__(self) -> str:
+        return f"the words of {self.rows.tasks[self.task].name} at {self.rows.position}"
+
+
 def baseline_scores(source: ActivationSource, rows: ProbingRows) -> list[Score]:
     """Every baseline on every task of `rows`."""
-    scores: list[Score] = []
+    return [score for texts in texts_of(source, rows) for score in baselines_of(texts)]
+
+
+def texts_of(
+    source: ActivationSource, rows: ProbingRows, *, Cs: Sequence[float] = TEXT_CS
+) -> list[TaskTexts]:
+    """The texts of every task of `rows`."""
+    found: list[TaskTexts] = []
     for task, own in enumerate(rows.of_task):
-        scores.append(score(rows, task, np.zeros(len(rows.rows)), probe="majority"))
-        lengths = length_features(tokens_read(source, rows, own))
-        prompt, response = _words(source, rows, own)
-        scores += [
-            _fitted(rows, task, lengths, probe="length", Cs=(0.1,), standardise=True),
-            _fitted(rows, task, token_counts([prompt]), probe="prompt_words", Cs=(0.1,)),
-            _fitted(rows, task, token_counts([response]), probe="response_words", Cs=(0.1,)),
-            text_score(source, rows, task),
-        ]
-    return scores
+        read = tokens_read(source, rows, own)
+        prompts, responses = (
+            cast("list[Sequence[int]]", source.responses[column].iloc[rows.rows[own]].tolist())
+            for column in ("prompt_tokens", "response_tokens")
+        )
+        so_far = [tokens[:n] for tokens, n in zip(responses, read.tolist(), strict=True)]
+        found.append(TaskTexts(rows, task, prompts, so_far, read, tuple(Cs)))
+    return found
 
 
-def text_score(
-    source: ActivationSource, rows: ProbingRows, task: int, *, Cs: Sequence[float] = TEXT_CS
-) -> Score:
-    """The classifier that reads the prompt and the response up to the position of `rows`."""
-    own = rows.of_task[task]
-    read = tokens_read(source, rows, own)
-    X = np.hstack([token_counts(_words(source, rows, own)), np.log1p(read)[:, None]])
-    return _fitted(rows, task, X, probe="text", Cs=Cs)
+def baselines_of(texts: TaskTexts) -> list[Score]:
+    """Every baseline on one task."""
+    rows, task = texts.rows, texts.task
+    prompt, response = token_counts([texts.prompts]), token_counts([texts.responses])
+    return [
+        score(rows, task, np.zeros(len(rows.rows)), probe="majority"),
+        _fitted(rows, task, length_features(texts.read), probe="length", Cs=(0.1,), standardise=True),
+        _fitted(rows, task, prompt, probe="prompt_words", Cs=(0.1,)),
+        _fitted(rows, task, response, probe="response_words", Cs=(0.1,)),
+        text_score(texts),
+    ]
+
+
+def text_score(texts: TaskTexts) -> Score:
+    """The classifier that reads the prompt and the response up to the position."""
+    X = np.hstack([token_counts([texts.prompts, texts.responses]), np.log1p(texts.read)[:, None]])
+    return _fitted(texts.rows, texts.task, X, probe="text", Cs=texts.Cs)
 
 
 def _fitted(
@@ -74,16 +106,6 @@ def _fitted(
         standardise=standardise,
     )
     return score_fitted(rows, task, found, column=0, probe=probe)
-
-
-def _words(source: ActivationSource, rows: ProbingRows, own: slice) -> list[list[Sequence[int]]]:
-    """The tokens of the prompts, and those of the responses that have been read."""
-    read = tokens_read(source, rows, own).tolist()
-    prompts, responses = (
-        cast("list[Sequence[int]]", source.responses[column].iloc[rows.rows[own]].tolist())
-        for column in ("prompt_tokens", "response_tokens")
-    )
-    return [prompts, [tokens[:n] for tokens, n in zip(responses, read, strict=True)]]
 
 
 def tokens_read(source: ActivationSource, rows: ProbingRows, own: slice) -> Int[np.ndarray, " n"]:

@@ -23,11 +23,10 @@ specialists' interval reaches 0.5.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float, Int
 
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import (
@@ -40,9 +39,9 @@ from if_circuits.analyses.base import (
     no_verdict,
 )
 from if_circuits.analyses.shared.both_labels import on_both_labels
+from if_circuits.analyses.shared.cells import cells_of
 from if_circuits.analyses.shared.layer_choice import LayerChoice, choose_layers
 from if_circuits.analyses.shared.probing import (
-    STUDY_CS,
     ProbingRows,
     left_out_rows,
     probing_rows,
@@ -52,20 +51,27 @@ from if_circuits.analyses.shared.score_table import (
     Score,
     ScoreTable,
     score,
-    score_fitted,
     score_table,
     task_p,
 )
-from if_circuits.analyses.shared.text_baselines import baseline_scores
+from if_circuits.analyses.shared.text_baselines import baselines_of, texts_of
 from if_circuits.analyses.specialist_vs_general.controls import (
-    control_scores,
-    method_scores,
+    control_table,
+    controls_at,
+    controls_of,
     selectivity_table,
 )
 from if_circuits.analyses.specialist_vs_general.figure import draw
-from if_circuits.probes.across_folds import AcrossFolds, fit_across_folds
-from if_circuits.probes.evaluate import subsample
-from if_circuits.progress import Report, Steps, part_of
+from if_circuits.analyses.specialist_vs_general.fitting import (
+    PROBES,
+    AtCell,
+    Probes,
+    fitted_probes,
+    training_sets,
+)
+from if_circuits.engine.base import Engine
+from if_circuits.engine.in_process import IN_PROCESS
+from if_circuits.progress import Report, part_of
 from if_circuits.statistics.correction import holm
 from if_circuits.statistics.verdicts import decide
 
@@ -73,21 +79,24 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-PROBES = ("specialist", "general", "general_all", "leave_one_out")
 ANCHORS = ("prompt_end", "last")
 """Positions at which every layer is probed."""
-_LARGE_C = 0.01
-"""Penalty of probes trained on all tasks: with so many rows it hardly matters, and choosing it is costly."""
 
 
 def run(
-    source: ActivationSource, settings: AnalysisSettings, *, progress: Report | None = None
+    source: ActivationSource,
+    settings: AnalysisSettings,
+    *,
+    engine: Engine = IN_PROCESS,
+    progress: Report | None = None,
 ) -> AnalysisResult:
     """Probe every task with every kind of probe."""
-    return on_both_labels(_analyse, source, settings, progress=progress)
+    return on_both_labels(partial(_analyse, engine), source, settings, progress=progress)
 
 
-def _analyse(source: ActivationSource, settings: AnalysisSettings, progress: Report | None) -> AnalysisResult:
+def _analyse(
+    engine: Engine, source: ActivationSource, settings: AnalysisSettings, progress: Report | None
+) -> AnalysisResult:
     rows = {position: probing_rows(source, settings, position) for position in source.positions}
     last, left_out = rows["last"], left_out_rows(rows.values())
     if len(last.tasks) < 2:
@@ -96,41 +105,36 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings, progress: Rep
             ANALYSIS.name, left_out, no_verdict(ANALYSIS.claim, "needs two tasks", (why, *last.notes()))
         )
 
-    choice = choose_layers(source, last, source.layers, progress=part_of(progress, 0, 2))
-    scores: list[Score] = []
-    at_last: list[_Fitted] = []
+    parts = [part_of(progress, part, 4) for part in range(4)]
+    choice = choose_layers(source, last, source.layers, engine=engine, progress=parts[0])
     probed = {
         at: source.layers if at in ANCHORS else (choice.usual,) for at in rows if len(rows[at].tasks) > 1
     }
-    steps = Steps(part_of(progress, 1, 2), sum(map(len, probed.values())))
-    for position, here in rows.items():
-        if position not in probed:
-            continue
-        equal, everyone = _training_sets(here, settings)
-        for layer in probed[position]:
-            X = here.features(source, layer)
-            found = _Fitted(
-                fit_across_folds(X, here.labels, fold_of_row=here.fold_of_row, train=equal, Cs=STUDY_CS),
-                fit_across_folds(X, here.labels, fold_of_row=here.fold_of_row, train=everyone, Cs=[_LARGE_C]),
-            )
-            scores += found.scores(here, layer)
-            if layer == choice.usual:
-                scores += method_scores(X, here, settings, layer=layer)
-            if position == "last":
-                at_last.append(found)
-            steps.done()
-        if position in ANCHORS:
-            scores += baseline_scores(source, here)
-    usual = last.features(source, choice.usual)
-    found_controls = control_scores(usual, last, settings, layer=choice.usual)
-    controls = score_table(found_controls, settings) if found_controls else None
+    units = [
+        Probes(cell, *training, settings, more=cell.layer == choice.usual)
+        for at, layers in probed.items()
+        for training in (training_sets(rows[at], settings),)
+        for cell in cells_of(source, rows[at], layers)
+    ]
+    fits = list(engine.map(fitted_probes, units, progress=parts[1]))
+    texts = [each for at in probed if at in ANCHORS for each in texts_of(source, rows[at])]
+    words = list(engine.map(baselines_of, texts, progress=parts[2]))
+    scores: list[Score] = []
+    for at in probed:
+        scores += [each for one in fits if one.position == at for each in one.scores]
+        here = (found for one, found in zip(texts, words, strict=True) if one.rows.position == at)
+        scores += [each for found in here for each in found]
+    at_last = [one for one in fits if one.position == "last"]
+    (cell,) = cells_of(source, last, [choice.usual])
+    found_controls = list(engine.map(controls_of, controls_at(cell, settings), progress=parts[3]))
+    controls = control_table(found_controls, settings)
     table = score_table(scores, settings)
     reported = _at_chosen_layers(last, choice, at_last, settings)
     differences, verdict = _judge(reported, last, choice, settings)
     tables = {
         "cross_fitted": reported.frame,
         "differences": differences,
-        "selectivity": selectivity_table(controls, usual, last, settings),
+        "selectivity": selectivity_table(controls, [found.p for found in found_controls], last),
         "means": table.means(["layer", "position", "probe"]),
         "layer_choice": choice.frame(),
     }
@@ -139,78 +143,19 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings, progress: Rep
     return AnalysisResult(ANALYSIS.name, frame, verdict, tables)
 
 
-def _training_sets(
-    rows: ProbingRows, settings: AnalysisSettings
-) -> tuple[Bool[np.ndarray, "n equal"], Bool[np.ndarray, "n all"]]:
-    """Who trains on what: specialists, then generals of equal totals; all rows, then all but each task's."""
-    own = rows.masks()
-    general = np.zeros_like(own)
-    for task in range(len(rows.tasks)):
-        for fold in range(rows.n_folds):
-            # Equal totals in every fold, so that they are equal whichever folds are held out.
-            in_fold = rows.fold_of_row == fold
-            size = int((in_fold & own[:, task]).sum())
-            seed = settings.seed * 10_000 + task * 100 + fold
-            general[:, task] |= subsample(in_fold, size=size, strata=rows.task_of_row, seed=seed)
-    return np.hstack([own, general]), np.hstack([np.ones((len(own), 1), dtype=bool), ~own])
-
-
-class _Fitted:
-    """All probes of one layer and position; which column holds which is known here only."""
-
-    def __init__(self, equal: AcrossFolds, everyone: AcrossFolds) -> None:
-        self._equal, self._everyone = equal, everyone
-
-    def _columns(self, probe: str, n_tasks: int) -> tuple[AcrossFolds, Int[np.ndarray, " tasks"]]:
-        tasks = np.arange(n_tasks)
-        match probe:
-            case "specialist":
-                return self._equal, tasks
-            case "general":
-                return self._equal, tasks + n_tasks
-            case "general_all":
-                return self._everyone, np.zeros(n_tasks, dtype=np.int64)
-            case _:
-                return self._everyone, tasks + 1
-
-    def scores(self, rows: ProbingRows, layer: int) -> list[Score]:
-        """Every probe on every task."""
-        found = [(probe, *self._columns(probe, len(rows.tasks))) for probe in PROBES]
-        return [
-            score_fitted(rows, task, fits, column=int(columns[task]), layer=layer, probe=probe)
-            for task in range(len(rows.tasks))
-            for probe, fits, columns in found
-        ]
-
-    def sizes(self, probe: str, task: int, n_tasks: int) -> dict[str, float]:
-        """Training rows of a task's probe, features, and their ratio."""
-        fits, columns = self._columns(probe, n_tasks)
-        n_train, d = float(fits.n[columns[task]].mean()), fits.fits.weight.shape[1]
-        return {"n_train": n_train, "d": d, "n_over_d": n_train / d}
-
-    def own_values(self, rows: ProbingRows) -> dict[str, Float[np.ndarray, " n"]]:
-        """For each kind of probe, the out-of-fold value of every row by the probe of its own task."""
-        found = {probe: self._columns(probe, len(rows.tasks)) for probe in PROBES}
-        each = np.arange(len(rows.rows))
-        return {
-            probe: fits.scores[each, columns[rows.task_of_row]] for probe, (fits, columns) in found.items()
-        }
-
-
 def _at_chosen_layers(
     rows: ProbingRows,
     choice: LayerChoice,
-    by_layer: list[_Fitted],
+    by_layer: list[AtCell],
     settings: AnalysisSettings,
 ) -> ScoreTable:
     """The probes at the layer that each fold's other folds chose."""
     scores: list[Score] = []
-    own_values = [found.own_values(rows) for found in by_layer]
     for probe in PROBES:
-        values = report_folds([found[probe] for found in own_values], choice.index, rows)
+        values = report_folds([found.own_values[probe] for found in by_layer], choice.index, rows)
         for task in range(len(rows.tasks)):
             # Who trains on what is the same at every layer.
-            sizes = by_layer[0].sizes(probe, task, len(rows.tasks))
+            sizes = by_layer[0].sizes[probe][task]
             scores.append(score(rows, task, values, probe=probe, **sizes))
     return score_table(scores, settings)
 

@@ -44,6 +44,8 @@ from if_circuits.analyses.shared.task_subspaces import (
     fit_halves,
 )
 from if_circuits.analyses.specificity.figure import draw
+from if_circuits.engine.base import Engine
+from if_circuits.engine.in_process import IN_PROCESS
 from if_circuits.erasure.inlp import Inlp
 from if_circuits.progress import Report, Steps
 from if_circuits.statistics.bootstrap import Interval, bootstrap_draws, interval_of
@@ -73,7 +75,11 @@ _COLUMNS += ["effect", "low", "high", "n", "n_twins", "n_over_d", "reason"]
 
 
 def run(
-    source: ActivationSource, settings: AnalysisSettings, *, progress: Report | None = None
+    source: ActivationSource,
+    settings: AnalysisSettings,
+    *,
+    engine: Engine = IN_PROCESS,
+    progress: Report | None = None,
 ) -> AnalysisResult:
     """Measure every task's effect; supported when the interval of their geometric mean lies above 1.
 
@@ -82,7 +88,7 @@ def run(
     """
     families = families_of(source.responses)
     steps = Steps(progress, 1 + len(families))
-    fits = fit_halves(source, Inlp(), seed=settings.seed)
+    fits = fit_halves(source, Inlp(), seed=settings.seed, engine=engine)
     steps.done()
     halves = query_halves(source, seed=settings.seed)
     rows: list[dict[str, object]] = []

@@ -25,6 +25,7 @@ the label is still to come; the effect then is what is read at `last`, and says 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,13 +44,14 @@ from if_circuits.analyses.base import (
     no_verdict,
 )
 from if_circuits.analyses.shared.both_labels import on_both_labels
-from if_circuits.analyses.shared.layer_choice import LayerChoice, choose_layers, specialists_at
-from if_circuits.analyses.shared.probing import ProbingRows, left_out_rows, probing_rows
-from if_circuits.analyses.shared.score_table import Score, ScoreTable, score, score_table, task_p
-from if_circuits.analyses.shared.text_baselines import text_score
+from if_circuits.analyses.shared.layer_choice import choose_layers
+from if_circuits.analyses.shared.probing import left_out_rows, probing_rows
+from if_circuits.analyses.shared.score_table import ScoreTable, score_table, task_p
 from if_circuits.analyses.temporal_dynamics.figure import draw
-from if_circuits.probes.baselines import TEXT_CS
-from if_circuits.progress import Report, Steps, part_of
+from if_circuits.analyses.temporal_dynamics.probing import END, START, scores_along
+from if_circuits.engine.base import Engine
+from if_circuits.engine.in_process import IN_PROCESS
+from if_circuits.progress import Report, part_of
 from if_circuits.statistics.correction import holm
 from if_circuits.statistics.verdicts import decide
 
@@ -57,20 +59,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-START, END = "prompt_end", "last"
-_MIDDLE_C = 0.1
-"""Penalty of the words between the two positions that are tested; there it is chosen by nested
-cross-validation."""
-
-
 def run(
-    source: ActivationSource, settings: AnalysisSettings, *, progress: Report | None = None
+    source: ActivationSource,
+    settings: AnalysisSettings,
+    *,
+    engine: Engine = IN_PROCESS,
+    progress: Report | None = None,
 ) -> AnalysisResult:
     """Probe every task along the response, and read the words beside it."""
-    return on_both_labels(_analyse, source, settings, progress=progress)
+    return on_both_labels(partial(_analyse, engine), source, settings, progress=progress)
 
 
-def _analyse(source: ActivationSource, settings: AnalysisSettings, progress: Report | None) -> AnalysisResult:
+def _analyse(
+    engine: Engine, source: ActivationSource, settings: AnalysisSettings, progress: Report | None
+) -> AnalysisResult:
     rows = {position: probing_rows(source, settings, position) for position in source.positions}
     left_out = left_out_rows(rows.values())
     survivors = _survivors(source)
@@ -84,18 +86,12 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings, progress: Rep
             {"survivors": survivors},
         )
     choices = {
-        position: choose_layers(source, rows[position], source.layers, progress=part_of(progress, part, 3))
+        position: choose_layers(
+            source, rows[position], source.layers, engine=engine, progress=part_of(progress, part, 4)
+        )
         for part, position in enumerate((START, END))
     }
-    steps = Steps(part_of(progress, 2, 3), len(rows))
-    scores: list[Score] = []
-    for position, here in rows.items():
-        steps.done()
-        if not here.tasks:
-            continue
-        scores += _probe_scores(source, here, choices[START if position == START else END])
-        Cs = TEXT_CS if position in (START, END) else (_MIDDLE_C,)
-        scores += [text_score(source, here, task, Cs=Cs) for task in range(len(here.tasks))]
+    scores = scores_along(source, rows, choices, engine, part_of(progress, 2, 4), part_of(progress, 3, 4))
     table = score_table(scores, settings)
     advantages, verdict = _judge(
         table, [task.name for task in rows[END].tasks if task.name in both], settings
@@ -124,26 +120,6 @@ def _analyse(source: ActivationSource, settings: AnalysisSettings, progress: Rep
             ),
         },
     )
-
-
-def _probe_scores(source: ActivationSource, rows: ProbingRows, choice: LayerChoice) -> list[Score]:
-    """Specialists at one position, each fold at its own layer."""
-    found = specialists_at(source, rows, choice)
-    each, own = np.arange(len(rows.rows)), rows.task_of_row
-    return [
-        score(
-            rows,
-            task,
-            found.values[each, own],
-            threshold=found.prior[each, own],
-            probe="specialist",
-            layer=choice.usual,
-            n_train=float(found.n_train[task]),
-            d=round(found.n_train[task] / found.n_over_d[task]),
-            n_over_d=float(found.n_over_d[task]),
-        )
-        for task in range(len(rows.tasks))
-    ]
 
 
 def _survivors(source: ActivationSource) -> pd.DataFrame:

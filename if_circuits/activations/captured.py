@@ -87,6 +87,24 @@ class ActivationsAt:
         return f"ActivationsAt(layer {self.layer}, {self.position}: {n} rows{known}, d {d})"
 
 
+@dataclass(frozen=True, eq=False)
+class StoredFeatures:
+    """Some rows of a store, in an order of their own. It is as small as the store's index, where the store is
+    on disk."""
+
+    store: Store
+    rows: Int[np.ndarray, " n"]
+
+    def features(self, layer: int, position: str) -> Float[np.ndarray, "n d_model"]:
+        """Activations of each row, float32; NaN rows where the position does not exist.
+
+        Raises InputError for a layer or position that was not captured.
+        """
+        activations = self.store.read(layer, position)
+        everything = np.array_equal(self.rows, np.arange(len(activations)))
+        return activations if everything else activations[self.rows]
+
+
 class CapturedActivations:
     """Captured activations of responses, row by row: an `ActivationSource`."""
 
@@ -115,7 +133,8 @@ class CapturedActivations:
         self.counterfactual = counterfactual
         self.store = store
         self._base_queries = base_queries
-        self._rows = np.array([place[name] for name in responses["response_id"]], dtype=np.int64)
+        rows = np.array([place[name] for name in responses["response_id"]], dtype=np.int64)
+        self.reader = StoredFeatures(store, rows)
 
     @property
     def base_queries(self) -> tuple[str, ...]:
@@ -145,9 +164,7 @@ class CapturedActivations:
 
         Raises InputError for a layer or position that was not captured.
         """
-        activations = self.store.read(layer, position)
-        everything = np.array_equal(self._rows, np.arange(len(activations)))
-        return activations if everything else activations[self._rows]
+        return self.reader.features(layer, position)
 
     def at(self, *, layer: int, position: str) -> ActivationsAt:
         """The activations at one place, of the responses that have it.

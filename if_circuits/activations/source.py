@@ -10,7 +10,15 @@ NOT_FINITE = "activations are not finite"
 """The reason of a verdict that an analysis cannot use, since the model overflowed on the response."""
 
 
-class ActivationSource(Protocol):
+class FeatureReader(Protocol):
+    """What reads activations and holds none: it can be handed to another process."""
+
+    def features(self, layer: int, position: str) -> Float[np.ndarray, "n d_model"]:
+        """Activations of each response, float32; NaN rows where the position does not exist."""
+        ...
+
+
+class ActivationSource(FeatureReader, Protocol):
     """Responses with their activations, whether captured from a model or simulated."""
 
     @property
@@ -46,6 +54,7 @@ class ActivationSource(Protocol):
         """Blocks of the model, whether captured or not."""
         ...
 
-    def features(self, layer: int, position: str) -> Float[np.ndarray, "n d_model"]:
-        """Activations of each row of `responses`, float32; NaN rows where the position does not exist."""
+    @property
+    def reader(self) -> FeatureReader:
+        """What reads the same activations, without the responses."""
         ...

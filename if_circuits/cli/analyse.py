@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from if_circuits.analyses.base import ANALYSES
-from if_circuits.cli.arguments import count
+from if_circuits.cli.arguments import add_engine_options, count, engine_of
 from if_circuits.errors import InputError
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def add_parser(commands: Any) -> None:
     analyse.add_argument(
         "--draws", metavar="N", type=count, help="of the null (default: 20 of labels, 3 of weights)"
     )
+    add_engine_options(analyse, units="probes and fits")
     analyse.set_defaults(command=_analyse)
 
 
@@ -55,8 +56,8 @@ def _analyse(arguments: argparse.Namespace) -> int:
         return _null(study, arguments.null, arguments.only, draws=arguments.draws or _DRAWS[arguments.null])
     if arguments.draws is not None:
         raise InputError("--draws is of a null; say which with --null labels or --null untrained")
-    with StageDisplay() as progress:
-        study.analyse(arguments.only, progress=progress)
+    with engine_of(arguments) as engine, StageDisplay() as progress:
+        study.analyse(arguments.only, engine=engine, progress=progress)
     print_study(study)
     return 0
 

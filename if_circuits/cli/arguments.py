@@ -5,6 +5,8 @@ import math
 from collections.abc import Callable
 from typing import TypeVar
 
+from if_circuits.engine.base import Engine
+from if_circuits.engine.choice import ENGINES, open_engine
 from if_circuits.models.devices import DEVICE_MAPS
 
 _N = TypeVar("_N", int, float)
@@ -40,6 +42,27 @@ def add_device_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dtype", choices=("float32", "bfloat16", "float16"), help="default: the preset's, else float32"
     )
+
+
+def add_engine_options(parser: argparse.ArgumentParser, *, units: str) -> None:
+    """How many units of work at a time, and where they are carried out."""
+    parser.add_argument(
+        "--workers", metavar="N", type=count, default=1, help=f"{units} at a time (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default="local",
+        help="where: processes of this machine, or Ray, from the extra [ray] (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--address", metavar="NAME", help="of a running Ray cluster (default: one that is started here)"
+    )
+
+
+def engine_of(arguments: argparse.Namespace) -> Engine:
+    """The engine that the options ask for."""
+    return open_engine(arguments.engine, workers=arguments.workers, address=arguments.address)
 
 
 def count(text: str) -> int:

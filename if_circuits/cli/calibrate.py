@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from if_circuits.analyses.base import ON_ACTIVATIONS
-from if_circuits.cli.arguments import count, seed
+from if_circuits.cli.arguments import add_engine_options, count, engine_of, seed
 
 RUNS, POWER_RUNS = 200, 12
 
@@ -32,9 +32,7 @@ def add_parser(commands: Any) -> None:
         default=POWER_RUNS,
         help="runs per point of a power curve (default: %(default)s)",
     )
-    calibrate.add_argument(
-        "--workers", metavar="N", type=count, default=2, help="processes (default: %(default)s)"
-    )
+    add_engine_options(calibrate, units="runs")
     calibrate.add_argument("--seed", metavar="N", type=seed, default=0, help="default: %(default)s")
     calibrate.add_argument(
         "--only",
@@ -53,12 +51,12 @@ def _calibrate(arguments: argparse.Namespace) -> int:
     from if_circuits.analyses.validation.calibration.table import calibration_markdown
     from if_circuits.cli.console import StageDisplay, print_table
 
-    with StageDisplay() as progress:
+    with engine_of(arguments) as engine, StageDisplay() as progress:
         summary = calibrate(
             arguments.out,
             runs=arguments.runs,
             power_runs=arguments.power_runs,
-            workers=arguments.workers,
+            engine=engine,
             seed=arguments.seed,
             analyses=arguments.only or ON_ACTIVATIONS,
             progress=lambda done, total: progress("calibration", done, total),

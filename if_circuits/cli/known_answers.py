@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from if_circuits.cli.arguments import count, seed
+from if_circuits.cli.arguments import add_engine_options, engine_of, seed
 
 
 def add_parser(commands: Any) -> None:
@@ -25,9 +25,7 @@ def add_parser(commands: Any) -> None:
     known.add_argument(
         "--out", metavar="DIR", type=Path, default=Path("runs/known-answers"), help="default: %(default)s"
     )
-    known.add_argument(
-        "--workers", metavar="N", type=count, default=2, help="studies at a time (default: %(default)s)"
-    )
+    add_engine_options(known, units="studies")
     known.add_argument(
         "--seed", metavar="N", type=seed, default=0, help="of the studies (default: %(default)s)"
     )
@@ -39,13 +37,14 @@ def _run(arguments: argparse.Namespace) -> int:
     from if_circuits.cli.console import new_console, print_table
 
     console = new_console(stderr=True)
-    table = known_answers(
-        arguments.models or SHIPPED,
-        arguments.out,
-        workers=arguments.workers,
-        seed=arguments.seed,
-        done=lambda name, seconds: console.print(f"{name}: study done, {seconds:.0f} s", markup=False),
-    )
+    with engine_of(arguments) as engine:
+        table = known_answers(
+            arguments.models or SHIPPED,
+            arguments.out,
+            seed=arguments.seed,
+            engine=engine,
+            done=lambda name, seconds: console.print(f"{name}: study done, {seconds:.0f} s", markup=False),
+        )
     print_table(
         ("model", "question", "planted", "found", "", "effect", "interval"),
         [_cells(row) for row in table.to_dict("records")],

@@ -43,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(parsed)
     except InputError as error:
-        sys.stderr.write(f"if-circuits: error: {_one_line(str(error))}\n")
+        where = getattr(error, "__notes__", ())  # such as the unit of work
+        sys.stderr.write(f"if-circuits: error: {_one_line('; '.join([str(error), *where]))}\n")
         return 2
     except OSError as error:
         if error.errno not in _NO_ROOM:

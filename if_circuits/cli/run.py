@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from if_circuits.analyses.base import ANALYSES, AnalysisSettings
-from if_circuits.cli.arguments import MODEL_HELP, add_generation_options, count, seed, temperature
+from if_circuits.cli.arguments import (
+    MODEL_HELP,
+    add_engine_options,
+    add_generation_options,
+    count,
+    engine_of,
+    seed,
+    temperature,
+)
 from if_circuits.errors import InputError
 from if_circuits.study import StudyConfig
 from if_circuits.study.config import SUITES
@@ -92,6 +100,7 @@ def add_parser(commands: Any) -> None:
         "or one of an installed package (default: inlp in representation, and in behaviour the difference "
         "in means along the response)",
     )
+    add_engine_options(run, units="probes and fits of the analyses")
     run.set_defaults(command=_run)
 
 
@@ -170,7 +179,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from if_circuits.cli.console import StageDisplay, print_study
     from if_circuits.study import Study
 
-    with StageDisplay() as progress:
-        study = Study.run(config, arguments.out, budget=arguments.budget, progress=progress)
+    with engine_of(arguments) as engine, StageDisplay() as progress:
+        study = Study.run(config, arguments.out, budget=arguments.budget, engine=engine, progress=progress)
     print_study(study)
     return 0

@@ -18,6 +18,7 @@ from if_circuits.activations.store import ActivationStore, discard, discard_unre
 from if_circuits.analyses.base import AnalysisResult, get_analysis, no_verdict
 from if_circuits.analyses.compliance.analysis import compliance_table
 from if_circuits.analyses.shared.probing import study_folds
+from if_circuits.engine.base import Engine
 from if_circuits.errors import InputError
 from if_circuits.generation.responses import GenerationConfig, encode_prompts, generate
 from if_circuits.generation.sampling import GREEDY, sampled
@@ -218,6 +219,7 @@ def run_analyses(
     model: Callable[[], LoadedModel],
     run_settings: RunSettings,
     progress: StageProgress,
+    engine: Engine,
 ) -> None:
     """Write the table and the verdict of each analysis; `model` is called only for one that uses a model."""
     short = shortages_of(directory, names)
@@ -228,7 +230,7 @@ def run_analyses(
         with stage(f"analyses.{name}", directory, progress=progress, discard=kept.discard) as work:
             if work is None:
                 continue
-            given: dict[str, object] = {"progress": work.report}
+            given: dict[str, object] = {"engine": engine, "progress": work.report}
             if needed is not None:
                 given |= {"model": needed, "run_settings": run_settings, "kept": kept}
             work.wrote(*directory.write_result(analysed(directory, name, short.get(name), **given)))

@@ -10,6 +10,8 @@ import pandas as pd
 
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import AnalysisResult, get_analysis
+from if_circuits.engine.base import Engine
+from if_circuits.engine.in_process import IN_PROCESS
 from if_circuits.erasure.rehearsal import rehearse
 from if_circuits.errors import InputError
 from if_circuits.models.loading import LoadedModel
@@ -67,6 +69,7 @@ class Study:
         out: str | Path,
         *,
         budget: float | None = None,
+        engine: Engine = IN_PROCESS,
         progress: StageProgress = _silent,
     ) -> "Study":
         """Run a study in the directory `out`, or go on with it where it was stopped.
@@ -76,6 +79,9 @@ class Study:
 
         With a `budget`, in seconds, the study is as large as is expected to fit into it on this machine
         (`study.budget`); one that goes on keeps the size that it began with.
+
+        The `engine` carries out the units of the analyses: which one, and with how many workers, changes
+        nothing that is found.
 
         Raises InputError when the configuration cannot be run, or when `out` holds anything but this study.
         """
@@ -119,7 +125,7 @@ class Study:
             say_prospects(directory)
             stages.pair_counterfactuals(directory, config, model, run_settings, progress)
             stages.capture_activations(directory, model, run_settings, progress)
-            stages.run_analyses(directory, config.analyses, lambda: model, run_settings, progress)
+            stages.run_analyses(directory, config.analyses, lambda: model, run_settings, progress, engine)
             closing.make_readings(directory, model, progress)
             closing.close_study(directory, config, progress)
         return cls(directory)
@@ -145,8 +151,16 @@ class Study:
         """The study in a directory. Raises InputError when there is none."""
         return cls(StudyDirectory.open(Path(directory)))
 
-    def analyse(self, names: Sequence[str] | None = None, *, progress: StageProgress = _silent) -> None:
+    def analyse(
+        self,
+        names: Sequence[str] | None = None,
+        *,
+        engine: Engine = IN_PROCESS,
+        progress: StageProgress = _silent,
+    ) -> None:
         """Do the analyses again on what was captured, all or those named, and the report with them.
+
+        The `engine` carries out their units of work.
 
         Raises InputError for an analysis that is not part of this study, and for a study without activations.
         """
@@ -166,7 +180,7 @@ class Study:
         model = cache(self.load_model)
         with locked(self.directory.root):
             self.directory.ledger.mark_stale([*(f"analyses.{name}" for name in names), CLOSING])
-            stages.run_analyses(self.directory, config.analyses, model, self.run_settings, progress)
+            stages.run_analyses(self.directory, config.analyses, model, self.run_settings, progress, engine)
             closing.close_study(self.directory, config, progress)
 
     def null(

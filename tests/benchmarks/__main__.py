@@ -22,7 +22,17 @@ from if_circuits.threads import one_thread_each
 from tests.benchmarks.page import machine
 from tests.benchmarks.table import Row
 
-MODULES = ("probe_grid", "inlp", "capture", "interventions", "study_size", "forecast", "imports", "reproduce")
+MODULES = (
+    "probe_grid",
+    "inlp",
+    "capture",
+    "interventions",
+    "study_size",
+    "workers",
+    "forecast",
+    "imports",
+    "reproduce",
+)
 HEADER = ("what", "against", "ratio", "low to high", "reach", "reached")
 
 

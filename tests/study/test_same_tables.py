@@ -1,12 +1,15 @@
 """The same seed gives the same tables, whatever the batches that the model read."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from if_circuits.analyses.base import AnalysisSettings
+from if_circuits.engine.choice import open_engine
 from if_circuits.study import Study, StudyConfig
 
 pytestmark = pytest.mark.slow
@@ -51,6 +54,16 @@ def tables(study: Study) -> dict[str, bytes]:
 def test_the_same_study_twice_is_the_same_byte_for_byte(studies: tuple[Study, Study, Study]):
     first, again, _ = studies
     assert tables(first) == tables(again)
+
+
+def test_two_workers_write_the_same_byte_for_byte(studies: tuple[Study, Study, Study], tmp_path: Path):
+    first, _, _ = studies
+    copied = Study.open(shutil.copytree(first.directory.root, tmp_path / "study"))
+    for name in CONFIG.analyses:
+        copied.directory.table(name).unlink()
+    with open_engine(workers=2) as engine:
+        copied.analyse(engine=engine)
+    assert tables(copied) == tables(first)
 
 
 def test_batches_do_not_change_the_responses(studies: tuple[Study, Study, Study]):

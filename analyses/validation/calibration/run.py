@@ -21,7 +21,8 @@ from if_circuits.analyses.base import ON_ACTIVATIONS
 from if_circuits.analyses.validation.calibration.figure import figure
 from if_circuits.analyses.validation.calibration.plan import CLAIMS, SETTINGS, Claim, plan
 from if_circuits.analyses.validation.calibration.runs import carry_out
-from if_circuits.errors import InputError
+from if_circuits.engine.base import Engine
+from if_circuits.engine.in_process import IN_PROCESS
 from if_circuits.io.files import write_bytes, write_json, write_parquet
 from if_circuits.plotting.style import png_bytes
 from if_circuits.progress import Report
@@ -32,21 +33,19 @@ def calibrate(
     *,
     runs: int,
     power_runs: int,
-    workers: int = 2,
     seed: int = 0,
     analyses: Sequence[str] = ON_ACTIVATIONS,
     claims: Mapping[str, Claim] = CLAIMS,
+    engine: Engine = IN_PROCESS,
     progress: Report = lambda *_: None,
 ) -> dict[str, Any]:
     """Measure the rates, write table, figure and summary to `out`, and return the summary.
 
-    `progress` is told (runs done, runs in all).
-    Raises InputError for an unknown analysis, or for fewer than one run or worker.
+    `engine` carries the runs out; `progress` is told (runs done, runs in all).
+    Raises InputError for an unknown analysis, or for fewer than one run.
     """
-    if workers < 1:
-        raise InputError(f"workers must be positive, got {workers}")
     planned = plan(runs=runs, power_runs=power_runs, seed=seed, analyses=analyses, claims=claims)
-    table = carry_out(planned, out / "parts", workers=workers, progress=progress)
+    table = carry_out(planned, out / "parts", engine=engine, progress=progress)
     found = rates(table)
     summary = summarise(found)
     write_parquet(out / "runs.parquet", table)

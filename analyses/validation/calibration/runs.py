@@ -1,26 +1,26 @@
-"""Carrying out planned runs in worker processes, so that stopping at any moment loses only what is under way.
+"""Carrying out planned runs, so that stopping at any moment loses only what is under way.
 
 Finished runs are written a few at a time to small Parquet files, each whole or not there. A run's outcome
-follows from its own seeds alone: neither the number of workers nor their order can change the table.
+follows from its own seeds alone: neither the engine nor the order of the runs can change the table.
 """
 
 from __future__ import annotations
 
 import gc
 import hashlib
-import signal
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+import traceback
+from collections.abc import Generator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
-from if_circuits.analyses.base import ON_ACTIVATIONS, AnalysisResult, get_analysis
+from if_circuits.analyses.base import AnalysisResult, get_analysis
 from if_circuits.analyses.validation.calibration.plan import PlannedRun
 from if_circuits.analyses.validation.simulation.studies import simulate
+from if_circuits.engine.base import Engine
+from if_circuits.engine.in_process import IN_PROCESS
 from if_circuits.io.durable import durable_file
 from if_circuits.progress import Report
 
@@ -34,8 +34,8 @@ def carry_out(
     planned: Sequence[PlannedRun],
     directory: Path,
     *,
-    workers: int,
     progress: Report,
+    engine: Engine = IN_PROCESS,
 ) -> pd.DataFrame:
     """The table of all planned runs, one row each in the order of the plan; finished ones are not run again.
 
@@ -45,13 +45,21 @@ def carry_out(
     directory.mkdir(parents=True, exist_ok=True)
     finished = _read(directory)
     missing = [run for run in planned if run.run_id not in finished]
-    progress(len(planned) - len(missing), len(planned))
-    chunks = [missing[start : start + CHUNK] for start in range(0, len(missing), CHUNK)]
-    if chunks:
-        already = len(planned) - len(missing)
-        finished |= _in_workers(
-            chunks, directory, workers=workers, progress=lambda done: progress(already + done, len(planned))
-        )
+    already = len(planned) - len(missing)
+    progress(already, len(planned))
+    chunks = [tuple(missing[start : start + CHUNK]) for start in range(0, len(missing), CHUNK)]
+    failed: list[Exception] = []
+    with closing(engine.completed(run_chunk, chunks)) as results:
+        for _, found in results:
+            if isinstance(found, Exception):
+                failed.append(found)
+                continue
+            _write(found, directory)
+            finished |= {str(row["run_id"]): row for row in found}
+            already += len(found)
+            progress(already, len(planned))
+    if failed:
+        raise RuntimeError(f"{len(failed)} of {len(chunks)} parts failed, the first with this") from failed[0]
     return pd.DataFrame([finished[run.run_id] for run in planned])
 
 
@@ -88,57 +96,28 @@ def run_one(run: PlannedRun) -> Row:
     }
 
 
-def _in_workers(
-    chunks: Sequence[Sequence[PlannedRun]],
-    directory: Path,
-    *,
-    workers: int,
-    progress: Callable[[int], None],
-) -> dict[str, Row]:
-    """Run the chunks in worker processes and write each as it is done; the rows by run."""
-    rows: dict[str, Row] = {}
-    failed: list[Exception] = []
-    # Forked workers would inherit the thread pools of libraries that this process has used.
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_prepare_worker)
-    try:
-        futures: list[Future[list[Row]]] = [pool.submit(_run_chunk, chunk) for chunk in chunks]
-        for future in as_completed(futures):
+def run_chunk(chunk: Sequence[PlannedRun]) -> list[Row] | Exception:
+    """The rows of some runs; or the error of one of them, which says where it came from."""
+    with _settled_memory():
+        rows: list[Row] = []
+        for run in chunk:
             try:
-                done = future.result()
+                rows.append(run_one(run))
             except Exception as error:
-                failed.append(error)
-                continue
-            _write(done, directory)
-            rows |= {str(row["run_id"]): row for row in done}
-            progress(len(rows))
-    finally:
-        pool.shutdown(cancel_futures=True)
-    if failed:
-        raise RuntimeError(f"{len(failed)} of {len(chunks)} parts failed, the first with this") from failed[0]
-    return rows
+                error.add_note(f"while calibrating {run}\n{traceback.format_exc()}")
+                return error
+        return rows
 
 
-def _prepare_worker() -> None:
-    """One thread of linear algebra per worker: the matrices are small, and the cores are taken."""
-    # Ctrl-C reaches every process of a terminal; the one that hands out the work sees to the rest.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in ON_ACTIVATIONS:
-        get_analysis(name)
-    # The limit reaches the libraries that are loaded by now, and stays for the life of the process.
-    threadpool_limits(limits=1)
-    # statsmodels collects garbage at every correction; what is loaded by now need not be searched each time.
+@contextmanager
+def _settled_memory() -> Generator[None]:
+    """statsmodels collects garbage at every correction; what is loaded by now is not searched each time."""
+    gc.collect()
     gc.freeze()
-
-
-def _run_chunk(chunk: Sequence[PlannedRun]) -> list[Row]:
-    rows: list[Row] = []
-    for run in chunk:
-        try:
-            rows.append(run_one(run))
-        except Exception as error:
-            error.add_note(f"while calibrating {run}")
-            raise
-    return rows
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _write(rows: Sequence[Row], directory: Path) -> None:

@@ -1,4 +1,4 @@
-"""The study on models with a planted mechanism, several at a time, and what it finds beside what was planted.
+"""The study on models with a planted mechanism, and what it finds beside what was planted.
 
 Each model's study lies in a directory of its name: stopped, the same call goes on where it was. Results:
 `answers.parquet` with one row a model and question, `agreement.parquet`, `summary.json`, `known_answers.png`.
@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import replace
-from multiprocessing import get_context
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -19,6 +18,8 @@ from if_circuits.analyses.validation.known_answers.answers import compare
 from if_circuits.analyses.validation.known_answers.directions import planted_cosines
 from if_circuits.analyses.validation.known_answers.figure import Recovered, figure
 from if_circuits.analyses.validation.known_answers.summary import agreement, summarise
+from if_circuits.engine.base import Engine
+from if_circuits.engine.in_process import IN_PROCESS
 from if_circuits.io.files import write_bytes, write_json, write_parquet
 from if_circuits.models.loading import locate
 from if_circuits.models.presets import IF_TINY, find_preset, register_preset
@@ -34,16 +35,33 @@ OnStudy = Callable[[str, float], None]
 """Told the name of a model whose study is done, and the seconds that it took."""
 
 
+@dataclass(frozen=True)
+class PlantedStudy:
+    """The study of one model: a unit of work."""
+
+    model: str
+    out: Path
+    seed: int
+
+    def __str__(self) -> str:
+        return f"the study of {self.model} in {self.out}"
+
+
 def known_answers(
-    models: Sequence[str], out: Path, *, workers: int = 2, seed: int = 0, done: OnStudy = lambda *_: None
+    models: Sequence[str],
+    out: Path,
+    *,
+    seed: int = 0,
+    engine: Engine = IN_PROCESS,
+    done: OnStudy = lambda *_: None,
 ) -> pd.DataFrame:
     """One row a model and question: model, kind, and the fields of `answers.Answer`.
 
     Args:
         models: Presets, or directories made by `if_circuits.planting.train`.
         out: Where the studies and the results are written.
-        workers: Studies at a time, each in a process of its own.
         seed: Seed of the studies.
+        engine: Carries the studies out.
         done: Told of each study that is done.
 
     Raises:
@@ -51,14 +69,10 @@ def known_answers(
     """
     names = [Path(each).name for each in models]
     mechanisms = {name: mechanism_of(each) for name, each in zip(names, models, strict=True)}
-    # Forked workers would inherit the thread pools of libraries that this process has used.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        studies = {
-            pool.submit(study_one, each, out / name, seed): name
-            for name, each in zip(names, models, strict=True)
-        }
-        for study in as_completed(studies):
-            done(studies[study], study.result())
+    studies = [PlantedStudy(each, out / name, seed) for name, each in zip(names, models, strict=True)]
+    with closing(engine.completed(study_one, studies)) as results:
+        for place, seconds in results:
+            done(names[place], seconds)
     found = [answers_of(Study.open(out / name), name, mechanisms[name]) for name in names]
     table = pd.concat(found, ignore_index=True)
     write_parquet(out / "answers.parquet", table)
@@ -69,10 +83,10 @@ def known_answers(
     return table
 
 
-def study_one(model: str, out: Path, seed: int) -> float:
+def study_one(planted: PlantedStudy) -> float:
     """Run one model's study, or the rest of it; gives the seconds that it took."""
     started = time.monotonic()
-    Study.run(StudyConfig(model=_as_preset(model), seed=seed), out)
+    Study.run(StudyConfig(model=_as_preset(planted.model), seed=planted.seed), planted.out)
     return time.monotonic() - started
 
 
@@ -102,5 +116,7 @@ def _as_preset(model: str) -> str:
     if find_preset(model) is not None:
         return model
     name, source = Path(model).name, str(Path(model).resolve())
-    register_preset(replace(IF_TINY, name=name, source=source, bundled=False, description="planted"))
+    made = replace(IF_TINY, name=name, source=source, bundled=False, description="planted")
+    if find_preset(name) != made:
+        register_preset(made)
     return name

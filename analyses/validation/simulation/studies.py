@@ -161,6 +161,11 @@ class SimulatedActivations:
         return found
 
     @property
+    def reader(self) -> "SimulatedActivations":
+        """Itself: it holds what its activations are drawn from."""
+        return self
+
+    @property
     def _paired(self) -> bool:
         return "pair" in self.responses
 

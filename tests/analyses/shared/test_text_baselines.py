@@ -3,7 +3,13 @@ import pytest
 
 from if_circuits.analyses.shared.probing import probing_rows
 from if_circuits.analyses.shared.score_table import score_table
-from if_circuits.analyses.shared.text_baselines import BASELINES, baseline_scores, text_score, tokens_read
+from if_circuits.analyses.shared.text_baselines import (
+    BASELINES,
+    baseline_scores,
+    text_score,
+    texts_of,
+    tokens_read,
+)
 from tests.analyses.planted import SETTINGS, small_study
 
 
@@ -29,7 +35,7 @@ def test_no_word_after_the_position_is_read() -> None:
 
     def score_at(position: str) -> float:
         rows = probing_rows(source, SETTINGS, position)
-        scores = [text_score(source, rows, task) for task in range(len(rows.tasks))]
+        scores = [text_score(texts) for texts in texts_of(source, rows)]
         return float(score_table(scores, SETTINGS).frame["auroc"].mean())
 
     start, middle, end = score_at("prompt_end"), score_at("50%"), score_at("last")

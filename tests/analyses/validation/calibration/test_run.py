@@ -16,6 +16,9 @@ from if_circuits.analyses.validation.calibration.plan import CLAIMS, SMALL, Clai
 from if_circuits.analyses.validation.calibration.run import calibrate, costs, rates, summarise
 from if_circuits.cli import calibrate as command
 from if_circuits.cli import main as cli
+from if_circuits.engine.base import Engine
+from if_circuits.engine.choice import open_engine
+from if_circuits.engine.in_process import IN_PROCESS
 from if_circuits.errors import InputError
 
 TINY = replace(SMALL, n_base_queries=12, d_model=12, n_layers=1)
@@ -33,8 +36,8 @@ CLAIM = {
 RUNS, POWER_RUNS = 2, 1
 
 
-def tiny(out: Path, *, workers: int = 1) -> pd.DataFrame:
-    calibrate(out, runs=RUNS, power_runs=POWER_RUNS, workers=workers, analyses=[FAST], claims=CLAIM)
+def tiny(out: Path, *, engine: Engine = IN_PROCESS) -> pd.DataFrame:
+    calibrate(out, runs=RUNS, power_runs=POWER_RUNS, engine=engine, analyses=[FAST], claims=CLAIM)
     return table(out)
 
 
@@ -76,7 +79,8 @@ def test_the_table_has_a_row_for_each_run_with_its_own_seeds(finished: Path):
 
 
 def test_two_workers_find_what_one_finds(finished: Path, tmp_path: Path):
-    pd.testing.assert_frame_equal(tiny(tmp_path, workers=2), table(finished))
+    with open_engine(workers=2) as engine:
+        pd.testing.assert_frame_equal(tiny(tmp_path, engine=engine), table(finished), check_exact=True)
 
 
 def test_another_seed_plants_other_studies():
@@ -94,7 +98,7 @@ def test_it_goes_on_where_it_was_stopped(finished: Path, tmp_path: Path, monkeyp
 
     planned = plan(runs=RUNS, power_runs=POWER_RUNS, analyses=[FAST], claims=CLAIM)
     with pytest.raises(KeyboardInterrupt):
-        calibration_runs.carry_out(planned, tmp_path / "parts", workers=1, progress=stop)
+        calibration_runs.carry_out(planned, tmp_path / "parts", progress=stop)
     kept = list((tmp_path / "parts").glob("*.parquet"))
     assert kept
     assert not (tmp_path / "runs.parquet").exists()
@@ -103,7 +107,7 @@ def test_it_goes_on_where_it_was_stopped(finished: Path, tmp_path: Path, monkeyp
     assert {path: path.stat().st_mtime_ns for path in kept} == written
 
     # All is there now: no worker may be asked again.
-    monkeypatch.setattr(calibration_runs, "_in_workers", lambda *_, **__: pytest.fail("ran a finished run"))
+    monkeypatch.setattr(calibration_runs, "run_chunk", lambda *_, **__: pytest.fail("ran a finished run"))
     pd.testing.assert_frame_equal(tiny(tmp_path), table(finished))
 
 
@@ -178,7 +182,7 @@ def test_a_run_that_fails_does_not_lose_the_others(tmp_path: Path):
     bad = PlannedRun("unheard_of", "null", "nothing", 0, good[0].truth, good[0].settings)
     first = [*good[: calibration_runs.CHUNK], bad]
     with pytest.raises(RuntimeError, match="1 of 2 parts failed"):
-        calibration_runs.carry_out(first, tmp_path, workers=1, progress=lambda *_: None)
+        calibration_runs.carry_out(first, tmp_path, progress=lambda *_: None)
     (part,) = tmp_path.glob("*.parquet")
     assert set(pd.read_parquet(part)["run_id"]) == {run.run_id for run in first[:-1]}
 
@@ -193,7 +197,7 @@ def test_an_unknown_analysis_is_refused(tmp_path: Path, capsys: pytest.CaptureFi
     assert not (tmp_path / "none").exists()
 
 
-@pytest.mark.parametrize("given", [{"runs": 0}, {"power_runs": 0}, {"workers": 0}])
+@pytest.mark.parametrize("given", [{"runs": 0}, {"power_runs": 0}])
 def test_fewer_than_one_is_refused(tmp_path: Path, given: dict[str, int]):
     with pytest.raises(InputError, match="positive"):
         calibrate(tmp_path, **{"runs": 1, "power_runs": 1, **given})

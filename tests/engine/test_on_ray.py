@@ -1,0 +1,55 @@
+"""Units on a local Ray of two workers, where Ray is installed; and what is said where it is not."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from if_circuits.cli import main as cli
+from if_circuits.engine import on_ray
+from if_circuits.engine.choice import open_engine
+from if_circuits.errors import InputError
+from tests.engine.units import Numbered, drawn
+
+needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray: pip install 'if-circuits[ray]'")
+
+
+@pytest.mark.slow
+@needs_ray
+def test_ray_gives_the_same_results_in_order_survives_killed_workers_and_names_units(tmp_path: Path):
+    command = [sys.executable, "-m", "tests.engine.on_ray", str(tmp_path)]
+    with TemporaryDirectory(prefix="ray") as place:  # its sockets' names must be short
+        environment = {**os.environ, "RAY_TMPDIR": place, "RAY_USAGE_STATS_ENABLED": "0"}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["drawn"] == [drawn(Numbered(number)) for number in range(8)]
+    assert found["killed"] == list(range(8))
+    assert {path.name for path in tmp_path.iterdir()} == {"died-2", "died-5"}
+    assert found["raised"] == ["three is not wanted", "at work on unit 3"]
+
+
+def test_a_node_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(on_ray, "__version__", "0.0.1")
+    with pytest.raises(InputError, match=r"a node has if-circuits 0\.0\.1, and this study is run by 9"):
+        on_ray.of_version(drawn, Numbered(0), "9")
+
+
+def test_without_ray_one_line_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(InputError, match="needs Ray, which is not installed"):
+        open_engine("ray", workers=2)
+    out = tmp_path / "calibration"
+    assert cli.main(["calibrate", "--out", str(out), "--engine", "ray"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "if-circuits[ray]" in said
+    assert not out.exists()
