@@ -53,6 +53,12 @@ def keys_of(root: Path, *, run: RunSettings = RUN, dtype: str = "float32", **cha
     return {stage: dict(found.of(stage)) for stage in STAGES}
 
 
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The keys before anything is changed."""
+    return keys_of(tmp_path_factory.mktemp("before"))
+
+
 def other_queries(patch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     del tmp_path
     suite = get_suite("open")
@@ -116,9 +122,9 @@ def code_of(module: str) -> Callable[[pytest.MonkeyPatch, Path], None]:
     ids=str,
 )
 def test_a_setting_is_in_the_keys_of_what_it_decides(
-    changes: dict[str, Any], stages: set[str], tmp_path: Path
+    changes: dict[str, Any], stages: set[str], before: dict[str, Any], tmp_path: Path
 ):
-    before, after = keys_of(tmp_path / "before"), keys_of(tmp_path / "after", **changes)
+    after = keys_of(tmp_path, **changes)
     assert {stage for stage in STAGES if before[stage] != after[stage]} == stages
 
 
@@ -143,10 +149,10 @@ def test_a_setting_is_in_the_keys_of_what_it_decides(
 def test_code_and_data_are_in_the_keys_of_what_they_decide(
     change: Callable[[pytest.MonkeyPatch, Path], None],
     stages: set[str],
+    before: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    before = keys_of(tmp_path / "before")
     change(monkeypatch, tmp_path)
     after = keys_of(tmp_path / "after")
     # The closing stage follows the code of whatever it shows.
