@@ -90,7 +90,7 @@ def _monitor(page: Any, arguments: argparse.Namespace) -> None:
         page.click("#pause")
         page.get_by_text("Held after").wait_for()
         page.click("#step")
-        page.wait_for_timeout(2000)
+        page.wait_for_timeout(5000)
         _save(page, f"{arguments.name}-held", "body")
         page.click("#pause")
     page.wait_for_selector("#save:not([disabled])", timeout=600_000)

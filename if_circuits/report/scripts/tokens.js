@@ -86,7 +86,7 @@ function heatMap({ name: view, tokens, along, layers, task, everyToken }) {
   const [cell, left, top] = [16, 56, 8];
   const rows = [...layers].reverse().map((l) => [layerName(l), along[`${task} ${l}`] || []]);
   rows.push(["words", along[`${task} words`] || []]);
-  const width = left + tokens.length * cell + 8;
+  const width = left + Math.max(tokens.length * cell, 170) + 8; // room for the line below
   const height = top + rows.length * cell + 22;
   const drawn = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, class: "heat", role: "img", "aria-label": `layers by tokens, probe of ${label(task)}` });
   rows.forEach(([name, values], r) => {
