@@ -72,6 +72,7 @@ def _report(page: Any, name: str, only: list[str] | None) -> None:
         save("ablated-answers")
         page.keyboard.press("Escape")
     if page.locator("#localisation").count():
+        page.mouse.move(0, 0)
         save("localisation", "#localisation")
     page.locator("#browser").get_by_label("which").select_option("tokens")
     page.locator("button.response").nth(1).click()
@@ -100,7 +101,9 @@ def _monitor(page: Any, arguments: argparse.Namespace) -> None:
 def _save(page: Any, name: str, part: str | None = None) -> None:
     path = FIGURES / f"{name}.png"
     taken = (page if part is None else page.locator(part)).screenshot()
-    Image.open(io.BytesIO(taken)).convert("RGB").quantize(COLOURS).save(path, optimize=True)
+    # The colours of few pixels, such as those of families, are kept too.
+    few = Image.open(io.BytesIO(taken)).convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
+    few.save(path, optimize=True)
     sys.stdout.write(f"{path}\n")
 
 
