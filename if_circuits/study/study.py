@@ -23,7 +23,7 @@ from if_circuits.study.config import StudyConfig, suite_of
 from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.keys import task_names
 from if_circuits.study.lock import locked
-from if_circuits.study.order import CLOSING
+from if_circuits.study.order import AGREED, CLOSING, stage_names
 from if_circuits.study.prompting import make_prompts, run_pilot
 from if_circuits.study.remaining import telling_what_is_left
 from if_circuits.study.space import check_space
@@ -115,6 +115,7 @@ class Study:
             stages.pair_counterfactuals(directory, config, model, run_settings, progress)
             stages.capture_activations(directory, model, run_settings, progress)
             stages.run_analyses(directory, config.analyses, lambda: model, run_settings, progress)
+            closing.repeat_on_agreed(directory, progress)
             closing.make_readings(directory, model, progress)
             closing.close_study(directory, config, progress)
         return cls(directory)
@@ -165,8 +166,10 @@ class Study:
             return loaded
 
         with locked(self.directory.root):
-            self.directory.ledger.mark_stale([*(f"analyses.{name}" for name in names), CLOSING])
+            again = [name for name in (AGREED, CLOSING) if name in stage_names(config)]
+            self.directory.ledger.mark_stale([*(f"analyses.{name}" for name in names), *again])
             stages.run_analyses(self.directory, config.analyses, model, self.run_settings, progress)
+            closing.repeat_on_agreed(self.directory, progress)
             closing.close_study(self.directory, config, progress)
 
     def verdicts(self) -> pd.DataFrame:
