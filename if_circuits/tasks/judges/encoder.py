@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from if_circuits.errors import InputError
 from if_circuits.models.pretrained import quiet_progress
-from if_circuits.tasks.judges.pieces import pieces_of
+from if_circuits.tasks.judges.pieces import pieces_of, sentences_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,26 +41,32 @@ class SentenceEncoder:
     def __init__(self, model: Any, tokenizer: Any) -> None:
         self._model = model
         self._tokenizer = tokenizer
-        self._remembered: dict[str, Float[np.ndarray, "layers width"]] = {}
+        self._remembered: dict[tuple[bool, str], Float[np.ndarray, "layers width"]] = {}
 
-    def layers(self, texts: Sequence[str]) -> Float[np.ndarray, "texts layers width"]:
+    def layers(
+        self, texts: Sequence[str], *, by_sentence: bool = False
+    ) -> Float[np.ndarray, "texts layers width"]:
         """The features of each text: the mean over its pieces (`pieces`), of which 512 tokens each are read.
 
-        A text that was asked about lately is not read again, so four judges of the same texts cost one pass.
+        With `by_sentence` each sentence is a piece. A text that was asked about lately is not read again, so
+        that judges of the same texts share one pass.
         """
         if not texts:
             return np.zeros((0, self._model.config.num_hidden_layers + 1, self._model.config.hidden_size))
-        known = {text: self._remembered[text] for text in texts if text in self._remembered}
+        kept = self._remembered
+        known = {text: kept[by_sentence, text] for text in texts if (by_sentence, text) in kept}
         new = sorted({text for text in texts if text not in known}, key=len)
         for start in range(0, len(new), _TEXTS_AT_A_TIME):
-            known |= self._averaged(new[start : start + _TEXTS_AT_A_TIME])
-        kept = list((self._remembered | known).items())[-_REMEMBERED:]
-        self._remembered = dict(kept)
+            known |= self._averaged(new[start : start + _TEXTS_AT_A_TIME], by_sentence=by_sentence)
+        kept = kept | {(by_sentence, text): row for text, row in known.items()}
+        self._remembered = dict(list(kept.items())[-_REMEMBERED:])
         return np.stack([known[text] for text in texts])
 
-    def _averaged(self, texts: Sequence[str]) -> dict[str, Float[np.ndarray, "layers width"]]:
+    def _averaged(
+        self, texts: Sequence[str], *, by_sentence: bool
+    ) -> dict[str, Float[np.ndarray, "layers width"]]:
         """The means over pieces; pieces of like length stand in a batch."""
-        pieces = {text: pieces_of(text) for text in texts}
+        pieces = {text: sentences_of(text) if by_sentence else pieces_of(text) for text in texts}
         ordered = sorted({piece for of_text in pieces.values() for piece in of_text}, key=len)
         read: dict[str, Float[np.ndarray, "layers width"]] = {}
         for start in range(0, len(ordered), _BATCH_SIZE):

@@ -14,9 +14,9 @@ from if_circuits.tasks.judges.surface import surface_features
 from if_circuits.tasks.judges.weighted import HostilityTerms, OpinionTerms
 
 
-def encoded(texts: Sequence[str], encoder: SentenceEncoder) -> Float[np.ndarray, "texts features"]:
-    """All layers side by side."""
-    return encoder.layers(texts).reshape(len(texts), -1)
+def encoded(what: str, texts: Sequence[str], encoder: SentenceEncoder) -> Float[np.ndarray, "texts features"]:
+    """All layers side by side, for the head that judges `what`; sentiment is read sentence by sentence."""
+    return encoder.layers(texts, by_sentence=what == "sentiment").reshape(len(texts), -1)
 
 
 def counted(what: str, texts: Sequence[str]) -> Float[np.ndarray, "texts features"]:

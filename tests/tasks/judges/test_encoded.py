@@ -25,7 +25,7 @@ from if_circuits.tasks.judges.control import (
     measure_on_topics,
 )
 from if_circuits.tasks.judges.heads import asset, head_record, load_head
-from if_circuits.tasks.judges.pieces import pieces_of
+from if_circuits.tasks.judges.pieces import pieces_of, sentences_of
 from if_circuits.tasks.judges.topics import OTHER, TopicEncoder
 from if_circuits.tasks.verification import verify
 
@@ -121,17 +121,22 @@ def test_a_text_that_was_read_is_remembered(monkeypatch: pytest.MonkeyPatch):
 
 
 @needs_encoder
-def test_four_judges_of_the_same_texts_cost_one_pass(judges: Any, monkeypatch: pytest.MonkeyPatch):
-    shut = "The {} was shut on every Sunday. Nobody had told us so before we came."
+def test_judges_of_the_same_texts_read_them_once_and_for_sentiment_once_more(
+    judges: Any, monkeypatch: pytest.MonkeyPatch
+):
+    shut = "The {} was shut. Nobody had told us so before we came."
     texts = [shut.format(name) for name in ("shop", "inn")]
     judges["topic"].judge([])
     model = encoder.sentence_encoder()
     model.layers([word for words in load_lexicon("topics").values() for word in words])
     read, seen = model._read, list[str]()
     monkeypatch.setattr(model, "_read", lambda texts: (seen.extend(texts), read(texts))[1])
-    for judge in judges.values():
-        judge.judge(texts)
+    for what in ("register", "topic", "toxicity"):
+        judges[what].judge(texts)
     assert sorted(seen) == sorted({piece for text in texts for piece in pieces_of(text)})
+    judges["sentiment"].judge(texts)
+    judges["sentiment"].judge(texts)
+    assert sorted(seen[len(texts) :]) == sorted({each for text in texts for each in sentences_of(text)})
 
 
 def test_short_sentences_stand_with_their_neighbours_and_nothing_is_lost():
