@@ -92,6 +92,17 @@ COLUMNS: Mapping[str, Column] = {
     "p_holm": Column("p-value, adjusted by Holm over the tasks", "0 to 1"),
     "p_adjusted": Column("p-value, adjusted by Benjamini and Hochberg over the family of tests", "0 to 1"),
     "notes": Column("Limits of the verdict, and what was left out"),
+    # Two judges of the same responses
+    "analysis": Column("The analysis whose verdict is repeated on the labels on which two judges agree"),
+    "judge": Column("The judge of the study's labels"),
+    "second_judge": Column("Another judge, made in another way, asked of the same responses"),
+    "both_satisfied": Column("Responses that both judges call satisfied"),
+    "both_violated": Column("Responses that both judges call violated"),
+    "satisfied_violated": Column("Responses that the judge calls satisfied and the second one violated"),
+    "violated_satisfied": Column("Responses that the judge calls violated and the second one satisfied"),
+    "second_undecided": Column("Responses that the judge decides and the second one does not"),
+    "same_label": Column("Share of responses that the judge decides of which both say the same", "0 to 1"),
+    "kappa": Column("Agreement beyond chance, of the responses that both decide", "at most 1"),
     "difference": Column("Difference of the two quantities that are compared"),
     # Specialist against general
     "recurring": Column("AUROC of the task on folds in which base queries recur", "0 to 1"),

@@ -64,32 +64,49 @@ def _analyse(arguments: argparse.Namespace) -> int:
 
 def _agreed(study: Study, only: list[str] | None) -> int:
     from if_circuits.cli.console import StageDisplay, print_table
+    from if_circuits.errors import InputError
     from if_circuits.plotting.numbers import format_number
-    from if_circuits.study.agreement import verdicts_on_agreed
+    from if_circuits.study.closing import agreement_of
 
     with StageDisplay() as progress:
-        table, shares = verdicts_on_agreed(
+        found = agreement_of(
             study.directory,
             only or study.config.analyses,
             progress=lambda done, total: progress("agreed labels", done, total),
         )
+    if found.judges.empty:
+        raise InputError(
+            f"{study.directory.root} has no judged task with a second judge; install those of the extra "
+            "`judges`, or study topic, sentiment, toxicity or register"
+        )
     print_table(
-        ("judged task", "responses on whose label two judges agree"),
-        [(task, f"{100 * share:.0f} %") for task, share in shares.items()],
+        ("judged task", "judge", "second judge", "responses decided", "agree", "kappa"),
+        [
+            (
+                row["task"],
+                row["judge"],
+                row["second_judge"],
+                str(row["n"]),
+                f"{100 * row['same_label']:.0f} %",
+                format_number(row["kappa"]),
+            )
+            for row in found.judges.to_dict("records")
+        ],
     )
+    before = {name: study.directory.read_result(name).verdict for name in found.verdicts["analysis"]}
     print_table(
         ("analysis", "verdict", "effect", "n", "on agreed labels", "effect", "n"),
         [
             (
                 row["analysis"],
+                before[row["analysis"]].verdict,
+                format_number(before[row["analysis"]].effect),
+                str(before[row["analysis"]].n),
                 row["verdict"],
                 format_number(row["effect"]),
                 str(row["n"]),
-                row["verdict_agreed"],
-                format_number(row["effect_agreed"]),
-                str(row["n_agreed"]),
             )
-            for row in table.to_dict("records")
+            for row in found.verdicts.to_dict("records")
         ],
     )
     return 0

@@ -1,4 +1,6 @@
-"""What the report says of the judges: their measured agreement with people, and the ceiling that it sets."""
+"""What the report says of the judges: their measured agreement with people, the ceiling that it sets, and the
+verdicts on the labels on which two judges agree.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from if_circuits.analyses.base import AnalysisResult, Verdict
 from if_circuits.statistics.label_noise import auroc_ceiling
 from if_circuits.tasks.judges.heads import asset
 from if_circuits.tasks.judges.report import POSITIVE
@@ -69,6 +72,34 @@ def judged_tasks(responses: pd.DataFrame, judges: Mapping[str, str]) -> list[Jud
             )
         )
     return found
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """A verdict, and the same on agreed labels."""
+
+    name: str
+    before: Verdict
+    after: Mapping[str, Any] | None
+    """A row of `study.agreement.verdicts_on`; None for an analysis that needs the model."""
+    kept: bool
+    """Whether both verdicts are the same."""
+
+
+def repeated(results: Mapping[str, AnalysisResult], agreed: pd.DataFrame | None) -> list[Repeated]:
+    """The verdicts of a study beside those on agreed labels; empty where no second judge was asked."""
+    if agreed is None:
+        return []
+    rows = {str(row["analysis"]): row for row in agreed.to_dict("records")}
+    return [
+        Repeated(
+            name,
+            result.verdict,
+            row := rows.get(name),
+            kept=row is not None and row["verdict"] == result.verdict.verdict,
+        )
+        for name, result in results.items()
+    ]
 
 
 def _property_of(task: str) -> str | None:

@@ -35,7 +35,7 @@ from if_circuits.report.evidence import (
 from if_circuits.report.examples import choose_examples
 from if_circuits.report.facts import StudyFacts
 from if_circuits.report.inline import REPORT, files_of, inlined, island
-from if_circuits.report.judges import judged_tasks
+from if_circuits.report.judges import judged_tasks, repeated
 from if_circuits.report.nulls import exchanged
 from if_circuits.report.numbers import num
 from if_circuits.report.plain import EFFECTS, sentence
@@ -73,6 +73,10 @@ class ReportContent:
     """What probes read along a sample of responses."""
     missing: tuple[str, ...] = ()
     """Analyses that the study was asked for and that are not done."""
+    agreement: pd.DataFrame | None = None
+    """What two judges make of the responses (`study.agreement.agreement_table`), where a second was asked."""
+    agreed_verdicts: pd.DataFrame | None = None
+    """The verdicts on the labels on which the two agree (`study.agreement.verdicts_on`)."""
 
 
 def render_report(content: ReportContent) -> str:
@@ -101,6 +105,9 @@ def render_report(content: ReportContent) -> str:
         pilot=[] if content.pilot is None else content.pilot.to_dict("records"),
         pilot_figure=figures.get("pilot"),
         judges=judged_tasks(content.responses, content.record.get("judges", {})),
+        agreement=[] if content.agreement is None else content.agreement.to_dict("records"),
+        agreed=repeated(content.results, content.agreed_verdicts),
+        no_second_judge=content.agreement is None,
         sections=[
             _section(result, figures.get(name), has_views=name in study["views"])
             for name, result in content.results.items()

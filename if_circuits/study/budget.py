@@ -26,6 +26,7 @@ from if_circuits.models.settings import RunSettings
 from if_circuits.probes.across_folds import fit_across_folds
 from if_circuits.study.config import StudyConfig, suite_of
 from if_circuits.study.counts import ablated_answers, answers, blocks, pilot_answers
+from if_circuits.study.order import has_second_judges
 from if_circuits.study.pilot_answers import N_QUERIES, pilot_prompts
 from if_circuits.tasks.registry import get_tasks
 from if_circuits.tasks.suites.choice import get_suite
@@ -125,7 +126,7 @@ def plan(config: StudyConfig, model: LoadedModel, run_settings: RunSettings, *, 
                 **taken,
                 "responses": answers(config, n_tasks, n) * rates.answer,
                 "activations": 3 * n_tasks * rows * rates.reading,
-                "probes": blocks(len(read)) * block,
+                "probes": (1 + has_second_judges(config)) * blocks(len(read)) * block,
                 "ablation": ablation,
                 "localisation": located,
             }

@@ -1,4 +1,6 @@
-"""The last stages of a study: token readings of a sample, then the figures, the report and the summary."""
+"""The last stages of a study: verdicts on the labels on which two judges agree, token readings of a sample,
+the figures, the report and the summary.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +17,58 @@ from if_circuits.errors import InputError
 from if_circuits.io.files import json_text, write_bytes, write_parquet
 from if_circuits.models.loading import LoadedModel
 from if_circuits.plotting.style import png_bytes
+from if_circuits.progress import Report
 from if_circuits.report.page import ReportContent, render_report, shipped_calibration
 from if_circuits.report.readings import PARTS, Readings
+from if_circuits.study.agreement import Agreement, find_agreement
 from if_circuits.study.config import StudyConfig
 from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.keys import StageKeys
 from if_circuits.study.nulls.kept import kept_nulls
-from if_circuits.study.order import CLOSING, READINGS, has_pilot, inputs_of
+from if_circuits.study.order import AGREED, CLOSING, READINGS, has_pilot, inputs_of, stage_names
 from if_circuits.study.pipeline import open_activations
+from if_circuits.study.prompting import unmeasured
 from if_circuits.study.readings import read_sample, read_stored
 from if_circuits.study.stage import StageProgress, stage
+
+
+def repeat_on_agreed(directory: StudyDirectory, progress: StageProgress) -> None:
+    """Write what two judges agree on, and the verdicts on it; nothing where the study has no such stage."""
+    if AGREED not in stage_names(directory.config):
+        return
+    with stage(AGREED, directory, progress=progress) as work:
+        if work is None:
+            return
+        found = agreement_of(directory, directory.config.analyses, progress=work.report)
+        for name, table in ((None, found.verdicts), ("judges", found.judges)):
+            write_parquet(directory.table(AGREED, name), table)
+            work.wrote(directory.table(AGREED, name))
+
+
+def agreed_tables(directory: StudyDirectory) -> list[Path]:
+    """The tables of the stage, verdicts and judges; none where the study has it not, or not yet."""
+    done = AGREED in stage_names(directory.config) and AGREED in directory.ledger.read()["stages"]
+    return [directory.table(AGREED), directory.table(AGREED, "judges")] if done else []
+
+
+def agreement_of(
+    directory: StudyDirectory, names: Sequence[str], *, progress: Report | None = None
+) -> Agreement:
+    """What two judges agree on, and the verdicts of the analyses on it; changes nothing.
+
+    Tasks for which the pilot found no grade take no part, as in the study's own verdicts.
+    """
+    left_out = unmeasured(directory)
+    if not set(pd.read_parquet(directory.responses)["task"]) - set(left_out):
+        names = ()
+        left_out = {}
+    return find_agreement(
+        open_activations(directory, without=left_out),
+        names,
+        directory.config.settings,
+        judges=directory.ledger.read()["judges"],
+        progress=progress,
+    )
 
 
 def make_readings(directory: StudyDirectory, model: LoadedModel, progress: StageProgress) -> None:
@@ -97,6 +141,8 @@ def _write_report(directory: StudyDirectory, names: Sequence[str]) -> list[Path]
     tables = [directory.compliance, *([] if pilot is None else [directory.pilot])]
     for name, result in results.items():
         tables += [directory.table(name), *(directory.table(name, extra) for extra in result.tables)]
+    tables += agreed_tables(directory)
+    agreed = [pd.read_parquet(path) for path in agreed_tables(directory)]
     content = ReportContent(
         directory.ledger.read(),
         responses,
@@ -109,6 +155,8 @@ def _write_report(directory: StudyDirectory, names: Sequence[str]) -> list[Path]
         readings=readings_of(directory),
         nulls=kept_nulls(directory),
         missing=tuple(name for name in directory.config.analyses if name not in names),
+        agreed_verdicts=agreed[0] if agreed else None,
+        agreement=agreed[1] if agreed else None,
     )
     contents = {
         **{directory.figure(name): png for name, png in figures.items()},

@@ -6,7 +6,7 @@ code (`io.code`) and of values. The model is no part: a study of other weights i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -31,12 +31,12 @@ from if_circuits.models.fingerprint import fingerprint
 from if_circuits.plotting import style
 from if_circuits.probes.folds import grouped_folds
 from if_circuits.report import page
-from if_circuits.study import outlook, pilot, readings
+from if_circuits.study import agreement, outlook, pilot, readings
 from if_circuits.study.config import suite_of
 from if_circuits.study.pilot_answers import answer_pilot
 from if_circuits.tasks import counterfactual, ifeval, prompts, verification
 from if_circuits.tasks.judges.base import Judge, JudgeWithFiles
-from if_circuits.tasks.judges.choice import judge_names
+from if_circuits.tasks.judges.choice import choose_judges, judge_names, second_judges
 from if_circuits.tasks.judges.hugging_face import HuggingFaceJudge
 from if_circuits.tasks.registry import get_tasks
 from if_circuits.tasks.suites.choice import get_suite
@@ -92,6 +92,7 @@ class StageKeys:
             "counterfactual": self._counterfactual,
             "compliance": self._compliance,
             "analyses": lambda: self._analysis(name),
+            "agreed": self._agreed,
             "readings": self._readings,
             "closing": self._closing,
         }
@@ -195,18 +196,32 @@ class StageKeys:
 
     def _analysis(self, name: str) -> Key:
         settings = self._config.settings
-        own = {
-            "the settings of the analyses": value_sha256(settings),
-            f"the code of {name}": analysis_code(name),
-            "the code that reads activations": _code(ActivationStore),
-            "the code of the outlook": _code(outlook, skip=lambda module: module != outlook.__name__),
-        }
+        own = self._on_activations([name])
         if not get_analysis(name).uses_model:
             return own
         name = settings.erasure or DEFAULT_ERASURE
         erasure = {f"the erasure method {name}": _code(erasure_methods.get(name))}
         generated = {"the settings of generation": value_sha256(self._generation())}
         return {**own, **erasure, **generated, **self._verification()}
+
+    def _on_activations(self, names: Sequence[str]) -> Key:
+        return {
+            "the settings of the analyses": value_sha256(self._config.settings),
+            **{f"the code of {name}": analysis_code(name) for name in names},
+            "the code that reads activations": _code(ActivationStore),
+            "the code of the outlook": _code(outlook, skip=lambda module: module != outlook.__name__),
+        }
+
+    def _agreed(self) -> Key:
+        second = second_judges(self._record["judges"])
+        return {
+            **self._on_activations([n for n in self._config.analyses if not get_analysis(n).uses_model]),
+            **{
+                f"the second judge of {what} ({second[what]})": _judge(judge)
+                for what, judge in choose_judges(second, second.items()).items()
+            },
+            "the code of agreed labels": _code(agreement.find_agreement, skip=_of_analyses),
+        }
 
     def _readings(self) -> Key:
         return {
@@ -246,6 +261,11 @@ def _decides_nothing(module: str) -> bool:
 
 def _worded(grades: tuple[Grade, ...]) -> list[object]:
     return [(grade.name, grade.paraphrases, _code(grade.request)) for grade in grades]
+
+
+def _of_analyses(module: str) -> bool:
+    """The analyses and the outlook, which count one by one."""
+    return module.startswith("if_circuits.analyses.") or module == outlook.__name__
 
 
 def _of_suites(module: str) -> bool:

@@ -7,8 +7,11 @@ from pathlib import Path
 from if_circuits.activations.manifest import MANIFEST_FILE
 from if_circuits.study.config import StudyConfig, suite_of
 from if_circuits.study.directory import StudyDirectory
+from if_circuits.tasks.registry import tasks
 from if_circuits.tasks.suites.choice import get_suite
 
+AGREED = "agreed"
+"""The stage that repeats verdicts on the labels on which two judges agree."""
 CLOSING = "closing"
 """The stage that writes figures, report and summary."""
 READINGS = "readings"
@@ -43,9 +46,21 @@ def stage_names(config: StudyConfig) -> list[str]:
         "activations",
         "activations.counterfactual",
         *(f"analyses.{name}" for name in config.analyses),
+        *((AGREED,) if has_second_judges(config) else ()),
         READINGS,
         CLOSING,
     ]
+
+
+def has_second_judges(config: StudyConfig) -> bool:
+    """Whether verdicts are repeated on agreed labels: in the open suite, where tasks are judged.
+
+    What the controlled suite asks for is told by the lists that judge it, so a second judge only errs there.
+    """
+    if config.prompts is not None or suite_of(config) != "open":
+        return False
+    known = tasks.names()
+    return any(tasks.get(name).judge for name in config.tasks or known if name in known)
 
 
 def has_pilot(config: StudyConfig) -> bool:
@@ -68,7 +83,7 @@ def inputs_of(name: str, directory: StudyDirectory) -> tuple[Path, ...]:
         return (directory.responses, *piloted)
     if name == "counterfactual":
         return (directory.responses,)
-    if name.startswith("analyses.") or name == READINGS:
+    if name.startswith("analyses.") or name in (AGREED, READINGS):
         return _analysed(directory)
     return _shown(directory) if name == CLOSING else ()
 
@@ -100,8 +115,8 @@ def _analysed(directory: StudyDirectory) -> tuple[Path, ...]:
 def _shown(directory: StudyDirectory) -> tuple[Path, ...]:
     """The activations among them, which are read where there are no readings."""
     results = _outputs(directory, [f"analyses.{name}" for name in directory.config.analyses])
-    readings = (path for path in _outputs(directory, [READINGS]) if path.is_file())
-    return (*_analysed(directory), directory.compliance, *results, *readings)
+    further = (path for path in _outputs(directory, [AGREED, READINGS]) if path.is_file())
+    return (*_analysed(directory), directory.compliance, *results, *further)
 
 
 def _outputs(directory: StudyDirectory, stages: Iterable[str]) -> list[Path]:

@@ -14,7 +14,13 @@ from if_circuits.study.stage import StageProgress
 _logger = logging.getLogger(__name__)
 
 _BY_STAGE = {"analyses.causal_ablation": "ablation", "analyses.localisation": "localisation"}
-_BY_KIND = {"pilot": "pilot", "responses": "responses", "activations": "activations", "analyses": "probes"}
+_BY_KIND = {
+    "pilot": "pilot",
+    "responses": "responses",
+    "activations": "activations",
+    "analyses": "probes",
+    "agreed": "probes",
+}
 
 
 def telling_what_is_left(directory: StudyDirectory, progress: StageProgress) -> StageProgress:

@@ -30,7 +30,7 @@ from if_circuits.study.identity import (
 )
 from if_circuits.study.keys import task_names
 from if_circuits.study.lock import locked
-from if_circuits.study.order import CLOSING
+from if_circuits.study.order import AGREED, CLOSING, stage_names
 from if_circuits.study.out_of_date import incomplete
 from if_circuits.study.prompting import make_prompts, run_pilot
 from if_circuits.study.prospects import say_prospects
@@ -126,6 +126,7 @@ class Study:
             stages.pair_counterfactuals(directory, config, model, run_settings, progress)
             stages.capture_activations(directory, model, run_settings, progress)
             stages.run_analyses(directory, config.analyses, lambda: model, run_settings, progress, engine)
+            closing.repeat_on_agreed(directory, progress)
             closing.make_readings(directory, model, progress)
             closing.close_study(directory, config, progress)
         return cls(directory)
@@ -179,8 +180,10 @@ class Study:
 
         model = cache(self.load_model)
         with locked(self.directory.root):
-            self.directory.ledger.mark_stale([*(f"analyses.{name}" for name in names), CLOSING])
+            again = [name for name in (AGREED, CLOSING) if name in stage_names(config)]
+            self.directory.ledger.mark_stale([*(f"analyses.{name}" for name in names), *again])
             stages.run_analyses(self.directory, config.analyses, model, self.run_settings, progress, engine)
+            closing.repeat_on_agreed(self.directory, progress)
             closing.close_study(self.directory, config, progress)
 
     def null(

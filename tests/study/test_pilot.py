@@ -167,6 +167,19 @@ def test_tasks_without_a_grade_are_described_and_in_no_verdict(study: Study) -> 
     assert "at most 30" in page
 
 
+def test_verdicts_are_repeated_on_the_labels_on_which_two_judges_agree(study: Study) -> None:
+    judges, verdicts = (pd.read_parquet(study.directory.table("agreed", name)) for name in ("judges", None))
+    assert verdicts["analysis"].tolist() == ["specialist_vs_general", "specificity"]
+    if "sentiment" not in without_verdict(pd.read_parquet(study.directory.pilot)):
+        assert judges["task"].tolist() == ["sentiment"]
+    page = study.directory.report.read_text()
+    assert "Two judges" in page
+    assert 'aria-label="agreement of two judges"' in page
+    assert (study.directory.root / "csv" / "agreed.judges.csv").is_file()
+    recorded = study.directory.ledger.read()["stages"]["agreed"]
+    assert "the second judge of sentiment (opinion-terms)" in recorded["key"]
+
+
 def test_the_files_bear_themselves_out(study: Study) -> None:
     assert [finding.faults for finding in audit(study.directory.root, recompute=True)] == [()] * 8
 

@@ -14,6 +14,7 @@ from if_circuits.models.settings import RunSettings
 from if_circuits.study.config import StudyConfig, suite_of
 from if_circuits.study.counts import ablated_by_part, answers_by_pass, blocks, pilot_answers
 from if_circuits.study.forecast.size import Size
+from if_circuits.study.order import has_second_judges
 from if_circuits.study.pilot_answers import N_QUERIES
 from if_circuits.study.pipeline import PAIRS_PER_TASK, PART_PROMPTS
 from if_circuits.study.space import BYTES_PER_TOKEN, activation_bytes
@@ -132,7 +133,8 @@ def _analyses(
             "analyses.localisation", readings=(Reading(passes_of(n_tasks, captured), text, logits=True),)
         )
     if config.analyses:
-        yield Work("probes", probes=2 * n_tasks * blocks(len(set(layers))), probed_rows=rows)
+        times = 1 + has_second_judges(config)  # once more on the labels on which two judges agree
+        yield Work("probes", probes=2 * times * n_tasks * blocks(len(set(layers))), probed_rows=rows)
 
 
 def _ablation(n_tasks: int, n_random: int, rows: int, lengths: Lengths) -> Work:

@@ -32,7 +32,7 @@ class _EncodedJudge:
     def judge(self, texts: Sequence[str]) -> list[Judgement]:
         if not texts:
             return []
-        features = np.hstack([encoded(texts, self._encoder), counted(self.what, texts)])
+        features = np.hstack([encoded(self.what, texts, self._encoder), counted(self.what, texts)])
         return [self._judgement(float(score)) for score in self._head.score(features)]
 
     def files_digest(self) -> str:

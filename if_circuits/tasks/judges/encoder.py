@@ -17,6 +17,7 @@ from jaxtyping import Float
 
 from if_circuits.errors import InputError
 from if_circuits.models.pretrained import quiet_progress
+from if_circuits.tasks.judges.pieces import pieces_of, sentences_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,7 +29,9 @@ WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 
 _BATCH_SIZE = 64
 _MAX_TOKENS = 512
-_REMEMBERED = 4096
+_TEXTS_AT_A_TIME = 512
+"""Of which the features of single pieces are held."""
+_REMEMBERED = 8192
 """Texts whose features are kept, 11 KB each, for the next judge that asks about them."""
 
 
@@ -38,28 +41,41 @@ class SentenceEncoder:
     def __init__(self, model: Any, tokenizer: Any) -> None:
         self._model = model
         self._tokenizer = tokenizer
-        self._remembered: dict[str, Float[np.ndarray, "layers width"]] = {}
+        self._remembered: dict[tuple[bool, str], Float[np.ndarray, "layers width"]] = {}
 
-    def layers(self, texts: Sequence[str]) -> Float[np.ndarray, "texts layers width"]:
-        """The features of each text, of which the first 512 tokens are read.
+    def layers(
+        self, texts: Sequence[str], *, by_sentence: bool = False
+    ) -> Float[np.ndarray, "texts layers width"]:
+        """The features of each text: the mean over its pieces (`pieces`), of which 512 tokens each are read.
 
-        Texts of like length stand in a batch, and a text that was asked about lately is not read again.
+        With `by_sentence` each sentence is a piece. A text that was asked about lately is not read again, so
+        that judges of the same texts share one pass.
         """
-        new = sorted({text for text in texts if text not in self._remembered}, key=len)
-        if len(self._remembered) + len(new) > _REMEMBERED:
-            self._remembered = {text: self._remembered[text] for text in texts if text in self._remembered}
-        found = dict(self._remembered)
-        for start in range(0, len(new), _BATCH_SIZE):
-            batch = new[start : start + _BATCH_SIZE]
-            found.update(zip(batch, self._read(batch), strict=True))
-        if len(found) <= _REMEMBERED:
-            self._remembered = found
         if not texts:
             return np.zeros((0, self._model.config.num_hidden_layers + 1, self._model.config.hidden_size))
-        return np.stack([found[text] for text in texts])
+        kept = self._remembered
+        known = {text: kept[by_sentence, text] for text in texts if (by_sentence, text) in kept}
+        new = sorted({text for text in texts if text not in known}, key=len)
+        for start in range(0, len(new), _TEXTS_AT_A_TIME):
+            known |= self._averaged(new[start : start + _TEXTS_AT_A_TIME], by_sentence=by_sentence)
+        kept = kept | {(by_sentence, text): row for text, row in known.items()}
+        self._remembered = dict(list(kept.items())[-_REMEMBERED:])
+        return np.stack([known[text] for text in texts])
+
+    def _averaged(
+        self, texts: Sequence[str], *, by_sentence: bool
+    ) -> dict[str, Float[np.ndarray, "layers width"]]:
+        """The means over pieces; pieces of like length stand in a batch."""
+        pieces = {text: sentences_of(text) if by_sentence else pieces_of(text) for text in texts}
+        ordered = sorted({piece for of_text in pieces.values() for piece in of_text}, key=len)
+        read: dict[str, Float[np.ndarray, "layers width"]] = {}
+        for start in range(0, len(ordered), _BATCH_SIZE):
+            batch = ordered[start : start + _BATCH_SIZE]
+            read.update(zip(batch, self._read(batch), strict=True))
+        return {text: np.mean([read[piece] for piece in of_text], axis=0) for text, of_text in pieces.items()}
 
     def sentences(self, texts: Sequence[str]) -> Float[np.ndarray, "texts width"]:
-        """The sentence embeddings that the encoder was trained to give: the last layer at length 1."""
+        """The sentence embeddings that the encoder was trained to give: the last layer, at length 1."""
         last = self.layers(texts)[:, -1]
         return last / np.linalg.norm(last, axis=1, keepdims=True)
 

@@ -47,7 +47,7 @@ class Fitting:
     def __init__(self, what: str, labelled: Labelled) -> None:
         self.what = what
         self.labelled = labelled
-        self.encoded = encoded(labelled.texts, sentence_encoder()).astype(np.float64)
+        self.encoded = encoded(what, labelled.texts, sentence_encoder()).astype(np.float64)
         self.counted = counted(what, labelled.texts)
         self.target = labelled.numbers(HIGH[what])
 

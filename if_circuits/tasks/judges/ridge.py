@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.linalg import solve
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ def cross_validated(
                 of_encoded + choice.counted**2 * of_counted
                 for of_encoded, of_counted in zip(*products, strict=True)
             )
-            dual = np.linalg.solve(fitted + choice.penalty * np.eye(len(fitted)), target[~test] - centre)
+            penalised = fitted + choice.penalty * np.eye(len(fitted))
+            dual = solve(penalised, target[~test] - centre, assume_a="pos")
             scores[index, test] = centre + asked @ dual
     return scores
 

@@ -15,6 +15,7 @@ import pytest
 
 from if_circuits.errors import InputError
 from if_circuits.tasks.judges import choice, encoder, open_judges
+from if_circuits.tasks.judges.base import load_lexicon
 from if_circuits.tasks.judges.choice import DEFAULT_JUDGES, ENCODER_JUDGES, choose_judges
 from if_circuits.tasks.judges.control import (
     SIDES,
@@ -24,6 +25,7 @@ from if_circuits.tasks.judges.control import (
     measure_on_topics,
 )
 from if_circuits.tasks.judges.heads import asset, head_record, load_head
+from if_circuits.tasks.judges.pieces import pieces_of, sentences_of
 from if_circuits.tasks.judges.topics import OTHER, TopicEncoder
 from if_circuits.tasks.verification import verify
 
@@ -56,7 +58,8 @@ def test_notes_are_closer_to_their_own_topic(judges: Any):
 
 
 @pytest.mark.parametrize(
-    ("what", "judge"), [("register", "register-lexicon"), ("sentiment", "opinion-terms")]
+    ("what", "judge"),
+    [("register", "register-lexicon"), ("sentiment", "opinion-terms"), ("sentiment", "vader")],
 )
 def test_word_lists_order_most_pairs_too(what: str, judge: str):
     assert measure_on_pairs(choose_judges([what], [(what, judge)])[what], what).ordered > 0.7
@@ -115,6 +118,42 @@ def test_a_text_that_was_read_is_remembered(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(model, "_read", read)
     np.testing.assert_array_equal(model.layers(["A text that is read once."] * 2)[1], first[0])
     assert first.shape == (1, 7, 384)
+
+
+@needs_encoder
+def test_judges_of_the_same_texts_read_them_once_and_for_sentiment_once_more(
+    judges: Any, monkeypatch: pytest.MonkeyPatch
+):
+    shut = "The {} was shut. Nobody had told us so before we came."
+    texts = [shut.format(name) for name in ("shop", "inn")]
+    judges["topic"].judge([])
+    model = encoder.sentence_encoder()
+    model.layers([word for words in load_lexicon("topics").values() for word in words])
+    read, seen = model._read, list[str]()
+    monkeypatch.setattr(model, "_read", lambda texts: (seen.extend(texts), read(texts))[1])
+    for what in ("register", "topic", "toxicity"):
+        judges[what].judge(texts)
+    assert sorted(seen) == sorted({piece for text in texts for piece in pieces_of(text)})
+    judges["sentiment"].judge(texts)
+    judges["sentiment"].judge(texts)
+    assert sorted(seen[len(texts) :]) == sorted({each for text in texts for each in sentences_of(text)})
+
+
+def test_short_sentences_stand_with_their_neighbours_and_nothing_is_lost():
+    long = "This sentence has as many words as a piece needs."
+    assert pieces_of(f"No. Never! {long} {long} Truly.") == [f"No. Never! {long}", f"{long} Truly."]
+    assert pieces_of("Hm.") == ["Hm."]
+    assert pieces_of(" ") == [" "]
+    assert pieces_of(f"{long}\n\n{long}") == [long, long]
+
+
+@pytest.mark.parametrize("what", ENCODER_JUDGES)
+def test_of_what_a_judge_decides_nine_in_ten_are_right_on_texts_that_chose_nothing(what: str):
+    record = head_record(what)
+    for part in ("held_out", "nested"):
+        if part in record:
+            assert record[part]["right"] >= 0.9
+            assert record[part]["undecided"] < 0.2
 
 
 def test_what_ships_says_where_it_comes_from():
