@@ -45,7 +45,7 @@ class LabelledTask:
 def labelled_tasks(source: ActivationSource, position: str) -> list[LabelledTask]:
     """Every task's constrained, decided responses that have `position`, in the order of the figures."""
     # A position is absent from a response at every layer or at none.
-    present = np.isfinite(source.features(source.layers[0], position)).all(axis=1)
+    present = np.asarray(np.isfinite(source.features(source.layers[0], position)).all(axis=1))
     return label_tasks(source.responses, query_codes(source), present)
 
 

@@ -90,7 +90,8 @@ def repeated(results: Mapping[str, AnalysisResult], agreed: pd.DataFrame | None)
     """The verdicts of a study beside those on agreed labels; empty where no second judge was asked."""
     if agreed is None:
         return []
-    rows = {str(row["analysis"]): row for row in agreed.to_dict("records")}
+    records: list[Any] = agreed.to_dict("records")
+    rows: dict[str, Mapping[str, Any]] = {row["analysis"]: row for row in records}
     return [
         Repeated(
             name,

@@ -68,7 +68,8 @@ class Verified:
     @cached_property
     def pairs(self) -> Mapping[str, int]:
         """Pairs of texts for interchange, by task."""
-        return localisation.pairs_of(self.responses, self.settings)["task"].value_counts().to_dict()
+        counts = localisation.pairs_of(self.responses, self.settings)["task"].value_counts()
+        return {str(task): int(n) for task, n in counts.items()}
 
     def twins(self, task: str, part: Bool[np.ndarray, " queries"]) -> int:
         """Unconstrained responses of a task in a part of the base queries."""
