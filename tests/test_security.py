@@ -37,11 +37,12 @@ def modules() -> dict[Path, ast.AST]:
 
 def test_nothing_reads_or_writes_pickles(modules: dict[Path, ast.AST]):
     for path, tree in modules.items():
-        assert not imported(tree) & CODE_FROM_FILES, path
+        processes = {"joblib"} if path.name == "processes.py" else set[str]()  # which read no file by it
+        assert not imported(tree) & CODE_FROM_FILES - processes, path
         for call in calls(tree):
             name = ast.unparse(call.func)
             assert name not in ("torch.load", "torch.save", "np.save", "eval", "exec"), (path, call.lineno)
-            assert not name.endswith(("read_pickle", "to_pickle")), (path, call.lineno)
+            assert not name.endswith(("read_pickle", "to_pickle", "joblib.load", "joblib.dump"))
             allowed = [keyword for keyword in call.keywords if keyword.arg == "allow_pickle"]
             assert not allowed, (path, call.lineno)
 

@@ -15,7 +15,7 @@ import pandas as pd
 from if_circuits.activations.capture import capture
 from if_circuits.activations.captured import CapturedActivations
 from if_circuits.activations.store import ActivationStore, discard, discard_unreadable
-from if_circuits.analyses.base import AnalysisResult, get_analysis, no_verdict
+from if_circuits.analyses.base import AnalysisResult, get_analysis
 from if_circuits.analyses.compliance.analysis import compliance_table
 from if_circuits.analyses.shared.probing import study_folds
 from if_circuits.engine.base import Engine
@@ -240,7 +240,7 @@ def run_analyses(
 def analysed(
     directory: StudyDirectory, name: str, shortage: Shortage | None, **given: object
 ) -> AnalysisResult:
-    """What an analysis finds; where its verdict cannot be had, its tables describe, and a note says why.
+    """What an analysis finds; where its verdict cannot be had, its numbers describe, and a note says why.
 
     Tasks for which the pilot found no grade take no part, which a note says; where that is all of them, there
     is no verdict to take part in, and all are described.
@@ -255,8 +255,8 @@ def analysed(
         result = replace(result, verdict=replace(result.verdict, notes=notes))
     if shortage is None:
         return result
-    rule = result.verdict.rule
-    return replace(result, verdict=no_verdict(analysis.claim, rule, (str(shortage), *result.verdict.notes)))
+    notes = (str(shortage), *result.verdict.notes)
+    return replace(result, verdict=replace(result.verdict, verdict="inconclusive", notes=notes))
 
 
 def open_activations(directory: StudyDirectory, *, without: Iterable[str] = ()) -> CapturedActivations:

@@ -38,7 +38,7 @@ def test_only_what_speaks_of_cause_takes_a_model() -> None:
         analysis = get_analysis(name)
         parameters = set(signature(analysis.run).parameters)
         assert analysis.uses_model == (name in ("causal_ablation", "localisation"))
-        assert parameters == {"source", "settings", "progress"} | (
+        assert parameters == {"source", "settings", "engine", "progress"} | (
             {"model", "run_settings", "kept"} if analysis.uses_model else set()
         )
 

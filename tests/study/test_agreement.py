@@ -101,7 +101,7 @@ def test_responses_in_dispute_are_undecided_and_pairs_with_one_are_left_out():
 
 
 def test_where_too_little_is_left_there_is_no_verdict_and_the_reason_is_said():
-    table = rows().assign(family="semantic")
+    table = rows().assign(family="semantic", n_tokens=5, base_query="a lamp")
     found = verdicts_on(captured(table), ["specialist_vs_general", "causal_ablation"], AnalysisSettings())
     (row,) = found.to_dict("records")  # what needs the model is not repeated
     assert row["analysis"] == "specialist_vs_general"
