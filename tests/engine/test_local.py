@@ -64,7 +64,7 @@ def test_workers_are_several_start_once_and_share_the_cores(two: Engine):
     assert isinstance(two, Processes)
     first, again = (dict(two.map(work.threads, UNITS)) for _ in range(2))
     assert os.getpid() not in first
-    assert set(again) <= set(first) and 1 <= len(first) <= 2
+    assert 1 <= len(first | again) <= 2  # one may take all units of a call before the other has begun
     share = max(1, joblib.cpu_count() // 2)
     assert set(first.values()) == {share} == {two.threads}
 
@@ -101,7 +101,8 @@ def test_an_interrupt_leaves_no_process_behind(tmp_path: Path):
     run, workers = at_work(tmp_path)
     os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to every process
     error = run.communicate(timeout=60)[1]
-    assert error.rstrip().endswith("KeyboardInterrupt") and error.count("Traceback") == 1
+    # Python's own resource tracker may add a line on what is gone already.
+    assert "\nKeyboardInterrupt\n" in error and error.count("Traceback") == 1
     assert not [worker for worker in workers if alive(worker)]
 
 
