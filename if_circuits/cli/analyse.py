@@ -64,7 +64,6 @@ def _analyse(arguments: argparse.Namespace) -> int:
 
 def _agreed(study: Study, only: list[str] | None) -> int:
     from if_circuits.cli.console import StageDisplay, print_table
-    from if_circuits.errors import InputError
     from if_circuits.plotting.numbers import format_number
     from if_circuits.study.closing import agreement_of
 

@@ -22,6 +22,17 @@ _PLACES = {
     "response": "response",
 }
 _WAYS = {"takes": "taken away", "gives": "given"}
+_SHARES: Json = {
+    "kind": "matrix",
+    "unit": "share of the difference in log-odds",
+    "counted": "pairs of texts",
+    "low": -1.0,
+    "mid": 0.0,
+    "high": 1.0,
+    "midName": "nothing",
+    "evidence": "task",
+}
+"""What every matrix of this module is."""
 
 
 def carried(result: AnalysisResult) -> list[Json]:
@@ -54,22 +65,15 @@ def carried(result: AnalysisResult) -> list[Json]:
         )
     return [
         {
-            "kind": "matrix",
             "title": "What each layer carries",
             "rows": tasks,
             "cols": [str(layer) for layer in layers],
             "colLabels": {str(layer): layer_label(layer) for layer in layers},
             "rowTitle": "task",
             "colTitle": "layer",
-            "unit": "share of the difference in log-odds",
-            "counted": "pairs of texts",
-            "low": -1.0,
-            "mid": 0.0,
-            "high": 1.0,
-            "midName": "nothing",
+            **_SHARES,
             "markedName": "beyond its placebo, or 0 where it has none",
             "choiceTitle": "exchanged",
-            "evidence": "task",
             "task": "row",
             "note": "1 is all that the constraint does to the log-odds of a text that satisfies it against "
             "one that does not. Taken away: the prompt that asks gets the activations of the one that does "
@@ -96,21 +100,14 @@ def compared(result: AnalysisResult) -> list[Json]:
     what = list(dict.fromkeys(map(str, known["what"])))
     return [
         {
-            "kind": "matrix",
             "title": "Other subspaces there, and a plain sentence",
             "rows": tasks,
             "cols": what,
             "colLabels": {name: name for name in what},
             "rowTitle": "task",
             "colTitle": "what is exchanged, or the sentence at the prompt's end",
-            "unit": "share of the difference in log-odds",
-            "counted": "pairs of texts",
-            "low": -1.0,
-            "mid": 0.0,
-            "high": 1.0,
-            "midName": "nothing",
+            **_SHARES,
             "markedName": "moved as it was meant to be",
-            "evidence": "task",
             "task": "row",
             "note": "At the layer that carries each task. Taken back and said twice are no interventions: a "
             "sentence that takes the constraint back, or says it again, ends the prompt. What does less than "
@@ -136,21 +133,14 @@ def dependencies(result: AnalysisResult) -> list[Json]:
     changed = list(dict.fromkeys(map(str, known["changed"])))
     return [
         {
-            "kind": "matrix",
             "title": "What one task's direction does to the others",
             "rows": changed,
             "cols": list(dict.fromkeys(map(str, known["measured"]))),
             "rowTitle": "direction changed",
             "colTitle": "measured",
-            "unit": "share of the difference in log-odds",
-            "counted": "pairs of texts",
-            "low": -1.0,
-            "mid": 0.0,
-            "high": 1.0,
-            "midName": "nothing",
+            **_SHARES,
             "markedName": "an edge",
             "choiceTitle": "changed by",
-            "evidence": "task",
             "task": "col",
             "note": "Removal sets the direction to its mean over violated responses; interchange, to its "
             "value behind the prompt that does not ask. A star marks an edge: beyond a random displacement "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isfinite
 
 from if_circuits.analyses.base import Verdict
-from if_circuits.plotting.numbers import format_number, format_p
+from if_circuits.plotting.numbers import format_number
 
 _SENTENCES = {
     "specialist_vs_general": {
@@ -62,7 +62,6 @@ _SENTENCES = {
         "inconclusive": "The data do not settle in which order the layers come to carry the constraints.",
     },
 }
-_ALPHA = 0.05
 _OTHERS = {
     "supported": "The data support the claim, by the rule below.",
     "not supported": "The data speak against the claim, by the rule below.",
@@ -98,8 +97,8 @@ def _asked_for_more(analysis: str, verdict: Verdict) -> str:
     _, mark = EFFECTS.get(analysis, ("", None))
     if verdict.verdict != "inconclusive" or mark is None or low <= mark <= high:
         return ""
-    p = f": p is {format_p(verdict.p)}" if verdict.p > _ALPHA else ""
-    return f" The interval leaves out {mark:g}, but the rule below asks for more{p}."
+    why = f": {verdict.notes[0]}" if verdict.notes else ""
+    return f" The interval leaves out {mark:g}, but the rule below asks for more{why}."
 
 
 EFFECTS = {

@@ -26,6 +26,7 @@ class Decision:
     verdict: Outcome
     rule: str
     notes: tuple[str, ...] = ()
+    """Of one that is inconclusive, the reason first."""
 
 
 def decide(
@@ -52,19 +53,19 @@ def decide(
         )
     if math.isnan(interval.low) or math.isnan(interval.high):
         why = interval.reason or "no interval could be computed"
-        return Decision("inconclusive", rule, (*notes, why))
+        return Decision("inconclusive", rule, (why, *notes))
     if interval.n_groups < MIN_GROUPS:
-        notes.append(f"{interval.n_groups} groups are too few for a verdict (at least {MIN_GROUPS})")
-        return Decision("inconclusive", rule, tuple(notes))
+        few = f"{interval.n_groups} groups are too few for a verdict (at least {MIN_GROUPS})"
+        return Decision("inconclusive", rule, (few, *notes))
 
     is_above, is_below = interval.low > threshold, interval.high < threshold
     claimed, opposite = (is_above, is_below) if supported_when == "above" else (is_below, is_above)
     if opposite:
         return Decision("not supported", rule, tuple(notes))
     if not claimed:
-        return Decision("inconclusive", rule, (*notes, f"the interval contains the threshold {threshold:g}"))
+        return Decision("inconclusive", rule, (f"the interval contains the threshold {threshold:g}", *notes))
     if p is not None and math.isnan(p):
-        return Decision("inconclusive", rule, (*notes, "no p-value could be computed"))
+        return Decision("inconclusive", rule, ("no p-value could be computed", *notes))
     if p is not None and p > alpha:
-        return Decision("inconclusive", rule, (*notes, f"p = {p:.3g} exceeds {alpha:g}"))
+        return Decision("inconclusive", rule, (f"p = {p:.3g} exceeds {alpha:g}", *notes))
     return Decision("supported", rule, tuple(notes))
