@@ -53,7 +53,9 @@ COLUMNS: Mapping[str, Column] = {
     "n_tokens": Column("Length of the response without end-of-sequence; of damage, its mean", "tokens"),
     "truncated": Column("Whether the response was cut at the greatest length; of damage, the share"),
     "condition": Column("Interventions under which was written: intact, removed, or the kind of control"),
-    "verdict": Column("Of a response: satisfied, violated or undecided. Of a claim: supported, or not"),
+    "verdict": Column(
+        "Of a response: satisfied, violated or undecided. Of a claim: supported, or not; or described"
+    ),
     "reason": Column("Of a verdict, what it rests on; of a row without numbers, why it has none"),
     "pair": Column("The response that the two counterfactual rows of one text come from"),
     # Where a number was read, and on what

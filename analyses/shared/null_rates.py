@@ -12,8 +12,9 @@ from if_circuits.statistics.verdicts import Outcome
 
 def null_rates(verdicts: pd.DataFrame) -> pd.DataFrame:
     """Of each null and analysis: how often it is supported, the 95 % Wilson interval of that share, and the
-    rest.
+    rest. What is described draws no verdict, and has no row.
     """
+    verdicts = verdicts[verdicts["verdict"] != "described"]
     rows: list[dict[str, object]] = []
     for (null, name), table in verdicts.groupby(["null", "analysis"], sort=False):
         counts = table["verdict"].value_counts()

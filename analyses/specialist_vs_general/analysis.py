@@ -12,10 +12,11 @@ tested at `last`, at the layer that each fold's other folds choose for the speci
 Beside the specialists stand, at the layer that most folds chose, those of other methods and at `last` control
 tasks (`controls`); and baselines that see no activation (`text_baselines`).
 
-Rule. Effect: mean over tasks of the AUROC of specialist minus general. Supported when its interval over
-base queries lies above 0 and p <= alpha, where p (two-sided) flips the signs of the tasks' differences;
-not supported when the interval lies below 0; else inconclusive, and inconclusive too when the
-specialists' own interval reaches 0.5, for then there is nothing to compare. How universal:
+A description. Effect: mean over tasks of the AUROC of specialist minus general, with its interval over
+base queries and p (two-sided), which flips the signs of the tasks' differences. No verdict is drawn:
+specialists lead in models in which one planted direction gates all tasks by as much as in those in which
+nine do, since the words of the tasks differ either way. Inconclusive when the specialists' own interval
+reaches 0.5, for then there is nothing to compare. How universal:
 (leave_one_out - 0.5) / (specialist - 0.5), 1 for one mechanism, 0 for separate ones; none where the
 specialists' interval reaches 0.5.
 """
@@ -73,12 +74,20 @@ from if_circuits.engine.base import Engine
 from if_circuits.engine.in_process import IN_PROCESS
 from if_circuits.progress import Report, part_of
 from if_circuits.statistics.correction import holm
-from if_circuits.statistics.verdicts import decide
+from if_circuits.statistics.verdicts import decide, describe
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+_WHY_NO_VERDICT = (
+    "specialists lead by as much in models in which one planted direction gates all tasks as in those in "
+    "which nine do (docs/known-answers.md)"
+)
+_RULE = (
+    "described and not judged: whether the interval lies wholly above 0 does not depend on what is claimed; "
+    "inconclusive when the specialists' own interval reaches 0.5"
+)
 ANCHORS = ("prompt_end", "last")
 """Positions at which every layer is probed."""
 
@@ -182,15 +191,14 @@ def _judge(
     p = task_p(differences["difference"].to_numpy(dtype=float), settings)
     decision = decide(interval, supported_when="above", threshold=0.0, p=p, alpha=settings.alpha)
     specialist = reported.interval(mean["specialist"])
-    rule = decision.rule + "; inconclusive when the specialists' own interval reaches 0.5"
-    decision = replace(decision, rule=rule)
+    decision = replace(describe(decision, interval, why=_WHY_NO_VERDICT), rule=_RULE)
     general = reported.interval(mean["general"])
     notes = [
         f"specialists {specialist.estimate:.3f}, general {general.estimate:.3f}",
         f"layers chosen by fold: {', '.join(map(str, choice.chosen.tolist()))}",
     ]
     if not specialist.low > 0.5:
-        decision = replace(decision, verdict="inconclusive")
+        decision = replace(decision, verdict="inconclusive", notes=())
         notes.insert(0, f"specialists are not above chance: {specialist.low:.3f} to {specialist.high:.3f}")
     ratio = reported.ratio(mean["leave_one_out"], mean["specialist"])
     shown = f"universality ratio {ratio.estimate:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"

@@ -9,12 +9,10 @@ from if_circuits.plotting.numbers import format_number
 
 _SENTENCES = {
     "specialist_vs_general": {
-        "supported": "A probe trained on one task reads that task better than one probe trained on all tasks "
-        "together.",
-        "not supported": "One probe trained on all tasks reads each of them as well as a probe of its "
-        "own, or "
-        "better.",
-        "inconclusive": "The data do not settle whether a task needs a probe of its own.",
+        "described": "How much better a probe trained on one task reads that task than one probe trained on "
+        "all tasks together. This says nothing about how many mechanisms there are: it came out alike in "
+        "models with one and with nine.",
+        "inconclusive": "No task's own probe reads it above chance, or too little is there to read.",
     },
     "cross_task_transfer": {
         "supported": "A probe trained on one task is of little use on another: less than half of what it "
@@ -66,6 +64,7 @@ _OTHERS = {
     "supported": "The data support the claim, by the rule below.",
     "not supported": "The data speak against the claim, by the rule below.",
     "inconclusive": "The data do not settle the claim.",
+    "described": "The numbers are given, and no verdict is drawn from them.",
 }
 
 
@@ -78,7 +77,7 @@ def sentence(analysis: str, verdict: Verdict) -> str:
         >>> sentence("specificity", found).startswith("The data do not settle")
         True
     """
-    said = _SENTENCES.get(analysis, _OTHERS)[verdict.verdict]
+    said = {**_OTHERS, **_SENTENCES.get(analysis, {})}[verdict.verdict]
     low, high = verdict.interval
     if not isfinite(verdict.effect):
         missing = f": {verdict.notes[0]}" if verdict.notes else ""

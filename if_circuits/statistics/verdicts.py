@@ -4,16 +4,17 @@
   the claim, p (after the correction of its family) is at most alpha;
 - not supported: the interval lies wholly on the other side;
 - inconclusive: everything else, and always when the interval or a p-value that is needed is undefined, or
-  when fewer than `MIN_GROUPS` groups stand behind the interval. A note says which.
+  when fewer than `MIN_GROUPS` groups stand behind the interval. A note says which;
+- described: there are numbers, and no verdict is drawn from them (`describe`).
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from if_circuits.statistics.bootstrap import Interval
 
-Outcome = Literal["supported", "not supported", "inconclusive"]
+Outcome = Literal["supported", "not supported", "inconclusive", "described"]
 
 MIN_GROUPS = 10
 """Fewer resampled groups than this make a percentile interval too narrow to rest a verdict on."""
@@ -26,7 +27,7 @@ class Decision:
     verdict: Outcome
     rule: str
     notes: tuple[str, ...] = ()
-    """Of one that is inconclusive, the reason first."""
+    """Of one that is inconclusive or described, the reason first."""
 
 
 def decide(
@@ -69,3 +70,14 @@ def decide(
     if p is not None and p > alpha:
         return Decision("inconclusive", rule, (f"p = {p:.3g} exceeds {alpha:g}", *notes))
     return Decision("supported", rule, tuple(notes))
+
+
+def describe(decision: Decision, interval: Interval, *, why: str) -> Decision:
+    """The numbers without a verdict, and `why` they allow none in general; inconclusive without numbers.
+
+    For a comparison that was seen to come out alike on models in which the claim is true and in which it is
+    false: its size is worth knowing, and says nothing about the claim.
+    """
+    if math.isnan(interval.low) or math.isnan(interval.high) or interval.n_groups < MIN_GROUPS:
+        return decision
+    return replace(decision, verdict="described", notes=(f"no verdict is drawn: {why}",))

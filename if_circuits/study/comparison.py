@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pandas as pd
 
@@ -19,6 +19,7 @@ from if_circuits.io.files import write_bytes, write_parquet
 from if_circuits.plotting.html import figure_html, page_html, table_html
 from if_circuits.plotting.numbers import format_number, format_p
 from if_circuits.plotting.style import png_bytes, task_label
+from if_circuits.statistics.verdicts import Outcome
 from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.forest import draw_forest
 from if_circuits.study.order import stage_names
@@ -26,7 +27,7 @@ from if_circuits.study.order import stage_names
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_OUTCOMES = ("supported", "not supported", "inconclusive")
+_OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 _RULES = "settings."
 """How differences in the analyses' settings begin (`StudyConfig.differences`)."""
 

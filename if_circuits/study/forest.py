@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLOURS = [OKABE_ITO[name] for name in ("blue", "vermilion", "green", "orange", "purple", "sky", "black")]
-_MARKS = {"supported": ("o", True), "not supported": ("X", True), "inconclusive": ("D", False)}
+_MARKS = {
+    "supported": ("o", True),
+    "not supported": ("X", True),
+    "inconclusive": ("D", False),
+    "described": ("|", True),
+}
 """Marker of each verdict, and whether it is filled: told apart without colour."""
 
 
@@ -30,7 +35,7 @@ def draw_forest(table: pd.DataFrame) -> Figure:
         _claim(axes, table[table["analysis"] == claim], studies)
     named = [_mark("black", verdict, label=verdict) for verdict in _MARKS]
     threshold = Line2D([], [], color=CONTROL, linestyle=":", label="threshold of the rule")
-    figure.legend(handles=[*named, threshold], loc="outside lower center", ncols=4, fontsize=8)
+    figure.legend(handles=[*named, threshold], loc="outside lower center", ncols=5, fontsize=8)
     return figure
 
 

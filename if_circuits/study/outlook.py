@@ -159,7 +159,7 @@ NEEDS: Mapping[str, Need] = {
 }
 
 
-FOR_SUPPORT = ("specialist_vs_general", "temporal_dynamics")
+FOR_SUPPORT = ("temporal_dynamics",)
 """Analyses that a test over tasks keeps from being supported, but not from the contrary."""
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from if_circuits.statistics.bootstrap import Interval
-from if_circuits.statistics.verdicts import decide
+from if_circuits.statistics.verdicts import decide, describe
 
 NAN = float("nan")
 
@@ -54,3 +54,17 @@ def test_the_rule_is_written_out() -> None:
         "supported when the 95% interval lies wholly below 0.5 and p <= 0.05; "
         "not supported when it lies wholly above 0.5; otherwise inconclusive"
     )
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.1, 0.2), (-0.2, -0.1), (-0.1, 0.1)])
+def test_numbers_that_allow_no_verdict_are_described_and_say_why(low: float, high: float) -> None:
+    found = interval(low, high)
+    decision = describe(decide(found, supported_when="above", threshold=0.0), found, why="it is always so")
+    assert decision.verdict == "described"
+    assert decision.notes == ("no verdict is drawn: it is always so",)
+
+
+@pytest.mark.parametrize("found", [interval(NAN, NAN), interval(0.1, 0.2, n_groups=9)])
+def test_without_numbers_there_is_nothing_to_describe(found: Interval) -> None:
+    decided = decide(found, supported_when="above", threshold=0.0)
+    assert describe(decided, found, why="it is always so") == decided

@@ -132,7 +132,7 @@ def test_studies_of_one_name_are_told_apart(make: Make):
 
 
 def test_the_figure_has_a_panel_a_claim_and_a_marker_a_verdict(make: Make):
-    outcomes = ("supported", "not supported", "inconclusive")
+    outcomes = ("supported", "not supported", "inconclusive", "described")
     roots = [make(each.replace(" ", "-"), seed=seed, verdict=each) for seed, each in enumerate(outcomes)]
     figure = compare(roots).figure()
     FigureCanvasAgg(figure).draw()
@@ -140,11 +140,11 @@ def test_the_figure_has_a_panel_a_claim_and_a_marker_a_verdict(make: Make):
     assert [axes.get_title(loc="left") for axes in panels] == [f"claim of {name}" for name in ANALYSES]
     for axes in panels:
         assert [label.get_text() for label in axes.get_yticklabels()] == [root.name for root in roots]
-        marks = [line for line in axes.lines if line.get_marker() in ("o", "X", "D")]
+        marks = [line for line in axes.lines if line.get_marker() in ("o", "X", "D", "|")]
         assert [(line.get_marker(), np.asarray(line.get_xdata()).tolist()) for line in marks] == [
-            ("o", [0.7]), ("X", [0.7]), ("D", [0.7])
+            ("o", [0.7]), ("X", [0.7]), ("D", [0.7]), ("|", [0.7])
         ]  # fmt: skip
-        assert len({line.get_color() for line in marks}) == 3
+        assert len({line.get_color() for line in marks}) == 4
         assert any(np.asarray(line.get_xdata()).tolist() == [0.5, 0.5] for line in axes.lines)  # threshold
     boxes = [axes.get_tightbbox() for axes in panels]
     assert not any(

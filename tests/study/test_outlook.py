@@ -153,7 +153,7 @@ def test_a_test_over_tasks_needs_tasks_and_permutations():
     found = short_of(rows, "cross_task_transfer")
     assert "5 of 5 tasks" in str(found)
     assert "6 tasks are needed" in str(found)
-    assert set(unsupportable(rows, ANALYSES, SETTINGS)) == {"specialist_vs_general", "temporal_dynamics"}
+    assert set(unsupportable(rows, ANALYSES, SETTINGS)) == {"temporal_dynamics"}
     assert "cannot be supported" in str(unsupportable(rows, ANALYSES, SETTINGS)["temporal_dynamics"])
     few = replace(SETTINGS, n_permutations=20)
     enough = verified({f"task {i}": (60, 60) for i in range(6)})

@@ -55,7 +55,7 @@ def test_summary_has_the_compliance_and_the_claims(finished: tuple[Path, Path]):
     for claim in summary["claims"].values():
         assert set(claim) == {"verdict", "effect", "interval", "p", "n", "rung", "assumes", "broken_by"}
         assert claim["rung"] in ("text", "decodable", "causal")
-        assert claim["verdict"] in ("supported", "not supported", "inconclusive")
+        assert claim["verdict"] in ("supported", "not supported", "inconclusive", "described")
         assert len(claim["interval"]) == 2
 
 

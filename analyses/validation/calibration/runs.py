@@ -16,13 +16,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from if_circuits.analyses.base import AnalysisResult, get_analysis
+from if_circuits.analyses.base import AnalysisResult, Verdict, get_analysis
 from if_circuits.analyses.validation.calibration.plan import PlannedRun
 from if_circuits.analyses.validation.simulation.studies import simulate
 from if_circuits.engine.base import Engine
 from if_circuits.engine.in_process import IN_PROCESS
 from if_circuits.io.durable import durable_file
 from if_circuits.progress import Report
+from if_circuits.statistics.verdicts import Outcome
 
 CHUNK = 4
 """Runs that a worker takes at a time, and that one file holds."""
@@ -87,13 +88,23 @@ def run_one(run: PlannedRun) -> Row:
         "n_over_d": run.n_over_d,
         "truth_seed": truth.seed,
         "analysis_seed": run.settings.seed,
-        "verdict": verdict.verdict,
+        "verdict": by_numbers(verdict, alpha=run.settings.alpha),
         "effect": float(verdict.effect),
         "low": float(verdict.interval[0]),
         "high": float(verdict.interval[1]),
         "p": float(verdict.p),
         "cpu_seconds": time.process_time() - started,
     }
+
+
+def by_numbers(verdict: Verdict, *, alpha: float) -> Outcome:
+    """The verdict, and of one that is only described what its interval and p say of a difference from 0."""
+    if verdict.verdict != "described":
+        return verdict.verdict
+    low, high = verdict.interval
+    if high < 0:
+        return "not supported"
+    return "supported" if low > 0 and verdict.p <= alpha else "inconclusive"
 
 
 def run_chunk(chunk: Sequence[PlannedRun]) -> list[Row] | Exception:

@@ -14,6 +14,8 @@ where there was something to say. Rules beyond the verdicts' own:
   found.
 - clusters: tasks whose mutual transfer reaches half of their own belong together (average linkage); right
   when the adjusted Rand index with the planted groups reaches `ENOUGH`.
+- clusters of interchange: tasks whose directions change each other, both ways, belong together, and so do
+  those that share a partner; judged as the clusters of transfer.
 - layer: the median layer at which tasks emerge, or are carried, is the planted one.
 - timing by task: of the tasks whose growth of advantage is decided (Holm over tasks <= alpha), `ENOUGH` fall
   where they plan and grow where they monitor. A verdict on their mean can hide one that does otherwise.
@@ -30,6 +32,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 from scipy.cluster.hierarchy import fcluster
+from scipy.sparse.csgraph import connected_components
 from scipy.stats import binomtest
 from sklearn.metrics import adjusted_rand_score
 
@@ -74,7 +77,8 @@ def compare(
     answers: list[Answer] = []
     if {"cross_task_transfer", "representational_similarity"} <= set(results):
         answers.append(_mechanism(results, mechanism, alpha=alpha))
-    answers += [_verdict(results[name], planted[name]) for name in ANALYSES if name in results]
+    drawn = [name for name in ANALYSES if name in {*results} & {*planted}]
+    answers += [_verdict(results[name], planted[name]) for name in drawn]
     if "causal_ablation" in results:
         table = results["causal_ablation"].table
         for matrix in ("behaviour", "refitted probe", "fixed probe"):
@@ -89,6 +93,7 @@ def compare(
         carried = results["localisation"].tables.get("carried", pd.DataFrame({"layer": []}))
         answers.append(_layer("layer that carries", carried, mechanism))
         answers += _edges_in_log_odds(results["localisation"], mechanism)
+        answers += _clusters_of_edges(results["localisation"], mechanism)
     if "temporal_dynamics" in results:
         answers.append(_timing(results["temporal_dynamics"], mechanism, alpha=alpha))
     answers += [_direction(cosines, method) for method in METHODS]
@@ -96,7 +101,7 @@ def compare(
 
 
 def planted_verdicts(mechanism: Mechanism) -> dict[str, str]:
-    """What each analysis ought to say, by its own claim.
+    """What each analysis that draws a verdict ought to say, by its own claim.
 
     Causal ablation: one mechanism makes every pair of tasks depend on each other; nine leave no edge whose
     symmetry could be looked at, which its rule calls inconclusive. All gates lie at one layer, and are set
@@ -105,7 +110,6 @@ def planted_verdicts(mechanism: Mechanism) -> dict[str, str]:
     separate = "not supported" if mechanism.structure == "universal" else "supported"
     causal = {"universal": "not supported", "compositional": "inconclusive", "clustered": "supported"}
     return {
-        "specialist_vs_general": separate,
         "cross_task_transfer": separate,
         "causal_ablation": causal[mechanism.structure],
         "localisation": "not supported",
@@ -228,12 +232,31 @@ def _clusters(result: AnalysisResult, mechanism: Mechanism) -> Answer:
     # A task that its own probe hardly reads belongs with whatever other probes read as well.
     own = np.sqrt(np.outer(*[np.clip(np.diag(excess), 1e-3, None)] * 2))
     mutual = np.clip((excess + excess.T) / 2 / own, -1.0, 1.0)
-    groups = fcluster(linkage_of(mutual), t=0.5, criterion="distance")
-    index = float(adjusted_rand_score(planted, groups))
+    return _grouping(question, planted, fcluster(linkage_of(mutual), t=0.5, criterion="distance").tolist())
+
+
+def _clusters_of_edges(result: AnalysisResult, mechanism: Mechanism) -> list[Answer]:
+    """Groups of tasks between which interchange finds edges both ways."""
+    table = result.tables.get("dependencies", pd.DataFrame())
+    if table.empty:
+        return []
+    cells = table[(table["way"] == "interchange") & table["share"].notna()]
+    names = sorted({*cells["changed"], *cells["measured"]})
+    if len(names) < 2:
+        return []
+    kept = cells[cells["survives"].astype(bool)]
+    found = set(zip(kept["changed"], kept["measured"], strict=True))
+    mutual = np.array([[(a, b) in found and (b, a) in found for b in names] for a in names], dtype=bool)
+    groups = connected_components(mutual, directed=False)[1].tolist()
+    return [_grouping("clusters of interchange", [mechanism.gates[name][0] for name in names], groups)]
+
+
+def _grouping(question: str, planted: Sequence[object], found: Sequence[int]) -> Answer:
+    """How far a grouping of tasks is the planted one: the adjusted Rand index."""
+    index = float(adjusted_rand_score(planted, found))
     right: Right = "right" if index >= ENOUGH else "wrong"
-    return Answer(
-        question, told, f"{len(set(groups.tolist()))} groups", right, index, np.nan, np.nan, len(names)
-    )
+    told = f"{len(set(planted))} groups"
+    return Answer(question, told, f"{len(set(found))} groups", right, index, np.nan, np.nan, len(planted))
 
 
 def _layer(question: str, table: pd.DataFrame, mechanism: Mechanism) -> Answer:

@@ -7,6 +7,7 @@ import pytest
 from if_circuits.analyses.base import AnalysisResult
 from if_circuits.analyses.shared.both_labels import NATURAL, of_labels
 from if_circuits.analyses.specialist_vs_general.analysis import figure, run
+from if_circuits.analyses.validation.calibration.runs import by_numbers
 from if_circuits.analyses.validation.simulation.studies import TASKS
 from tests.analyses.planted import SETTINGS, judge_again, small_study
 from tests.precision import rounding
@@ -23,10 +24,19 @@ def found(mechanism: str) -> AnalysisResult:
 )
 def test_returns_the_planted_answer(mechanism: str, supported: bool) -> None:
     result = found(mechanism)
-    assert (result.verdict.verdict == "supported") == supported
+    assert (by_numbers(result.verdict, alpha=SETTINGS.alpha) == "supported") == supported
     low, high = result.verdict.interval
     assert low <= result.verdict.effect <= high
     assert result.verdict.n == 30
+
+
+def test_the_lead_is_described_and_judged_nowhere() -> None:
+    """It comes out alike with one mechanism and with nine where words differ between tasks."""
+    result = found("separate")
+    assert {result.verdict.verdict, *result.tables["labels"]["verdict"]} == {"described"}
+    assert result.verdict.notes[0].startswith("no verdict is drawn: specialists lead by as much")
+    assert found("null").verdict.verdict == "inconclusive"
+    assert not any("no verdict is drawn" in note for note in found("null").verdict.notes)
 
 
 def test_a_universal_direction_serves_a_task_that_the_probe_never_saw() -> None:

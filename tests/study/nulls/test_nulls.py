@@ -117,6 +117,13 @@ def test_rates_count_outcomes_and_have_an_interval() -> None:
     assert row["low"] == pytest.approx(0.0567, abs=1e-3) and row["high"] == pytest.approx(0.5098, abs=1e-3)
 
 
+def test_what_is_described_has_no_rate() -> None:
+    verdicts = pd.DataFrame(
+        {"null": "labels", "analysis": "specialist_vs_general", "verdict": ["described", "described"]}
+    )
+    assert null_rates(verdicts).empty
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     settings = AnalysisSettings(n_folds=3, n_bootstrap=20, n_permutations=20, n_random_subspaces=2)

@@ -15,8 +15,10 @@ from if_circuits.analyses.validation.known_answers.figure import Recovered, cell
 from if_circuits.analyses.validation.simulation.responses import TASKS
 from if_circuits.planting.mechanism import KINDS, Kind, Mechanism, plant
 
-SEPARATE = ("specialist_vs_general", "cross_task_transfer", "representational_similarity")
+SEPARATE = ("cross_task_transfer", "representational_similarity")
 """Analyses whose claim is that tasks have mechanisms of their own."""
+VERDICTS = tuple(name for name in ANALYSES if name != "specialist_vs_general")
+"""Of specialists the study draws none."""
 CAUSAL = {
     "universal": "not supported",
     "compositional": "inconclusive",
@@ -66,7 +68,7 @@ def perfect(mechanism: Mechanism, *, p_families: float = 0.5) -> dict[str, Analy
         name: AnalysisResult(
             name, pd.DataFrame(), Verdict(name, verdicts[name], 0.3, (0.2, 0.4), 0.01, 100, "rule")
         )  # pyright: ignore
-        for name in ANALYSES
+        for name in VERDICTS
     }
     names = list(TASKS)
     shared = np.array([[a == b or breaks(mechanism.kind, a, b) for b in names] for a in names])
@@ -93,7 +95,12 @@ def perfect(mechanism: Mechanism, *, p_families: float = 0.5) -> dict[str, Analy
     families = pd.DataFrame([{"p": p_families, "labels": "natural"}])
     emergence = pd.DataFrame({"task": names, "layer": "2", "labels": "natural"})
     carried = pd.DataFrame({"task": names, "layer": ["nowhere", *["2"] * 8]})
-    results["localisation"] = replace(results["localisation"], tables={"carried": carried})
+    dependencies = cells[["ablated", "measured", "low", "high", "n"]].rename(columns={"ablated": "changed"})
+    dependencies = dependencies.assign(
+        way="interchange", share=shared[a, b] * 0.5, survives=(shared & ~np.eye(9, dtype=bool))[a, b]
+    )
+    found = {"carried": carried, "dependencies": dependencies}
+    results["localisation"] = replace(results["localisation"], tables=found)
     growth = [0.3 if mechanism.waits(name) else -0.3 for name in names]
     advantages = pd.DataFrame({"task": names, "growth": growth, "p_holm": 0.01, "labels": "natural"})
     results["temporal_dynamics"] = replace(results["temporal_dynamics"], tables={"advantages": advantages})
@@ -142,7 +149,7 @@ def test_a_study_that_says_what_was_planted_is_right_in_every_question(kind: Kin
 )
 def test_the_results_of_another_mechanism_are_wrong(claimed: Kind, planted: Kind) -> None:
     found = answers_of(planted, perfect(mechanism_of(claimed)))
-    wrong = ("mechanism", "specialist_vs_general", "cross_task_transfer", "representational_similarity")
+    wrong = ("mechanism", "cross_task_transfer", "representational_similarity")
     assert set(found.loc[list(wrong), "right"]) == {"wrong"}
     assert found.loc["clusters of transfer", "right"] == "wrong"
 
@@ -152,12 +159,41 @@ def test_clusters_tell_families_from_nine_mechanisms() -> None:
     assert found.loc["mechanism", ["found", "right"]].tolist() == ["compositional", "wrong"]
 
 
+@pytest.mark.parametrize(
+    ("claimed", "planted", "groups"),
+    [("universal", "compositional", 1), ("compositional", "universal", 9), ("clustered", "universal", 4)],
+)
+def test_groups_of_interchange_are_tasks_that_change_each_other(
+    claimed: Kind, planted: Kind, groups: int
+) -> None:
+    """`topic` needs `register` and not the reverse, which makes them no group."""
+    found = answers_of(planted, perfect(mechanism_of(claimed))).loc["clusters of interchange"]
+    assert (found["found"], found["right"]) == (f"{groups} groups", "wrong")
+    truly = answers_of(claimed).loc["clusters of interchange"]
+    assert (truly["found"], truly["right"], truly["effect"]) == (f"{groups} groups", "right", 1.0)
+
+
+def test_a_removal_makes_no_group() -> None:
+    results = perfect(mechanism_of("universal"))
+    tables = dict(results["localisation"].tables)
+    tables["dependencies"] = tables["dependencies"].assign(way="removal")
+    results["localisation"] = replace(results["localisation"], tables=tables)
+    assert "clusters of interchange" not in answers_of("universal", results).index
+
+
+def test_what_is_described_is_no_answer() -> None:
+    results = perfect(mechanism_of("universal"))
+    told = Verdict("specialists", "described", 0.03, (0.02, 0.04), 0.01, 100, "rule")
+    results["specialist_vs_general"] = AnalysisResult("specialist_vs_general", pd.DataFrame(), told)
+    assert "specialist_vs_general" not in answers_of("universal", results).index
+
+
 def test_inconclusive_is_undecided_and_not_wrong() -> None:
     results = perfect(mechanism_of("universal"))
-    for name in ANALYSES:
+    for name in VERDICTS:
         results[name] = replace(results[name], verdict=replace(results[name].verdict, verdict="inconclusive"))
     found = answers_of("universal", results)
-    assert set(found.loc[[*ANALYSES, "mechanism"], "right"]) == {"undecided"}
+    assert set(found.loc[[*VERDICTS, "mechanism"], "right"]) == {"undecided"}
 
 
 def test_transfer_better_than_a_tasks_own_probe_is_one_cluster() -> None:
