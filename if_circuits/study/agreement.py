@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from if_circuits.activations.captured import CapturedActivations
-from if_circuits.analyses.base import AnalysisSettings, get_analysis, no_verdict
+from if_circuits.analyses.base import AnalysisSettings, get_analysis
 from if_circuits.generation.sampling import sampled
 from if_circuits.progress import Report, Steps
 from if_circuits.study.outlook import shortages
@@ -160,7 +160,8 @@ def verdicts_on(
     *,
     progress: Report | None = None,
 ) -> pd.DataFrame:
-    """The verdicts of those analyses that need no model, one row each; inconclusive where too little is left.
+    """The verdicts of those analyses that need no model, one row each. Where too little is left they are
+    inconclusive, and their numbers describe.
 
     Columns: analysis, verdict, effect, low, high, p, n (base queries), reason (why there is no verdict).
     """
@@ -169,9 +170,9 @@ def verdicts_on(
     steps = Steps(progress, len(asked))
     rows: list[tuple[object, ...]] = []
     for name in asked:
-        analysis = get_analysis(name)
+        found = get_analysis(name).run(source, settings).verdict
         why = str(short[name]) if name in short else ""
-        found = no_verdict(analysis.claim, "", ()) if why else analysis.run(source, settings).verdict
-        rows.append((name, found.verdict, found.effect, *found.interval, found.p, found.n, why))
+        outcome = "inconclusive" if why else found.verdict
+        rows.append((name, outcome, found.effect, *found.interval, found.p, found.n, why))
         steps.done()
     return pd.DataFrame(rows, columns=["analysis", "verdict", "effect", "low", "high", "p", "n", "reason"])

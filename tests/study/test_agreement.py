@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import pandas as pd
@@ -11,9 +11,9 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from if_circuits.activations.captured import CapturedActivations
-from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.study.agreement import agreed, agreement_table, second_verdicts, verdicts_on
 from if_circuits.tasks.judges.choice import second_judges
+from tests.analyses.planted import SETTINGS, small_study
 
 JUDGES = {"sentiment": "hf:somebody/classifier"}
 PRAISE, BLAME, NOTHING = "A wonderful, lovely day!", "It was awful and we hated it.", "The lamp is on."
@@ -100,10 +100,13 @@ def test_responses_in_dispute_are_undecided_and_pairs_with_one_are_left_out():
     assert source.responses["verdict"].tolist() == rows()["verdict"].tolist()
 
 
-def test_where_too_little_is_left_there_is_no_verdict_and_the_reason_is_said():
-    table = rows().assign(family="semantic", n_tokens=5, base_query="a lamp")
-    found = verdicts_on(captured(table), ["specialist_vs_general", "causal_ablation"], AnalysisSettings())
+def test_where_too_little_is_left_the_reason_is_said_and_the_numbers_describe():
+    source = small_study("separate", n_base_queries=9, samples=12, signal=6.0)
+    source.responses["temperature"] = 1.0
+    few: Any = replace(SETTINGS, n_bootstrap=50, n_permutations=64, n_folds=3)
+    found = verdicts_on(cast(Any, source), ["specialist_vs_general", "causal_ablation"], few)
     (row,) = found.to_dict("records")  # what needs the model is not repeated
     assert row["analysis"] == "specialist_vs_general"
     assert row["verdict"] == "inconclusive"
     assert "can have no verdict" in row["reason"]
+    assert row["low"] < row["effect"] < row["high"]
