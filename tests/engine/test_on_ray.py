@@ -9,6 +9,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
@@ -21,15 +22,31 @@ from tests.engine.units import Numbered, drawn
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray: pip install 'if-circuits[ray]'")
 
 
+def by_a_process(*command: str) -> dict[str, Any]:
+    """What `python -m` with these arguments prints; pytest itself has no sockets."""
+    with TemporaryDirectory(prefix="ray") as place:  # its sockets' names must be short
+        environment = {**os.environ, "RAY_TMPDIR": place, "RAY_USAGE_STATS_ENABLED": "0"}
+        done = subprocess.run(
+            [sys.executable, "-m", *command], capture_output=True, text=True, check=False, env=environment
+        )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.slow
+@needs_ray
+def test_a_study_on_ray_whose_driver_and_workers_are_killed_is_the_local_one_byte_for_byte(tmp_path: Path):
+    found = by_a_process("tests.engine.study_on_ray", str(tmp_path))
+    assert found["drivers"] >= 2, "it was through before it could be killed"
+    assert found["workers"] >= 1
+    assert found["files"] > 30
+    assert found["differ"] == {"ray": [], "elsewhere": []}
+
+
 @pytest.mark.slow
 @needs_ray
 def test_ray_gives_the_same_results_in_order_survives_killed_workers_and_names_units(tmp_path: Path):
-    command = [sys.executable, "-m", "tests.engine.on_ray", str(tmp_path)]
-    with TemporaryDirectory(prefix="ray") as place:  # its sockets' names must be short
-        environment = {**os.environ, "RAY_TMPDIR": place, "RAY_USAGE_STATS_ENABLED": "0"}
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
+    found = by_a_process("tests.engine.on_ray", str(tmp_path))
     assert found["drawn"] == [drawn(Numbered(number)) for number in range(8)]
     assert found["killed"] == list(range(8))
     assert {path.name for path in tmp_path.iterdir()} == {"died-2", "died-5"}
