@@ -3,9 +3,8 @@
     python -m tests.engine.study_on_ray FOLDER [--kills 3] [--seed 0]
 
 Each run is a process of its own, which starts a cluster, and dies by SIGKILL at a random moment of the
-analyses; beside it, now and then, a worker is killed. One copy of the study goes on without Ray after the first
-death.
-Prints one JSON object: how often drivers and workers were killed, and the files that differ.
+analyses; beside it, now and then, a worker is killed. After the first death a copy of the study goes on
+without Ray. Prints one JSON object: how often drivers and workers were killed, and the files that differ.
 """
 
 from __future__ import annotations
