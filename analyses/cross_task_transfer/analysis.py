@@ -37,11 +37,13 @@ from if_circuits.analyses.base import (
     no_verdict,
 )
 from if_circuits.analyses.cross_task_transfer.figure import draw
+from if_circuits.analyses.shared.beyond_words import TABLE, beyond_words, rung_of, told
 from if_circuits.analyses.shared.both_labels import on_both_labels
 from if_circuits.analyses.shared.layer_choice import ChosenSpecialists, choose_layers, specialists_at
 from if_circuits.analyses.shared.probing import ProbingRows, left_out_rows, probing_rows
 from if_circuits.analyses.shared.row_scores import row_scores
 from if_circuits.analyses.shared.score_table import Score, ScoreTable, bootstrap_p, score, score_table, task_p
+from if_circuits.analyses.shared.text_baselines import text_score, texts_of
 from if_circuits.engine.base import Engine
 from if_circuits.engine.in_process import IN_PROCESS
 from if_circuits.plotting.clustering import leaf_order, linkage_of
@@ -114,14 +116,30 @@ def _analyse(
         decision = replace(decision, verdict="inconclusive")
         note = f"the diagonal is not above chance: {within.low:.3f} to {within.high:.3f}, p = {own_p:.3g}"
         notes.insert(0, note)
+    beyond = _beyond_words(source, rows, specialists, settings, engine=engine)
+    notes.append(told(beyond.iloc[0]))
     verdict = make_verdict(ANALYSIS.claim, decision, interval, p=p, notes=tuple(notes))
     table = pd.concat([cells.frame, left_out], ignore_index=True)
     tables = {
         "families": families,
         "layer_choice": choice.frame(),
         "scores": _scores(source, rows, specialists),
+        TABLE: beyond,
     }
     return AnalysisResult(ANALYSIS.name, table, verdict, tables)
+
+
+def _beyond_words(
+    source: ActivationSource,
+    rows: ProbingRows,
+    found: ChosenSpecialists,
+    settings: AnalysisSettings,
+    *,
+    engine: Engine,
+) -> pd.DataFrame:
+    """Each task's own probe against the words of the same rows."""
+    own = [score(rows, task, found.values[:, task], probe="specialist") for task in range(len(rows.tasks))]
+    return beyond_words(own, list(engine.map(text_score, texts_of(source, rows))), settings)
 
 
 def _beyond_weak(cells: pd.DataFrame) -> Float[np.ndarray, " tasks"]:
@@ -221,17 +239,19 @@ def figure(result: AnalysisResult) -> Figure:
     return draw(result)
 
 
-_EVIDENCE = Evidence(
-    "decodable",
-    assumes=(
-        "a probe that reads another task reads something that both share",
-        "labels are as hard to read in every task",
-    ),
-    broken_by=(
-        "a confound that two tasks share, such as length",
-        "transfer at another layer or position",
-    ),
-)
+def evidence(result: AnalysisResult) -> Evidence:
+    """On the rung of text where specialists do not beat the words, else of what can be decoded."""
+    return Evidence(
+        rung_of(result),
+        assumes=(
+            "a probe that reads another task reads something that both share",
+            "labels are as hard to read in every task",
+        ),
+        broken_by=(
+            "a confound that two tasks share, such as length",
+            "transfer at another layer or position",
+        ),
+    )
 
 
 ANALYSIS = Analysis(
@@ -239,5 +259,5 @@ ANALYSIS = Analysis(
     claim="transfer between tasks is weak",
     run=run,
     figure=figure,
-    evidence=lambda _: _EVIDENCE,
+    evidence=evidence,
 )

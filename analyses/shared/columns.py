@@ -86,6 +86,7 @@ COLUMNS: Mapping[str, Column] = {
     "control": Column("Number of the control task", "from 1"),
     # Numbers that occur in many tables
     "auroc": Column("Held-out area under the ROC curve within folds", "0 to 1, chance 0.5"),
+    "auroc_text": Column("The same of a classifier of the words alone", "0 to 1, chance 0.5"),
     "balanced_accuracy": Column("Mean of the two classes' accuracies at the training log-odds", "0 to 1"),
     "effect": Column("The number that the claim is about"),
     "low": Column("Lower end of the interval from resampling base queries"),

@@ -23,6 +23,7 @@ specialists' interval reaches 0.5.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -39,6 +40,7 @@ from if_circuits.analyses.base import (
     make_verdict,
     no_verdict,
 )
+from if_circuits.analyses.shared.beyond_words import TABLE, beyond_words, rung_of, told
 from if_circuits.analyses.shared.both_labels import on_both_labels
 from if_circuits.analyses.shared.cells import cells_of
 from if_circuits.analyses.shared.layer_choice import LayerChoice, choose_layers
@@ -138,26 +140,30 @@ def _analyse(
     found_controls = list(engine.map(controls_of, controls_at(cell, settings), progress=parts[3]))
     controls = control_table(found_controls, settings)
     table = score_table(scores, settings)
-    reported = _at_chosen_layers(last, choice, at_last, settings)
+    chosen = _at_chosen_layers(last, choice, at_last)
+    reported = score_table(chosen, settings)
+    beyond = beyond_words(_of(chosen, "specialist"), _of(scores, "text", position="last"), settings)
     differences, verdict = _judge(reported, last, choice, settings)
+    verdict = replace(verdict, notes=(*verdict.notes, told(beyond.iloc[0])))
     tables = {
         "cross_fitted": reported.frame,
         "differences": differences,
         "selectivity": selectivity_table(controls, [found.p for found in found_controls], last),
         "means": table.means(["layer", "position", "probe"]),
         "layer_choice": choice.frame(),
+        TABLE: beyond,
     }
     rows_of_controls = [] if controls is None else [controls.frame]
     frame = pd.concat([table.frame, *rows_of_controls, left_out], ignore_index=True)
     return AnalysisResult(ANALYSIS.name, frame, verdict, tables)
 
 
-def _at_chosen_layers(
-    rows: ProbingRows,
-    choice: LayerChoice,
-    by_layer: list[AtCell],
-    settings: AnalysisSettings,
-) -> ScoreTable:
+def _of(scores: Sequence[Score], probe: str, *, position: str | None = None) -> list[Score]:
+    kept = (each for each in scores if each.columns["probe"] == probe)
+    return [each for each in kept if position is None or each.columns["position"] == position]
+
+
+def _at_chosen_layers(rows: ProbingRows, choice: LayerChoice, by_layer: list[AtCell]) -> list[Score]:
     """The probes at the layer that each fold's other folds chose."""
     scores: list[Score] = []
     for probe in PROBES:
@@ -166,7 +172,7 @@ def _at_chosen_layers(
             # Who trains on what is the same at every layer.
             sizes = by_layer[0].sizes[probe][task]
             scores.append(score(rows, task, values, probe=probe, **sizes))
-    return score_table(scores, settings)
+    return scores
 
 
 def _judge(
@@ -222,17 +228,19 @@ def figure(result: AnalysisResult) -> Figure:
     return draw(result)
 
 
-_EVIDENCE = Evidence(
-    "decodable",
-    assumes=(
-        "labels are right, or as wrong for all probes",
-        "linear probes read what matters",
-    ),
-    broken_by=(
-        "a general probe with more rows or another form that reaches the specialists",
-        "labels that words alone carry: see the text baseline and counterfactual labels",
-    ),
-)
+def evidence(result: AnalysisResult) -> Evidence:
+    """On the rung of text where specialists do not beat the words, else of what can be decoded."""
+    return Evidence(
+        rung_of(result),
+        assumes=(
+            "labels are right, or as wrong for all probes",
+            "linear probes read what matters",
+        ),
+        broken_by=(
+            "a general probe with more rows or another form that reaches the specialists",
+            "labels that words alone carry: see the text baseline and counterfactual labels",
+        ),
+    )
 
 
 ANALYSIS = Analysis(
@@ -240,5 +248,5 @@ ANALYSIS = Analysis(
     claim="specialists beat the general probe",
     run=run,
     figure=figure,
-    evidence=lambda _: _EVIDENCE,
+    evidence=evidence,
 )
