@@ -23,8 +23,8 @@ from if_circuits.study import Study
 
 
 def verdicts_markdown(results: Mapping[str, AnalysisResult]) -> str:
-    """One row a claim: its verdict, and the effect, interval and p-value behind it."""
-    lines = ["| claim | verdict | effect | 95 % interval | p | n |", "|---|---|---|---|---|---|"]
+    """One row a claim: its verdict with its rung, and the effect, interval and p-value behind it."""
+    lines = ["| claim | verdict | rung | effect | 95 % interval | p | n |", "|---|---|---|---|---|---|---|"]
     for name, result in results.items():
         verdict = result.verdict
         low, high = map(format_number, verdict.interval)
@@ -32,6 +32,7 @@ def verdicts_markdown(results: Mapping[str, AnalysisResult]) -> str:
         cells = (
             f"{verdict.claim} (`{name}`)",
             verdict.verdict,
+            result.evidence.rung,
             format_number(verdict.effect),
             interval,
             format_p(verdict.p),

@@ -42,9 +42,12 @@ def study(tmp_path: Path) -> Path:
 def test_a_number_that_does_not_exist_is_a_dash_and_not_nan():
     lines = verdicts_markdown(RESULTS).splitlines()
     assert lines[2] == (
-        "| transfer is weak (`cross_task_transfer`) | supported | −0.012 | [−0.046, 0.022] | < 0.001 | 100 |"
+        "| transfer is weak (`cross_task_transfer`) | supported | text | −0.012 | [−0.046, 0.022] | < 0.001 "
+        "| 100 |"
     )
-    assert lines[3] == "| few are shared (`representational_similarity`) | inconclusive | – | – | – | – |"
+    assert lines[3] == (
+        "| few are shared (`representational_similarity`) | inconclusive | decodable | – | – | – | – |"
+    )
 
 
 def test_compliance_stands_beside_what_is_satisfied_unasked():
