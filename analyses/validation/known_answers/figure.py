@@ -11,7 +11,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from if_circuits.analyses.base import AnalysisResult
-from if_circuits.analyses.validation.known_answers.answers import planted_matrix, transfer_matrix
+from if_circuits.analyses.validation.known_answers.graphs import planted_matrix, transfer_matrix
 from if_circuits.planting.mechanism import Mechanism
 from if_circuits.plotting.style import DIVERGING, draw_matrix, new_figure, task_label
 from if_circuits.tasks.registry import tasks

@@ -55,7 +55,7 @@ def known_answers(
     engine: Engine = IN_PROCESS,
     done: OnStudy = lambda *_: None,
 ) -> pd.DataFrame:
-    """One row a model and question: model, kind, and the fields of `answers.Answer`.
+    """One row a model and question: model, kind, and the fields of `answer.Answer`.
 
     Args:
         models: Presets, or directories made by `if_circuits.planting.train`.
