@@ -68,7 +68,7 @@ def measure_on_model(
         settings=settings,
         run_settings=run_settings,
         kept=kept,
-        progress=part_of(progress, 0, 2),
+        progress=part_of(progress, 0, 3),
     )
     edges = find_edges(
         behaviour.drops, alpha=settings.alpha, n_bootstrap=settings.n_bootstrap, seed=settings.seed
@@ -95,7 +95,7 @@ def measure_on_model(
         settings=settings,
         run_settings=run_settings,
         kept=kept,
-        progress=part_of(progress, 1, 2),
+        progress=part_of(progress, 1, 3),
     )
     tables = {
         "damage": damage_table(behaviour.halves, read, behaviour.drops.tasks, settings=settings),
@@ -111,7 +111,7 @@ def measure_on_model(
                 fits,
                 chosen_erasure(settings),
                 settings=settings,
-                run_settings=run_settings,
+                progress=part_of(progress, 2, 3),
             ),
         ),
         "both_ways": both,

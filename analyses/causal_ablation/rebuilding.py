@@ -22,7 +22,7 @@ from jaxtyping import Float, Int
 from if_circuits.activations.plan import plan_capture
 from if_circuits.activations.positions import POSITIONS
 from if_circuits.activations.source import ActivationSource
-from if_circuits.activations.teacher_forcing import read_positions
+from if_circuits.activations.teacher_forcing import passes, read_positions
 from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.causal_ablation.response_directions import ResponseDirections
 from if_circuits.analyses.shared.discriminant import fit_discriminant
@@ -32,12 +32,13 @@ from if_circuits.erasure.base import EraserMethod
 from if_circuits.interventions.hooks import Intervention
 from if_circuits.interventions.operations import ProjectOut
 from if_circuits.interventions.subspace import Subspace
+from if_circuits.models.reading import reading
+from if_circuits.progress import Report, Steps
 from if_circuits.statistics.auroc import auroc_influence
 from if_circuits.statistics.bootstrap import bootstrap_draws, interval_of
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
-    from if_circuits.models.settings import RunSettings
 
 ROWS_PER_CLASS = 45
 """Responses of each task, half and class that are read again."""
@@ -50,7 +51,7 @@ def measure_rebuilding(
     method: EraserMethod,
     *,
     settings: AnalysisSettings,
-    run_settings: RunSettings,
+    progress: Report | None = None,
 ) -> pd.DataFrame:
     """One row per task and probed layer, from the ablated layer up; tasks with too few labels have none.
 
@@ -65,20 +66,20 @@ def measure_rebuilding(
     tasks = [_thin(task, halves, seed=settings.seed) for task in labelled_tasks(source, POSITION)]
     intact = {layer: source.features(layer, POSITION) for layer in later}
     found: dict[str, list[_Half]] = {task.name: [] for task in tasks}
+    steps = Steps(progress, max(1, len(fits) * len(tasks)))
     for fit in fits:
         training = [task.where(halves[task.queries] == fit.half) for task in tasks]
         fitted = fit_task_subspaces(source, training, method, layers=[at], seed=settings.seed)
         subspaces = fitted.at(at)
         centre = fit.centres[blocks.index(at)]
         for task, train in zip(tasks, training, strict=True):
+            steps.done()
             test = task.where(halves[task.queries] != fit.half)
             if task.name not in subspaces or test.shortage():
                 continue
             removed = Subspace(basis=subspaces[task.name].basis, mean=centre, name=task.name)
             rows = np.concatenate([train.rows, test.rows])
-            ablated = _read_ablated(
-                model, source, rows, removed, layers=later, at=at, batch_size=run_settings.batch_size
-            )
+            ablated = _read_ablated(model, source, rows, removed, layers=later, at=at)
             scores = [
                 (_test(intact[layer][rows], train, test), _test(ablated[layer], train, test))
                 for layer in later
@@ -136,19 +137,17 @@ def _read_ablated(
     *,
     layers: tuple[int, ...],
     at: int,
-    batch_size: int,
 ) -> dict[int, Float[np.ndarray, "n d"]]:
     """Activations of the rows at `POSITION` with the subspace projected out at layer `at`."""
     plan = plan_capture(source.responses.iloc[rows])
     interventions = [Intervention(ProjectOut(removed), layers=(at,))]
     found = {layer: np.empty((len(rows), len(removed.mean)), dtype=np.float32) for layer in layers}
     column = POSITIONS.index(POSITION)
-    for start in range(0, len(plan.order), batch_size):
-        batch = plan.order[start : start + batch_size]
-        for layer, activations in read_positions(
-            model, plan, batch, layers=layers, interventions=interventions
-        ):
-            found[layer][batch] = activations[:, column]
+    with reading(model):
+        for batch in passes(model, plan, plan.order):
+            read = read_positions(model, plan, batch, layers=layers, interventions=interventions)
+            for layer, activations in read:
+                found[layer][batch] = activations[:, column]
     return {layer: values[plan.read_as] for layer, values in found.items()}
 
 

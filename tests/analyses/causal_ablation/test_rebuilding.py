@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from if_circuits.activations.captured import CapturedActivations
+from if_circuits.activations.teacher_forcing import read_positions
+from if_circuits.analyses.causal_ablation import rebuilding
 from if_circuits.analyses.causal_ablation.rebuilding import measure_rebuilding
 from if_circuits.analyses.causal_ablation.response_directions import fit_response_directions
 from if_circuits.erasure.difference_in_means import DifferenceInMeans
 from if_circuits.interventions.subspace import Subspace
 from if_circuits.models.loading import LoadedModel
-from if_circuits.models.settings import RunSettings
 from tests.analyses.planted import SETTINGS
 from tests.analyses.word_study import word_study
 
@@ -32,8 +33,7 @@ def study(load, tmp_path_factory: pytest.TempPathFactory) -> CapturedActivations
 
 def rebuild(model: LoadedModel, study: CapturedActivations, method):
     fits = fit_response_directions(study, seed=SETTINGS.seed)
-    run_settings = RunSettings.of(model.preset)
-    found = measure_rebuilding(model, study, fits, method, settings=SETTINGS, run_settings=run_settings)
+    found = measure_rebuilding(model, study, fits, method, settings=SETTINGS)
     return found.set_index("layer_probed")
 
 
@@ -64,7 +64,35 @@ def test_no_task_with_enough_labels_gives_no_rows(
 ):
     monkeypatch.setattr("if_circuits.analyses.causal_ablation.rebuilding.ROWS_PER_CLASS", 5)
     fits = fit_response_directions(study, seed=SETTINGS.seed)
-    run_settings = RunSettings.of(llama.preset)
-    assert measure_rebuilding(
-        llama, study, fits, DifferenceInMeans(), settings=SETTINGS, run_settings=run_settings
-    ).empty
+    assert measure_rebuilding(llama, study, fits, DifferenceInMeans(), settings=SETTINGS).empty
+
+
+def test_a_model_in_training_is_read_as_it_writes_and_progress_is_told(
+    llama: LoadedModel, study: CapturedActivations, monkeypatch: pytest.MonkeyPatch
+):
+    modes: list[bool] = []
+    told: list[float] = []
+
+    def read(model: LoadedModel, *args, **kwargs):
+        modes.append(model.bridge.training or model.hf.training)
+        return read_positions(model, *args, **kwargs)
+
+    monkeypatch.setattr(rebuilding, "read_positions", read)
+    fits = fit_response_directions(study, seed=SETTINGS.seed)
+    llama.hf.train()
+    try:
+        measure_rebuilding(
+            llama,
+            study,
+            fits,
+            DifferenceInMeans(),
+            settings=SETTINGS,
+            progress=lambda done, total: told.append(done / total),
+        )
+        assert llama.hf.training
+    finally:
+        llama.hf.eval()
+    assert modes
+    assert not any(modes)
+    assert told == sorted(told)
+    assert told[-1] == 1.0
