@@ -1,5 +1,6 @@
 import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import if_circuits as ifc
 from if_circuits.cli import main as cli
 from if_circuits.cli.ablation import find_study, prompt_task, target
 from if_circuits.cli.side_by_side import print_side_by_side
@@ -15,6 +17,7 @@ from if_circuits.interventions.subspace import Subspace
 from if_circuits.probes.linear import LinearProbe
 from if_circuits.study import Study
 from if_circuits.study.targets import FittedTarget, ReadResponse, Target
+from if_circuits.tasks.judges.registry import judges
 from if_circuits.tasks.verification import verify
 
 
@@ -93,13 +96,30 @@ def test_both_answers_are_shown_with_verdicts_and_readings(capsys: pytest.Captur
 SENTIMENT = "Write a short note about the river. Sound positive."
 
 
+CUT = 8
+"""Tokens of an answer at most: if-tiny's own to `SENTIMENT` is longer."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_judge() -> Iterator[None]:
+    """A judge that is nobody's default, and agrees with none."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(judges, "_registered", dict(judges._registered))  # pyright: ignore[reportPrivateUsage]
+
+        @ifc.judge("odd-or-even")
+        def odd_or_even(text: str) -> tuple[str, float]:
+            return ("positive" if len(text) % 2 else "negative"), float(len(text))
+
+        yield
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study that is not as if-tiny's preset says: another judge, a short length, another erasure."""
     root = tmp_path_factory.mktemp("ablation") / "study"
     small = ["--tasks", "sentiment", "--base-queries", "20", "--prompts-per-query", "2", "--no-greedy"]
     few = ["--analyses", "layer_stratification", "--bootstrap", "10", "--permutations", "10"]
-    own = ["--judge", "sentiment=opinion-terms", "--max-new-tokens", "12", "--erasure", "mean_difference"]
+    own = ["--judge", "sentiment=odd-or-even", "--max-new-tokens", str(CUT), "--erasure", "mean_difference"]
     assert cli.main(["run", "if-tiny", "--out", str(root), *small, *few, *own]) == 0
     return root
 
@@ -118,7 +138,7 @@ def test_a_prompt_is_answered_both_ways_as_the_study_was_run(
     both = asked(capsys, "--ablate", "sentiment@4", "--study", str(study))
     assert (both["task"], both["judge"], both["parameters"]) == (
         "sentiment",
-        "opinion-terms",
+        "odd-or-even",
         {"sentiment": "positive"},
     )
     assert both["targets"] == [
@@ -131,8 +151,9 @@ def test_a_prompt_is_answered_both_ways_as_the_study_was_run(
             "n": len(Study.open(study).responses.query("constrained and verdict != 'undecided'")),
         }
     ]
-    alone = asked(capsys, "--greedy", "--max-new-tokens", "12")
+    alone = asked(capsys, "--greedy", "--max-new-tokens", str(CUT))
     assert both["baseline"]["text"] == alone["response"]
+    assert both["baseline"]["n_tokens"] == CUT
     for name in ("baseline", "ablated"):
         answer = both[name]
         (judged,) = verify(
@@ -143,11 +164,11 @@ def test_a_prompt_is_answered_both_ways_as_the_study_was_run(
                     "response": answer["text"],
                 }
             ),
-            chosen=[("sentiment", "opinion-terms")],
+            chosen=[("sentiment", "odd-or-even")],
         ).to_dict("records")
         assert (answer["verdict"], answer["reason"]) == (judged["verdict"], judged["reason"])
-        assert answer["n_tokens"] <= 12
-        assert answer["truncated"] is (answer["n_tokens"] == 12)
+        assert answer["n_tokens"] <= CUT
+        assert answer["truncated"] is (answer["n_tokens"] == CUT)
         (reading,) = answer["readings"]
         assert (reading["task"], reading["layer"]) == ("sentiment", 4)
         assert len(reading["probabilities"]) == answer["n_tokens"]
