@@ -73,7 +73,7 @@ known-answers: install
 	$(BIN)/if-circuits known-answers --workers $(WORKERS) --out $(KNOWN)
 
 bench: $(VENV)/.installed-bench
-	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.benchmarks --out $(BENCH)
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks --out $(BENCH)
 
 test: $(VENV)/.installed-dev
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(COVERAGE)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,22 +18,31 @@ import numpy as np
 import pandas as pd
 import torch
 
+from if_circuits.activations.plan import plan_capture
 from if_circuits.generation.responses import GenerationConfig, generate
-from if_circuits.models.loading import load_model, locate
+from if_circuits.models.loading import load_model, load_plain, locate
 from if_circuits.tasks.prompts import build_prompts
 from if_circuits.tasks.registry import get_tasks
 from tests.benchmarks.capture_sides import SIDES, Side
-from tests.benchmarks.table import Row, interleaved
+from tests.benchmarks.limits import Matrices, matrix_bound, texts
+from tests.benchmarks.table import Limit, Row, timed_rows
+from tests.benchmarks.timing import Work, interleaved
 
 REPEATS = 3
-LIMITS = {"bare": "<= 1.1", "bare_without_logits": "<= 1.1"}
-PEERS = ("run_with_cache", "nnsight", "nnsight_sdpa")
+REACH = {
+    "bare": "<= 1.1",
+    "bare_without_logits": "<= 1.1",
+    "run_with_cache": "> 1",
+    "nnsight": "> 1",
+    "nnsight_sdpa": "> 1",
+}
+SHARE = ">= 0.8"
 
 
 def rows() -> list[Row]:
-    """Time of capture over that of a bare pass; time and memory of its peers over those of capture."""
-    peers = [peer for peer in PEERS if find_spec("nnsight") or not peer.startswith("nnsight")]
-    if len(peers) < len(PEERS):
+    """Time of capture and of a bare pass, its peers and the matrix products; then memory."""
+    others = [side for side in REACH if find_spec("nnsight") or not side.startswith("nnsight")]
+    if len(others) < len(REACH):
         sys.stderr.write("capture: nnsight is not installed, so its rows are left out\n")
     found = list[Row]()
     with TemporaryDirectory() as folder:
@@ -45,25 +53,30 @@ def rows() -> list[Row]:
             ("if-tiny", tiny_sequences(), 256),
             (large, random_sequences(64), 16),
         ):
-            what = f"capture, {Path(model).name}, {len(sequences)} responses, batches of {batch_size}"
-            ours = once(SIDES["ours"](model, sequences, batch_size), root / "ours")
-            for name in (*LIMITS, *peers):
-                theirs = once(SIDES[name](model, sequences, batch_size), root / "theirs")
-                mine, other = interleaved(ours, theirs, repeats=REPEATS)
-                if name in LIMITS:
-                    found.append(Row.of(what, f"{name}; time / time", mine / other, reach=LIMITS[name]))
-                else:
-                    found.append(Row.of(what, f"{name}; its time / ours", other / mine, reach="> 1"))
+            what = f"{Path(model).name}, {len(sequences)} responses, batches of {batch_size}"
+            plan = plan_capture(sequences)
+            read = texts([plan.tokens(row) for row in plan.order], batch_size=batch_size)
+            bound = matrix_bound(Matrices.of(load_plain(load_model(model))), read)
+            taken = interleaved(
+                once(SIDES["ours"](model, sequences, batch_size), root / "ours"),
+                {name: once(SIDES[name](model, sequences, batch_size), root / name) for name in others},
+                repeats=REPEATS,
+                bound=bound,
+            )
+            limit = Limit.timed(bound, taken, reach=SHARE)
+            found += timed_rows(f"capture, {what}", taken, REACH, limit=limit)
             table = root / "sequences.parquet"
             sequences.to_parquet(table)
             mine = memory("ours", model, table, root / "out", batch_size)
-            for name in peers:
-                other = memory(name, model, table, root / "out", batch_size)
-                found.append(Row.of(what, f"{name}; its memory / ours", other / mine, reach="> 1"))
+            for name in others:
+                if not name.startswith("bare"):
+                    theirs = memory(name, model, table, root / "out", batch_size)
+                    what_of = f"memory of capture, {what}"
+                    found.append(Row.of(what_of, mine, name, theirs, reach=REACH[name], unit="MiB"))
     return found
 
 
-def once(work: Side, out: Path) -> Callable[[], None]:
+def once(work: Side, out: Path) -> Work:
     """The work into a directory that is removed again."""
 
     def run() -> None:
@@ -74,14 +87,14 @@ def once(work: Side, out: Path) -> Callable[[], None]:
 
 
 def memory(side: str, model: str, table: Path, out: Path, batch_size: int) -> np.ndarray:
-    """Bytes above the loaded model, of two processes of a side."""
+    """MiB above the loaded model, of two processes of a side."""
     command = [sys.executable, "-m", "tests.benchmarks.capture_sides", side, model, str(table), str(out)]
     found = list[int]()
     for _ in range(2):
         done = subprocess.run([*command, str(batch_size)], check=True, capture_output=True, text=True)
         found.append(int(done.stdout))
         shutil.rmtree(out, ignore_errors=True)
-    return np.array(found)
+    return np.array(found) / 2**20
 
 
 def tiny_sequences() -> pd.DataFrame:

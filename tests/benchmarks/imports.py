@@ -10,19 +10,20 @@ import numpy as np
 
 from tests.benchmarks.table import Row
 
-LIMIT = 0.3
+MOST = 0.3
 REPEATS = 7
 
 
 def rows() -> list[Row]:
-    """CPU seconds of a fresh interpreter over 0.3 s, the interpreter's own start included."""
+    """CPU seconds of a fresh interpreter against 0.3 s, the interpreter's own start included."""
     help_text = "from if_circuits.cli.main import main; main(['--help'])"
     programs = {"import if_circuits": "import if_circuits", "if-circuits --help": help_text}
     return [
         Row.of(
             f"CPU time of `{name}`",
-            f"{LIMIT} s",
-            np.array([_seconds(program) for _ in range(REPEATS)]) / LIMIT,
+            np.array([_seconds(program) for _ in range(REPEATS)]),
+            "what was set",
+            np.array([MOST]),
             reach="<= 1",
         )
         for name, program in programs.items()

@@ -16,7 +16,9 @@ from sklearn.linear_model import LogisticRegression
 from if_circuits.erasure.inlp import ISOTROPIC_CS, Inlp
 from if_circuits.probes.folds import grouped_folds
 from if_circuits.statistics.auroc import auroc
-from tests.benchmarks.table import Row, interleaved
+from tests.benchmarks.limits import gram_bound
+from tests.benchmarks.table import Limit, Row, timed_rows
+from tests.benchmarks.timing import interleaved
 
 N, FOLDS, ROUNDS = 1000, 5, 8
 GROUPS = np.arange(N) // 4
@@ -36,13 +38,16 @@ def rows() -> list[Row]:
         gap = float(np.abs(ours.held_out - theirs).max())
         if ours.rank != ROUNDS or gap > 0.005:
             raise AssertionError(f"rank {ours.rank}, held-out scores {gap:.4f} apart: not the same search")
-        mine, other = interleaved(
-            lambda X=X, y=y: method.fit(X, y, groups=GROUPS, seed=0),
-            lambda X=X, y=y: loop(X, y, folds),
-            repeats=3,
-        )
         against = f"the same loop over scikit-learn, tol = {TOLERANCE:g}; held-out AUROC within {gap:.1g}"
-        found.append(Row.of(f"INLP to rank {ROUNDS}, n = {N}, d = {d}", against, other / mine, reach=">= 20"))
+        bound = gram_bound(X)
+        taken = interleaved(
+            lambda X=X, y=y: method.fit(X, y, groups=GROUPS, seed=0),
+            {against: lambda X=X, y=y: loop(X, y, folds)},
+            repeats=3,
+            bound=bound,
+        )
+        what = f"INLP to rank {ROUNDS}, n = {N}, d = {d}"
+        found += timed_rows(what, taken, {against: ">= 20"}, limit=Limit.timed(bound, taken))
     return found
 
 

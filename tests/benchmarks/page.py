@@ -13,6 +13,7 @@ from typing import Any
 
 from if_circuits.analyses.validation.marked_table import insert_table
 from if_circuits.io.durable import write_text
+from tests.benchmarks.table import HEADER, Row
 
 NAME = "speed"
 LIBRARIES = ("numpy", "scikit-learn", "torch", "transformer-lens")
@@ -37,19 +38,16 @@ def _cpu_lines() -> list[str]:
         return []
 
 
-def table(rows: Sequence[Mapping[str, Any]], ran_on: Mapping[str, Any]) -> str:
-    """Rows of summary.json and what they ran on, as Markdown."""
-    lines = ["| what | against | ratio | spread | reach | reached |", "|---|---|---|---|---|---|"]
-    for row in rows:
-        ratio, low, high = (f"{row[key]:.3g}" for key in ("ratio", "low", "high"))
-        cells = (row["what"], row["against"], ratio, f"{low} to {high}", _sign(row["reach"]))
-        lines.append(f"| {' | '.join(cells)} | {'yes' if row['reached'] else '**no**'} |")
+def table(rows: Sequence[Row], ran_on: Mapping[str, Any]) -> str:
+    """Rows and what they ran on, as Markdown."""
+    lines = [_line(HEADER), f"|{'---|' * len(HEADER)}"]
+    lines += [_line(row.cells()).replace(": no |", ": **no** |") for row in rows]
     versions = ", ".join(f"{name} {ran_on[name]}" for name in ("python", *LIBRARIES))
     return "\n".join([*lines, "", f"Ran on {ran_on['cores']} cores of {ran_on['cpu']}; {versions}.", ""])
 
 
-def _sign(reach: str) -> str:
-    return reach.replace("<=", "≤").replace(">=", "≥")
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -58,10 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("bench", type=Path, help="the directory that make bench wrote")
     parser.add_argument("page", type=Path)
     given = parser.parse_args(arguments)
-    rows, ran_on = (
+    records, ran_on = (
         json.loads((given.bench / name).read_text("utf-8")) for name in ("summary.json", "machine.json")
     )
-    text = given.page.read_text("utf-8")
+    text, rows = given.page.read_text("utf-8"), [Row.read(record) for record in records]
     write_text(given.page, insert_table(text, table(rows, ran_on), name=NAME))
 
 

@@ -13,24 +13,33 @@ import time
 import tracemalloc
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from joblib import Parallel, delayed
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from if_circuits.analyses.shared.probing import STUDY_CS
 from if_circuits.probes.across_folds import DEFAULT_CS as CS
+from if_circuits.probes.across_folds import fit_across_folds
 from if_circuits.probes.control import control_tasks
 from if_circuits.probes.logistic import fit_logistic
-from tests.benchmarks.table import Row, interleaved
+from tests.benchmarks.limits import gram_bound
+from tests.benchmarks.table import Limit, Row, timed_rows
+from tests.benchmarks.timing import interleaved
 
 N, D, FOLDS = 1000, 2304, 5
 TASKS, LAYERS = 2, 2
 CONTROLS, TIMED_CONTROLS = 20, 4
 """A loop over scikit-learn shares nothing between labellings, so a few of them tell the time of all."""
+AGAINST = {f"scikit-learn lbfgs, tol = {tolerance:g}": tolerance for tolerance in (1e-4, 1e-6)}
+EXACT = "scikit-learn lbfgs, tol = 1e-06"
+SHARE = ">= 0.333"
+"""Of a cell: at most three times its one Gram matrix."""
 TRAIN = np.arange(N)[:, None] % FOLDS != np.arange(FOLDS)
 
 
@@ -43,28 +52,32 @@ class Cell:
 
 
 def rows() -> list[Row]:
-    """scikit-learn's time over ours."""
-    grid, found = [_cell(seed) for seed in range(TASKS * LAYERS)], list[Row]()
+    """scikit-learn's time and ours, and that of the Gram matrices."""
+    grid = [_cell(seed) for seed in range(TASKS * LAYERS)]
     what = f"probe grid, {TASKS} tasks x {LAYERS} layers x {FOLDS} folds x {len(CS)} penalties"
-    for tolerance in (1e-4, 1e-6):
-        mine, theirs = interleaved(
-            lambda: [ours(cell) for cell in grid],
-            lambda tolerance=tolerance: [loop(cell, tolerance) for cell in grid],
-            repeats=3,
-        )
-        found.append(Row.of(what, f"scikit-learn lbfgs, tol = {tolerance:g}", theirs / mine, reach=">= 50"))
-    found += _with_controls() + _on_all_cores(grid, what) + [_memory(grid[0])]
-    return found
+    bound = gram_bound(grid[0].X, times=len(grid))
+    taken = interleaved(
+        lambda: [ours(cell) for cell in grid],
+        {
+            against: lambda tolerance=tolerance: [loop(cell, tolerance) for cell in grid]
+            for against, tolerance in AGAINST.items()
+        },
+        repeats=3,
+        bound=bound,
+    )
+    limit = Limit.timed(bound, taken, reach=SHARE)
+    found = timed_rows(what, taken, dict.fromkeys(AGAINST, ">= 50"), limit=limit)
+    return [*found, *_with_controls(), *_of_a_study(), *_on_all_cores(grid, what), _memory(grid[0])]
 
 
-def _cell(seed: int, *, controls: int = 0) -> Cell:
+def _cell(seed: int, *, n: int = N, d: int = D, controls: int = 0) -> Cell:
     """Rows of a power-law spectrum, labelled by a noisy direction."""
     rng = np.random.default_rng(seed)
-    mixing = rng.standard_normal((D, D)) * np.arange(1, D + 1)[:, None] ** -0.5
-    X = (rng.standard_normal((N, D)) @ mixing).astype(np.float32)
-    along = X @ rng.standard_normal(D)
-    y = rng.random(N) < 1 / (1 + np.exp(-1.5 * along / along.std()))
-    return Cell(X, control_tasks(y, np.arange(N) // 4, n_controls=controls, seed=seed))
+    mixing = rng.standard_normal((d, d)) * np.arange(1, d + 1)[:, None] ** -0.5
+    X = (rng.standard_normal((n, d)) @ mixing).astype(np.float32)
+    along = X @ rng.standard_normal(d)
+    y = rng.random(n) < 1 / (1 + np.exp(-1.5 * along / along.std()))
+    return Cell(X, control_tasks(y, np.arange(n) // 4, n_controls=controls, seed=seed))
 
 
 def ours(cell: Cell) -> Float[np.ndarray, "n m"]:
@@ -94,21 +107,59 @@ def _fit(
 def _with_controls() -> list[Row]:
     cell = _cell(0, controls=CONTROLS)
     some = Cell(cell.X, cell.labels[:, : 1 + TIMED_CONTROLS])
-    scale, found = cell.labels.shape[1] / some.labels.shape[1], list[Row]()
-    for tolerance in (1e-4, 1e-6):
-        mine, theirs = interleaved(
-            lambda: ours(cell), lambda tolerance=tolerance: loop(some, tolerance), repeats=3
-        )
-        what, against = f"a cell and {CONTROLS} control tasks", f"scikit-learn lbfgs, tol = {tolerance:g}"
-        found.append(Row.of(what, against, scale * theirs / mine, reach=">= 50"))
-    return found
+    scale, bound = cell.labels.shape[1] / some.labels.shape[1], gram_bound(cell.X)
+    taken = interleaved(
+        lambda: ours(cell),
+        {
+            against: lambda tolerance=tolerance: loop(some, tolerance)
+            for against, tolerance in AGAINST.items()
+        },
+        repeats=3,
+        bound=bound,
+    )
+    whole = replace(taken, others={name: scale * seconds for name, seconds in taken.others.items()})
+    limit = Limit.timed(bound, taken)
+    what = f"a cell and {CONTROLS} control tasks"
+    return timed_rows(what, whole, dict.fromkeys(AGAINST, ">= 50"), limit=limit)
+
+
+def _of_a_study() -> list[Row]:
+    """A cell as a study has it: the penalty of each fold chosen on the other folds."""
+    n, d = 600, 576
+    cell, folds = _cell(0, n=n, d=d), np.arange(n) // 4 % FOLDS
+    X, y = cell.X.astype(np.float64), cell.labels[:, 0]
+    bound = gram_bound(X)
+    taken = interleaved(
+        lambda: fit_across_folds(X, y, fold_of_row=folds, train=np.ones((n, 1)), Cs=STUDY_CS),
+        {EXACT: lambda: nested_loop(X, y, folds)},
+        repeats=5,
+        bound=bound,
+    )
+    what = f"a cell of a study, n = {n}, d = {d}, {FOLDS} folds, {len(STUDY_CS)} penalties, nested"
+    return timed_rows(what, taken, {EXACT: ">= 50"}, limit=Limit.timed(bound, taken, reach=SHARE))
+
+
+def nested_loop(
+    X: Float[np.ndarray, "n d"], y: Bool[np.ndarray, " n"], folds: Int[np.ndarray, " n"]
+) -> Float[np.ndarray, " n"]:
+    """Held-out decision values with scikit-learn, a fit without two folds serving the choice for both."""
+    losses, scores = np.zeros((FOLDS, len(STUDY_CS))), np.empty(len(y))
+    for k, other in combinations(range(FOLDS), 2):
+        for j, C in enumerate(STUDY_CS):
+            margin = np.where(y, 1.0, -1.0) * _fit(X, y, (folds != k) & (folds != other), C, 1e-6)
+            loss = np.logaddexp(0.0, -margin)
+            losses[k, j] += loss[folds == other].sum()
+            losses[other, j] += loss[folds == k].sum()
+    for k, C in enumerate(np.array(STUDY_CS)[losses.argmin(axis=1)]):
+        scores[folds == k] = _fit(X, y, folds != k, C, 1e-6)[folds == k]
+    return scores
 
 
 def _on_all_cores(grid: Sequence[Cell], what: str) -> list[Row]:
     """Wall-clock time: a process of joblib's for each core, and a thread of ours for each."""
     cores, found = os.cpu_count() or 1, list[Row]()
     with ThreadPoolExecutor(cores) as threads, Parallel(n_jobs=cores) as processes:
-        for tolerance in (1e-4, 1e-6):
+        for against, tolerance in AGAINST.items():
             fits = [
                 delayed(_fit)(cell.X, y, used, C, tolerance)
                 for cell in grid
@@ -125,8 +176,8 @@ def _on_all_cores(grid: Sequence[Cell], what: str) -> list[Row]:
                 for _ in range(4)
             ]
             theirs, mine = np.array(pairs[1:]).T
-            against = f"scikit-learn lbfgs, tol = {tolerance:g}, joblib; wall clock, {cores} cores each"
-            found.append(Row.of(what, against, theirs / mine, reach=">= 50"))
+            on = f"{what}; wall clock, {cores} cores each"
+            found.append(Row.of(on, mine, f"{against}, joblib", theirs, reach=">= 50"))
     return found
 
 
@@ -141,5 +192,5 @@ def _memory(cell: Cell) -> Row:
     ours(cell)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    against = f"its activations, {cell.X.nbytes / 2**20:.1f} MiB"
-    return Row.of("peak memory of a cell", against, np.array([peak / cell.X.nbytes]), reach="<= 5")
+    taken, activations = np.array([peak]) / 2**20, np.array([cell.X.nbytes]) / 2**20
+    return Row.of("peak memory of a cell", taken, "its activations", activations, reach="<= 5", unit="MiB")

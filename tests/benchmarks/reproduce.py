@@ -1,4 +1,4 @@
-"""The whole study of `make reproduce`, after installation: wall seconds over five minutes, once."""
+"""The whole study of `make reproduce`, after installation: wall seconds against five minutes, once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from tests.benchmarks.table import Row
 
-LIMIT = 300
+MOST = 300
 
 
 def rows() -> list[Row]:
@@ -23,4 +23,5 @@ def rows() -> list[Row]:
         started = time.perf_counter()
         subprocess.run([sys.executable, "-c", program, "run", "if-tiny", "--out", out], check=True)
         seconds = time.perf_counter() - started
-    return [Row.of("wall time of `make reproduce`", f"{LIMIT} s", np.array([seconds / LIMIT]), reach="<= 1")]
+    taken, most = np.array([seconds]), np.array([MOST])
+    return [Row.of("wall time of `make reproduce`", taken, "what was set", most, reach="<= 1")]

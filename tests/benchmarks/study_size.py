@@ -31,10 +31,21 @@ def rows() -> list[Row]:
     with TemporaryDirectory() as folder:
         measured = [[_measure(n, Path(folder) / "study") for n in (SMALL, LARGE)] for _ in range(REPEATS)]
     small, large = np.array(measured).transpose(1, 2, 0)
-    parts = ("CPU time", "peak memory", "peak memory above the loaded model")
+    parts = (
+        ("CPU time", "s", 1, "<= 10"),
+        ("peak memory", "MiB", 2**20, "<= 1.1"),
+        ("peak memory above the loaded model", "MiB", 2**20, "<= 1.1"),
+    )
     return [
-        Row.of(f"{part} of a study of {LARGE} base queries", f"{SMALL} base queries", ratio, reach=reach)
-        for part, ratio, reach in zip(parts, large / small, ("<= 10", "<= 1.1", "<= 1.1"), strict=True)
+        Row.of(
+            f"{part} of a study of {LARGE} base queries",
+            many / size,
+            f"{SMALL} base queries",
+            few / size,
+            unit=unit,
+            reach=reach,
+        )
+        for (part, unit, size, reach), few, many in zip(parts, small, large, strict=True)
     ]
 
 
