@@ -37,7 +37,7 @@ help:
 	@echo "make calibrate      measure the error rates of the analyses on planted truth, into $(CALIBRATION)"
 	@echo "make nulls          how often the verdicts of $(OUT) hold where there is nothing to find, and its report again"
 	@echo "make known-answers  run the study on models with a planted mechanism, and compare, into $(KNOWN)"
-	@echo "make bench          measure the speed against alternatives on the same work, into $(BENCH)"
+	@echo "make bench          measure the speed against alternatives and the machine's limits, into $(BENCH)"
 	@echo "make test           install with the development tools, then run the tests; from Python 3.12, with coverage"
 	@echo "make coverage       the same, with coverage on Python 3.11 too, which takes longer there"
 	@echo "make test-kernels   run the numerical tests on the kernels of other processors, in many orders: an hour"

@@ -16,6 +16,10 @@ from if_circuits.io.durable import write_text
 from tests.benchmarks.table import HEADER, Row
 
 NAME = "speed"
+LEGEND = """Ours, the alternative and the limit were timed in turns, in one run. A ratio that should be above a number says how many
+times as good ours is; one that should be at most a number, how many times as much it takes. The share of the limit is 1
+where ours is as fast as the limit, and a dash stands where there is none. Spreads are from the least to the greatest of
+the repeats."""
 LIBRARIES = ("numpy", "scikit-learn", "torch", "transformer-lens")
 
 
@@ -39,8 +43,8 @@ def _cpu_lines() -> list[str]:
 
 
 def table(rows: Sequence[Row], ran_on: Mapping[str, Any]) -> str:
-    """Rows and what they ran on, as Markdown."""
-    lines = [_line(HEADER), f"|{'---|' * len(HEADER)}"]
+    """Rows, how to read them and what they ran on, as Markdown."""
+    lines = [LEGEND, "", _line(HEADER), f"|{'---|' * len(HEADER)}"]
     lines += [_line(row.cells()).replace(": no |", ": **no** |") for row in rows]
     versions = ", ".join(f"{name} {ran_on[name]}" for name in ("python", *LIBRARIES))
     return "\n".join([*lines, "", f"Ran on {ran_on['cores']} cores of {ran_on['cpu']}; {versions}.", ""])

@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks.study_of_31_layers [--every 5]
 
-prints CPU seconds by analysis, of every fifth layer or of all. The truth is planted, on both kinds of labels.
+prints CPU seconds by analysis, of every fifth layer or of all. Work grows with the layers at most in
+proportion. The truth is planted, on both kinds of labels.
 Planted activations are drawn, not read from disk: the time that takes is subtracted. Localisation is left out
 too, which uses the model.
 """
@@ -20,9 +21,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import ON_ACTIVATIONS, AnalysisSettings, get_analysis
-from if_circuits.analyses.validation.simulation.studies import PlantedTruth, simulate
+from if_circuits.analyses.validation.simulation.studies import (
+    PlantedTruth,
+    SimulatedActivations,
+    simulate,
+)
 from if_circuits.threads import one_thread_each
 from tests.benchmarks.table import Row
 
@@ -42,9 +46,9 @@ class Clock:
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """An `ActivationSource` that drawn activations come from, at some of its layers."""
+    """An `ActivationSource`: planted activations at some of their layers."""
 
-    source: ActivationSource
+    source: SimulatedActivations
     layers: tuple[int, ...]
     drawing: Clock = field(default_factory=Clock)
 

@@ -94,7 +94,7 @@ class Row:
     @classmethod
     def read(cls, record: Mapping[str, Any]) -> Row:
         """The row that `record` wrote."""
-        fields = {**record, "ratio": Spread(**record["ratio"])}
+        fields: dict[str, Any] = {**record, "ratio": Spread(**record["ratio"])}
         if limit := record["limit"]:
             fields["limit"] = Limit(**{**limit, "share": Spread(**limit["share"])})
         return cls(**fields)
