@@ -16,10 +16,11 @@ from if_circuits.io.durable import write_text
 from tests.benchmarks.table import HEADER, Row
 
 NAME = "speed"
-LEGEND = """Ours, the alternative and the limit were timed in turns, in one run. A ratio that should be above a number says how many
-times as good ours is; one that should be at most a number, how many times as much it takes. The share of the limit is 1
-where ours is as fast as the limit, and a dash stands where there is none. Spreads are from the least to the greatest of
-the repeats."""
+LEGEND = """\
+Ours, the alternative and the limit were timed in turns, in one run. A ratio that should be above a number
+says how many times as good ours is; one that should be at most a number, how many times as much it takes.
+The share of the limit is 1 where ours is as fast as the limit, and a dash stands where there is none. Spreads
+are from the least to the greatest of the repeats."""
 LIBRARIES = ("numpy", "scikit-learn", "torch", "transformer-lens")
 
 

@@ -32,7 +32,7 @@ def test_a_run_lands_between_the_markers_with_what_it_missed_and_its_machine(tmp
     assert "| c | 2 s | d: 6 s | 3 | > 1: yes | copy: 1 s | 0.5 | ≥ 0.8: **no** |" in text
     assert f"{machine()['cores']} cores" in text
     assert "old" not in text
-    assert "share of the limit is 1" in text
+    assert "The share of the limit is 1 where" in text
     assert text.startswith("before\n")
     assert text.endswith("after\n")
 
