@@ -96,7 +96,8 @@ class Row:
         """The row that `record` wrote."""
         fields: dict[str, Any] = {**record, "ratio": Spread(**record["ratio"])}
         if limit := record["limit"]:
-            fields["limit"] = Limit(**{**limit, "share": Spread(**limit["share"])})
+            of_limit: dict[str, Any] = {**limit, "share": Spread(**limit["share"])}
+            fields["limit"] = Limit(**of_limit)
         return cls(**fields)
 
     def record(self) -> dict[str, Any]:
