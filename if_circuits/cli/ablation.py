@@ -32,10 +32,10 @@ def target(text: str) -> tuple[str, int]:
     return task, number
 
 
-def find_study(model: str, given: Path | None) -> Path:
-    """The directory that subspaces come from. Raises InputError, with the command that makes one."""
+def find_study(model: str, given: str | Path | None) -> str | Path:
+    """The directory or URL that subspaces come from. Raises InputError, with the command that makes one."""
     root = given if given is not None else Path("runs") / Path(model).name
-    if not root.is_dir():
+    if isinstance(root, Path) and not root.is_dir():
         raise InputError(
             f"there is no study in {root} to take subspaces from; make one with "
             f"`if-circuits run {model} --out {root}`, or name another with --study"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from if_circuits.analyses.base import ANALYSES
-from if_circuits.cli.arguments import add_engine_options, count, engine_of
+from if_circuits.cli.arguments import add_engine_options, count, engine_of, study_place
 from if_circuits.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ def add_parser(commands: Any) -> None:
         help="do the analyses again on a cached study",
         description="Do the analyses again on the responses and activations of a study, and its report.",
     )
-    analyse.add_argument("directory", metavar="DIR", type=Path, help="directory of the study")
+    analyse.add_argument("directory", metavar="DIR", type=study_place, help="directory or URL of the study")
     analyse.add_argument(
         "--only", metavar="NAME", nargs="+", choices=ANALYSES, help=f"of {', '.join(ANALYSES)} (default: all)"
     )
@@ -75,7 +74,7 @@ def _agreed(study: Study, only: list[str] | None) -> int:
         )
     if found.judges.empty:
         raise InputError(
-            f"{study.directory.root} has no judged task with a second judge; install those of the extra "
+            f"{study.directory.place} has no judged task with a second judge; install those of the extra "
             "`judges`, or study topic, sentiment, toxicity or register"
         )
     print_table(

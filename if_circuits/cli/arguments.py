@@ -3,10 +3,12 @@
 import argparse
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from if_circuits.engine.base import Engine
 from if_circuits.engine.choice import ENGINES, open_engine
+from if_circuits.io.remote import path_of, url_of
 from if_circuits.models.devices import DEVICE_MAPS
 
 _N = TypeVar("_N", int, float)
@@ -63,6 +65,18 @@ def add_engine_options(parser: argparse.ArgumentParser, *, units: str) -> None:
 def engine_of(arguments: argparse.Namespace) -> Engine:
     """The engine that the options ask for."""
     return open_engine(arguments.engine, workers=arguments.workers, address=arguments.address)
+
+
+def study_place(text: str) -> str | Path:
+    """Where a study lies: a directory, or a URL, which no Path holds."""
+    return text if url_of(text) else path_of(text)
+
+
+def own_directory(text: str) -> Path:
+    """A directory of this machine, where a URL would not do."""
+    if url_of(text):
+        raise argparse.ArgumentTypeError(f"{text} is a URL; expected a directory of this machine")
+    return path_of(text)
 
 
 def count(text: str) -> int:

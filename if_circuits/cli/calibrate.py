@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from if_circuits.analyses.base import ON_ACTIVATIONS
-from if_circuits.cli.arguments import add_engine_options, count, engine_of, seed
+from if_circuits.cli.arguments import add_engine_options, count, engine_of, own_directory, seed
 
 RUNS, POWER_RUNS = 200, 12
 
@@ -20,7 +20,11 @@ def add_parser(commands: Any) -> None:
         "same command goes on where it was.",
     )
     calibrate.add_argument(
-        "--out", metavar="DIR", type=Path, default=Path("runs/calibration"), help="default: %(default)s"
+        "--out",
+        metavar="DIR",
+        type=own_directory,
+        default=Path("runs/calibration"),
+        help="default: %(default)s",
     )
     calibrate.add_argument(
         "--runs", metavar="N", type=count, default=RUNS, help="runs per null (default: %(default)s)"

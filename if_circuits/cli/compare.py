@@ -2,8 +2,9 @@
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
+
+from if_circuits.cli.arguments import own_directory, study_place
 
 
 def add_parser(commands: Any) -> None:
@@ -14,12 +15,16 @@ def add_parser(commands: Any) -> None:
         description="Verdicts, effects and compliance of several studies, and how far the verdicts agree.",
     )
     compare.add_argument(
-        "directories", metavar="DIR", type=Path, nargs="+", help="directory of a finished study"
+        "directories",
+        metavar="DIR",
+        type=study_place,
+        nargs="+",
+        help="directory or URL of a finished study",
     )
     compare.add_argument(
         "--out",
         metavar="DIR",
-        type=Path,
+        type=own_directory,
         help="write compare.parquet, compare.png, compare.md and compare.html there",
     )
     compare.set_defaults(command=_compare)

@@ -4,11 +4,10 @@ import argparse
 import json
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from if_circuits.cli.ablation import find_study, load_as_in, prompt_task, target, to_json
-from if_circuits.cli.arguments import MODEL_HELP, add_generation_options, seed, temperature
+from if_circuits.cli.arguments import MODEL_HELP, add_generation_options, seed, study_place, temperature
 from if_circuits.errors import InputError
 
 
@@ -42,7 +41,7 @@ def add_parser(commands: Any) -> None:
     ablation.add_argument(
         "--study",
         metavar="DIR",
-        type=Path,
+        type=study_place,
         help="the study whose responses fit subspaces and probes, and that says how: its erasure "
         "method, its judges and, unless given here, its length, device and precision (default: runs/MODEL)",
     )

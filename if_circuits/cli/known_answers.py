@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from if_circuits.cli.arguments import add_engine_options, engine_of, seed
+from if_circuits.cli.arguments import add_engine_options, engine_of, own_directory, seed
 
 
 def add_parser(commands: Any) -> None:
@@ -23,7 +23,11 @@ def add_parser(commands: Any) -> None:
         help="directories made by if_circuits.planting.train (default: the four shipped models)",
     )
     known.add_argument(
-        "--out", metavar="DIR", type=Path, default=Path("runs/known-answers"), help="default: %(default)s"
+        "--out",
+        metavar="DIR",
+        type=own_directory,
+        default=Path("runs/known-answers"),
+        help="default: %(default)s",
     )
     add_engine_options(known, units="studies")
     known.add_argument(

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from if_circuits.cli.arguments import MODEL_HELP, add_device_options, count
+from if_circuits.cli.arguments import MODEL_HELP, add_device_options, count, study_place
 from if_circuits.errors import InputError
 
 
@@ -22,7 +22,7 @@ def add_parser(commands: Any) -> None:
     monitor.add_argument(
         "--study",
         metavar="DIR",
-        type=Path,
+        type=study_place,
         help="the study that fits probes and directions (default: runs/MODEL, where there is one)",
     )
     monitor.add_argument("--port", metavar="N", type=count, help="default: a free one")
@@ -60,7 +60,7 @@ def _monitor(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def print_address(address: str, study: Path | None) -> None:
+def print_address(address: str, study: Path | str | None) -> None:
     """Say where the page is, and which study reads along."""
     with_study = f"with the study in {study}" if study is not None else "without a study: no readings"
     sys.stdout.write(f"{address}\n{with_study}; Ctrl+C ends it\n")

@@ -2,8 +2,9 @@
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
+
+from if_circuits.cli.arguments import study_place
 
 
 def add_parser(commands: Any) -> None:
@@ -14,7 +15,7 @@ def add_parser(commands: Any) -> None:
         description="Write the report of a study's finished analyses, with figures and tables, from its "
         "files alone; a study at work may go on meanwhile. The report says what it lacks.",
     )
-    report.add_argument("directory", metavar="DIR", type=Path, help="directory of the study")
+    report.add_argument("directory", metavar="DIR", type=study_place, help="directory or URL of the study")
     report.set_defaults(command=_report)
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import Any
 
 from if_circuits.analyses.base import ANALYSES, AnalysisSettings
@@ -13,6 +12,7 @@ from if_circuits.cli.arguments import (
     count,
     engine_of,
     seed,
+    study_place,
     temperature,
 )
 from if_circuits.errors import InputError
@@ -52,7 +52,13 @@ def add_parser(commands: Any) -> None:
         description="Run a whole study, report included. A study that was stopped goes on where it was.",
     )
     run.add_argument("model", metavar="MODEL", help=MODEL_HELP)
-    run.add_argument("--out", metavar="DIR", type=Path, required=True, help="directory of the study")
+    run.add_argument(
+        "--out",
+        metavar="DIR",
+        type=study_place,
+        required=True,
+        help="directory of the study, or a URL such as s3://bucket/runs/x",
+    )
     add_sizes(run)
     run.add_argument(
         "--prompts",

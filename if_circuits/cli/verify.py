@@ -2,8 +2,9 @@
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
+
+from if_circuits.cli.arguments import study_place
 
 
 def add_parser(commands: Any) -> None:
@@ -13,7 +14,7 @@ def add_parser(commands: Any) -> None:
         help="check a study from its files alone",
         description="Check hashes, versions, row counts, and that each table follows from its inputs.",
     )
-    verify.add_argument("directory", metavar="DIR", type=Path, help="directory of the study")
+    verify.add_argument("directory", metavar="DIR", type=study_place, help="directory or URL of the study")
     verify.add_argument(
         "--recompute", action="store_true", help="do the analyses that need no model again, and compare"
     )

@@ -103,7 +103,7 @@ def subject_of(model: LoadedModel, study: Study | None) -> Subject:
         return Subject(model, settings, nothing, LiveProbes(nothing, model.device), None, None, 0, 0)
     if study.directory.ledger.read()["model"]["fingerprint"] != model.fingerprint:
         raise InputError(
-            f"the study in {study.directory.root} is of other weights than {model.name}; name its own "
+            f"the study in {study.directory.place} is of other weights than {model.name}; name its own "
             "with --study"
         )
     say_if_out_of_date(study.directory)

@@ -21,6 +21,7 @@ from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.keys import StageKeys, task_names
 from if_circuits.study.ledger import changes
 from if_circuits.study.order import stage_names
+from if_circuits.study.place import whole_copy
 from if_circuits.study.prospects import shortages_of
 from if_circuits.study.versions import versions
 from if_circuits.tasks.verification import verify
@@ -37,17 +38,19 @@ class Finding:
     """What was looked at."""
 
 
-def audit(root: Path, *, recompute: bool = False) -> list[Finding]:
+def audit(place: str | Path, *, recompute: bool = False) -> list[Finding]:
     """Check hashes, versions, row counts, and that each table follows from its inputs.
 
-    With `recompute` the analyses that need no model are done again, and their tables compared. Raises
-    InputError when there is no study at `root`, or its record cannot be read.
+    With `recompute` the analyses that need no model are done again, and their tables compared. A study at a
+    URL is fetched whole: it is what lies there that is checked. Raises InputError when there is no study at
+    the place, or its record cannot be read.
     """
-    directory = StudyDirectory.open(root)
-    directory.ledger.read()  # without it there is nothing to check against
     checks = [_files, _stages, _versions, _rows, _verdicts, _activations, _summary]
     checks += [_analyses] if recompute else []
-    return [_guarded(check, directory) for check in checks]
+    with whole_copy(place) as root:
+        directory = StudyDirectory.open(root)
+        directory.ledger.read()  # without it there is nothing to check against
+        return [_guarded(check, directory) for check in checks]
 
 
 def _guarded(check: Callable[[StudyDirectory], Finding], directory: StudyDirectory) -> Finding:
@@ -81,7 +84,7 @@ def _stages(directory: StudyDirectory) -> Finding:
     if faults:
         faults.append(
             f"to redo what is out of date, go on with `if-circuits run {config.model} --out "
-            f"{directory.root}` and the options that the study was made with"
+            f"{directory.place}` and the options that the study was made with"
         )
     looked_at = f"{len(expected)} stages, what each of them read, and the code and data that decide it"
     return Finding("stages", tuple(faults), looked_at)

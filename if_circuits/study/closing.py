@@ -114,8 +114,8 @@ def report_so_far(directory: StudyDirectory) -> tuple[str, ...]:
         return ()
     if "activations.counterfactual" not in stages:
         raise InputError(
-            f"{directory.root} has no complete activations, so there is nothing to report; go on with "
-            f"`if-circuits run {config.model} --out {directory.root}` and the options that it was made with"
+            f"{directory.place} has no complete activations, so there is nothing to report; go on with "
+            f"`if-circuits run {config.model} --out {directory.place}` and the options that it was made with"
         )
     missing = lacking(directory)
     _write_report(directory, [name for name in config.analyses if name not in missing])

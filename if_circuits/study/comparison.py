@@ -22,7 +22,9 @@ from if_circuits.plotting.style import png_bytes, task_label
 from if_circuits.statistics.verdicts import Outcome
 from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.forest import draw_forest
+from if_circuits.study.mirror import place_name
 from if_circuits.study.order import stage_names
+from if_circuits.study.place import open_place
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -152,12 +154,12 @@ def compare(directories: Sequence[str | Path]) -> Comparison:
         ['seed 0 against 1']
     """
     given: Any = [directories] if isinstance(directories, str | Path) else directories
-    roots = [Path(root) for root in given]
+    roots = [open_place(root) for root in given]
     if len(roots) < 2:
         raise InputError(f"got {len(roots)} study; give the directories of two studies or more")
     for place, root in enumerate(roots):
         if root.resolve() in [other.resolve() for other in roots[:place]]:
-            raise InputError(f"{root} is given twice; give each study once")
+            raise InputError(f"{place_name(root)} is given twice; give each study once")
     studies = dict(zip(_names(roots), map(_finished, roots), strict=True))
     table = pd.DataFrame(
         [row for name, study in studies.items() for row in _claims(name, study)], columns=_CLAIM
@@ -173,7 +175,9 @@ def compare(directories: Sequence[str | Path]) -> Comparison:
 def _names(roots: Sequence[Path]) -> list[str]:
     """Of each directory its own name, or its path where two have one name."""
     names = [root.resolve().name for root in roots]
-    return [str(root) if names.count(name) > 1 else name for root, name in zip(roots, names, strict=True)]
+    return [
+        place_name(root) if names.count(name) > 1 else name for root, name in zip(roots, names, strict=True)
+    ]
 
 
 def _finished(root: Path) -> StudyDirectory:
@@ -183,8 +187,8 @@ def _finished(root: Path) -> StudyDirectory:
     for name in names:
         if name not in record["stages"] or name in record["stale"]:
             raise InputError(
-                f"{root} is not a finished study: {name} is not done; go on with `if-circuits run "
-                f"{directory.config.model} --out {root}` and the options that it was made with"
+                f"{directory.place} is not a finished study: {name} is not done; go on with `if-circuits run "
+                f"{directory.config.model} --out {directory.place}` and the options that it was made with"
             )
     return directory
 

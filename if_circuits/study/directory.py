@@ -21,6 +21,7 @@ from if_circuits.models.settings import RunSettings
 from if_circuits.study.config import StudyConfig
 from if_circuits.study.ledger import RECORD, Ledger
 from if_circuits.study.lock import LOCK
+from if_circuits.study.mirror import OWN_FILES, place_name
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,11 @@ class StudyDirectory:
     """The files of one study."""
 
     root: Path
+
+    @property
+    def place(self) -> str:
+        """What a user calls it: the directory, or the URL that it mirrors."""
+        return place_name(self.root)
 
     @property
     def prompts(self) -> Path:
@@ -119,7 +125,7 @@ class StudyDirectory:
             raise InputError(f"{root} is a file; a study needs a directory of its own")
         if (root / RECORD).is_file():
             return cls(root)
-        if any(path.name not in (LOCK, f".{RECORD}.partial") for path in root.iterdir()):
+        if any(path.name not in {LOCK, f".{RECORD}.partial", *OWN_FILES} for path in root.iterdir()):
             raise InputError(f"{root} holds files but no study; choose a new or empty directory")
         return None
 
@@ -128,8 +134,9 @@ class StudyDirectory:
         """The study at `root`. Raises InputError when there is none."""
         found = cls.find(root)
         if found is None:
+            place = place_name(root)
             raise InputError(
-                f"there is no study in {root}; make one with `if-circuits run MODEL --out {root}`"
+                f"there is no study in {place}; make one with `if-circuits run MODEL --out {place}`"
             )
         return found
 
@@ -172,7 +179,7 @@ class StudyDirectory:
         """The result of an analysis that was done. Raises InputError when it was not."""
         path = self.verdict(name)
         if not path.is_file():
-            raise InputError(f"{self.root} has no result of {name}; run `if-circuits analyse {self.root}`")
+            raise InputError(f"{self.place} has no result of {name}; run `if-circuits analyse {self.place}`")
         values: dict[str, Any] = json.loads(path.read_text("utf-8"))
         extra: list[str] = values.pop("tables")
         for field in ("effect", "p"):

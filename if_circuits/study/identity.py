@@ -77,7 +77,7 @@ def check_model(directory: StudyDirectory, model: LoadedModel) -> None:
     recorded = directory.ledger.read()["model"]["fingerprint"]
     if model.fingerprint != recorded:
         raise InputError(
-            f"{directory.root} was made with other weights or another tokenizer of {model.name} "
+            f"{directory.place} was made with other weights or another tokenizer of {model.name} "
             f"(fingerprint {recorded[:12]}, now {model.fingerprint[:12]}); choose another directory"
         )
 
@@ -87,6 +87,6 @@ def check_run_settings(directory: StudyDirectory, run_settings: RunSettings) -> 
     recorded = directory.run_settings
     if replace(recorded, batch_size=run_settings.batch_size) != run_settings:
         raise InputError(
-            f"{directory.root} was made with {recorded}, and the preset and the options now say "
+            f"{directory.place} was made with {recorded}, and the preset and the options now say "
             f"{run_settings}; choose another directory, or the same settings"
         )

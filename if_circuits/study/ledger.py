@@ -14,6 +14,7 @@ from typing import Any
 from if_circuits.errors import InputError
 from if_circuits.io.digest import file_sha256
 from if_circuits.io.files import write_json
+from if_circuits.study.mirror import lies_at_url, place_name
 
 RECORD = "study.json"
 FORMAT = 3
@@ -35,7 +36,7 @@ class Ledger:
             empty = {"stages": {}, "begun": {}, "stale": [], "files": {}}
             write_json(self.path, {"format": FORMAT, **record, **empty})
         except OSError as error:
-            raise InputError(f"cannot write a study to {self.root}: {error.strerror}") from error
+            raise InputError(f"cannot write a study to {place_name(self.root)}: {error.strerror}") from error
 
     def read(self) -> dict[str, Any]:
         """The content of study.json. Raises InputError when it cannot be read."""
@@ -103,7 +104,7 @@ class Ledger:
         before = record["stages"].get(stage, {"outputs": []})["outputs"]
         for name in set(before) - set(written):
             if not self._fault(name, record):
-                (self.root / name).unlink()
+                (self.root / name).unlink(missing_ok=True)  # it may lie at a URL alone
             record["files"].pop(name, None)
         record["files"] |= written
         record["stages"][stage] = {
@@ -150,7 +151,8 @@ class Ledger:
         if name not in record["files"]:
             return f"{name} was never finished"
         if not path.is_file():
-            return f"{name} is missing"
+            there = lies_at_url(self.root, name, record["files"][name])
+            return "" if there else f"{name} is missing"
         return "" if file_sha256(path) == record["files"][name] else f"{name} is damaged"
 
 

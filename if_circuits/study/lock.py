@@ -1,15 +1,20 @@
-"""One process at a time in a study's directory."""
+"""One process at a time in a study's directory; of a mirror, in what lies at its URL too."""
 
+import logging
 import os
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from if_circuits.errors import InputError
+from if_circuits.study.mirror import Mirror, place_name
+from if_circuits.study.uploading import claimed
 
 LOCK = ".lock"
+
+_logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -26,13 +31,15 @@ def locked(root: Path) -> Generator[None]:
         lock.acquire()
     except Timeout:
         raise InputError(
-            f"{root} is in use by process {_holder(file)}; wait for it to end, or choose another directory"
+            f"{place_name(root)} is in use by process {_holder(file)}; wait for it to end, or choose another "
+            "directory"
         ) from None
     except OSError as error:
         raise InputError(f"cannot write a study to {root}: {error.strerror}") from error
     try:
         file.write_text(str(os.getpid()))
-        yield
+        with claimed(root):
+            yield
     except BaseException:
         if made and list(root.iterdir()) == [file]:
             file.unlink()
@@ -42,6 +49,18 @@ def locked(root: Path) -> Generator[None]:
         raise
     finally:
         lock.release()
+
+
+@contextmanager
+def uploaded(root: Path) -> Generator[None]:
+    """Upload what is written into a mirror meanwhile, unless another process is at work on the study."""
+    with ExitStack() as stack:
+        if Mirror.at(root) is not None:
+            try:
+                stack.enter_context(locked(root))
+            except InputError as error:
+                _logger.warning("%s; what is written stays in %s", error, root)
+        yield
 
 
 def _holder(file: Path) -> str:

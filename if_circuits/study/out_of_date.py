@@ -17,10 +17,10 @@ def say_if_out_of_date(directory: StudyDirectory) -> None:
         _logger.warning(
             "%s is out of date (%s): what is taken from it is as it was made; to redo it, go on with "
             "`if-circuits run %s --out %s` and the options that it was made with",
-            directory.root,
+            directory.place,
             why,
             directory.config.model,
-            directory.root,
+            directory.place,
         )
 
 

@@ -34,6 +34,7 @@ from if_circuits.study.pilot import described
 from if_circuits.study.prompting import prompts_of, prompts_of_pilot, unmeasured
 from if_circuits.study.prospects import shortages_of
 from if_circuits.study.stage import StageProgress, stage
+from if_circuits.study.stored import open_store
 from if_circuits.tasks.counterfactual import counterfactual_pairs
 from if_circuits.tasks.suites.choice import get_suite
 from if_circuits.tasks.verification import judges_for, verify
@@ -267,15 +268,16 @@ def open_activations(directory: StudyDirectory, *, without: Iterable[str] = ()) 
     """
     if not directory.counterfactual.is_file():
         raise InputError(
-            f"{directory.root} has no counterfactual pairs yet; "
-            f"go on with `if-circuits run {directory.config.model} --out {directory.root}`"
+            f"{directory.place} has no counterfactual pairs yet; "
+            f"go on with `if-circuits run {directory.config.model} --out {directory.place}`"
         )
     responses, rows = rows_to_capture(directory, without=without)
     pairs = None
     if len(rows):
-        store = ActivationStore.open(directory.counterfactual_activations)
+        store = open_store(directory.counterfactual_activations, directory)
         pairs = CapturedActivations(rows, store, base_queries=responses["base_query"].tolist())
-    return CapturedActivations(responses, ActivationStore.open(directory.activations), counterfactual=pairs)
+    store = open_store(directory.activations, directory)
+    return CapturedActivations(responses, store, counterfactual=pairs)
 
 
 def rows_to_capture(

@@ -22,22 +22,22 @@ _logger = logging.getLogger(__name__)
 
 def say_prospects(directory: StudyDirectory) -> None:
     """Log which verdicts the study can have, which it cannot, and how many base queries would do."""
-    config, root = directory.config, directory.root
+    config, place = directory.config, directory.place
     for left_out in described(unmeasured(directory)):
-        _logger.warning("%s: %s", root, left_out)
+        _logger.warning("%s: %s", place, left_out)
     short = shortages_of(directory, config.analyses)
     limited = unsupportable(_of_measured_tasks(directory), config.analyses, config.settings)
     can = [name for name in config.analyses if name not in short]
     if config.analyses:
         which = f": {', '.join(can)}" if short and can else ""
-        _logger.warning("%s: %d of %d verdicts can be had%s", root, len(can), len(config.analyses), which)
+        _logger.warning("%s: %d of %d verdicts can be had%s", place, len(can), len(config.analyses), which)
     most = _most_base_queries(directory)
     for shortage in (*short.values(), *limited.values()):
         too_many = most is not None and shortage.base_queries is not None and shortage.base_queries > most
         instead = f", of which this study can have {most}: ask more prompts or samples of each"
-        _logger.warning("%s: %s%s", root, shortage, instead if too_many else "")
+        _logger.warning("%s: %s%s", place, shortage, instead if too_many else "")
     if spared := [name for name in short if get_analysis(name).uses_model and short[name].skips_model]:
-        _logger.warning("%s: spared their work on the model: %s", root, ", ".join(spared))
+        _logger.warning("%s: spared their work on the model: %s", place, ", ".join(spared))
 
 
 def shortages_of(directory: StudyDirectory, names: Sequence[str]) -> dict[str, Shortage]:

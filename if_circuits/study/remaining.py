@@ -41,7 +41,7 @@ def telling_what_is_left(directory: StudyDirectory, progress: StageProgress) -> 
             left = what_is_left(
                 record["plan"]["seconds"], finished, names=names, budget=record["plan"]["budget"]
             )
-            _logger.warning("%s: %s", directory.root, left)
+            _logger.warning("%s: %s", directory.place, left)
 
     return tell
 

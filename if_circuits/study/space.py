@@ -8,6 +8,7 @@ from if_circuits.errors import InputError
 from if_circuits.models.loading import LoadedModel
 from if_circuits.models.settings import RunSettings
 from if_circuits.study.config import StudyConfig
+from if_circuits.study.mirror import bytes_at_url
 from if_circuits.tasks.registry import get_tasks
 
 _FLOAT32_BYTES = 4
@@ -33,6 +34,7 @@ def check_space(config: StudyConfig, model: LoadedModel, run_settings: RunSettin
     """Raise InputError when the disk of `out` has less room than the study may need beyond what it holds."""
     place = next(parent for parent in (out, *out.absolute().parents) if parent.exists())
     held = sum(path.stat().st_size for path in out.rglob("*") if path.is_file()) if out.is_dir() else 0
+    held += bytes_at_url(out)
     needed, free = bytes_needed(config, model, run_settings) - held, shutil.disk_usage(place).free
     if needed > free:
         raise InputError(

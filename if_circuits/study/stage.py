@@ -61,10 +61,10 @@ def stage(
         yield None
         return
     if why:
-        _logger.warning("%s: %s; %s is done again", directory.root, why, name)
+        _logger.warning("%s: %s; %s is done again", directory.place, why, name)
     changed = directory.ledger.begun(name, inputs=inputs, key=key)
     if changed and not why:
-        _logger.warning("%s: %s; what was begun of %s is done again", directory.root, changed, name)
+        _logger.warning("%s: %s; what was begun of %s is done again", directory.place, changed, name)
     if changed != "":
         discard()  # before it is recorded that the stage is at work on what is new
     directory.ledger.begin(name, inputs=inputs, key=key)

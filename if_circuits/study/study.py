@@ -29,9 +29,10 @@ from if_circuits.study.identity import (
     run_settings_of,
 )
 from if_circuits.study.keys import task_names
-from if_circuits.study.lock import locked
+from if_circuits.study.lock import locked, uploaded
 from if_circuits.study.order import AGREED, CLOSING, stage_names
 from if_circuits.study.out_of_date import incomplete
+from if_circuits.study.place import open_place
 from if_circuits.study.prompting import make_prompts, run_pilot
 from if_circuits.study.prospects import say_prospects
 from if_circuits.study.remaining import telling_what_is_left
@@ -72,16 +73,14 @@ class Study:
         engine: Engine = IN_PROCESS,
         progress: StageProgress = _silent,
     ) -> "Study":
-        """Run a study in the directory `out`, or go on with it where it was stopped.
+        """Run a study in the directory or at the URL `out`, or go on with it where it was stopped.
 
-        What was made by other code or other data than now is made again, with a warning in the log that says
-        which stage and why.
+        What was made by other code or data than now is made again; a warning in the log says what, and why.
 
         With a `budget`, in seconds, the study is as large as is expected to fit into it on this machine
         (`study.budget`); one that goes on keeps the size that it began with.
 
-        The `engine` carries out the units of the analyses: which one, and with how many workers, changes
-        nothing that is found.
+        The `engine` carries out the units of the analyses; which one it is changes nothing that is found.
 
         Raises InputError when the configuration cannot be run, or when `out` holds anything but this study.
         """
@@ -91,7 +90,7 @@ class Study:
             rehearse(erasure)
         if config.prompts is None:
             config = replace(config, suite=suite_of(config))
-        out = Path(out)
+        out = open_place(out, to_write=True)
         if budget is not None and (begun := StudyDirectory.find(out)) is not None:
             config = sized_as(config, begun.config)
         found = cls._find(out, config)
@@ -100,7 +99,7 @@ class Study:
         planned = None
         if budget is not None and found is None:
             planned = plan(config, model, run_settings, seconds=budget)
-            _logger.warning("%s: %s", out, planned)
+            _logger.warning("%s: %s", StudyDirectory(out).place, planned)
             config = planned.config
             run_settings = run_settings_of(config, model)
         check_space(config, model, run_settings, out)
@@ -142,15 +141,15 @@ class Study:
             return directory
         if directory.holds_work():
             raise InputError(
-                f"{out} holds another study ({'; '.join(differences)}); "
+                f"{directory.place} holds another study ({'; '.join(differences)}); "
                 "choose another directory, or the same options"
             )
         return None
 
     @classmethod
     def open(cls, directory: str | Path) -> "Study":
-        """The study in a directory. Raises InputError when there is none."""
-        return cls(StudyDirectory.open(Path(directory)))
+        """The study in a directory or at a URL. Raises InputError when there is none."""
+        return cls(StudyDirectory.open(open_place(directory)))
 
     def analyse(
         self,
@@ -174,8 +173,8 @@ class Study:
             )
         if missing := incomplete(self.directory):
             raise InputError(
-                f"{self.directory.root} has no complete activations ({missing}); go on with `if-circuits run "
-                f"{config.model} --out {self.directory.root}` and the options that it was made with"
+                f"{self.directory.place} has no complete activations ({missing}); go on with `if-circuits "
+                f"run {config.model} --out {self.directory.place}` and the options that it was made with"
             )
 
         model = cache(self.load_model)
@@ -240,7 +239,8 @@ class Study:
 
         The run that finishes the study writes it anew. Raises InputError for a study without activations.
         """
-        return closing.report_so_far(self.directory)
+        with uploaded(self.directory.root):
+            return closing.report_so_far(self.directory)
 
     def verdicts(self) -> pd.DataFrame:
         """One row an analysis: analysis, verdict, effect, low, high, p, n (base queries)."""
@@ -254,7 +254,7 @@ class Study:
         )
 
     def __repr__(self) -> str:
-        return f"Study of {self.config.model} in {self.directory.root}"
+        return f"Study of {self.config.model} in {self.directory.place}"
 
     def _repr_html_(self) -> str:
         from if_circuits.plotting.html import page_html, table_html

@@ -78,10 +78,10 @@ def fit_targets(study: Study, model: LoadedModel, targets: Sequence[Target]) -> 
 
     Raises InputError for a study of another model, and for tasks and layers that it cannot fit.
     """
-    root, settings = study.directory.root, study.config.settings
+    place, settings = study.directory.place, study.config.settings
     if study.directory.ledger.read()["model"]["fingerprint"] != model.fingerprint:
         raise InputError(
-            f"the study in {root} is of other weights than {model.name}; name its own with --study"
+            f"the study in {place} is of other weights than {model.name}; name its own with --study"
         )
     say_if_out_of_date(study.directory)
     source, method = study.activations, chosen_erasure(settings)
@@ -90,7 +90,7 @@ def fit_targets(study: Study, model: LoadedModel, targets: Sequence[Target]) -> 
     for wanted in targets:
         task = tasks.get(wanted.task)
         if task is None:
-            raise InputError(f"the study in {root} has no task {wanted.task!r}, only {', '.join(tasks)}")
+            raise InputError(f"the study in {place} has no task {wanted.task!r}, only {', '.join(tasks)}")
         found = fit_task_subspaces(source, [task], method, layers=[wanted.layer], seed=settings.seed)
         if task.name in found.reasons:
             raise InputError(f"{wanted.task} cannot be fitted: {found.reasons[task.name]}")
