@@ -79,15 +79,11 @@ class RangedStore:
         return replace(self.store, directory=place).read(layer, position)
 
     def _fetch(self, shards: Sequence[ShardEntry], name: str, place: Path) -> None:
-        spans = {rows: self._span(rows, name) for rows in {shard.rows for shard in shards}}
+        with FileLock(self.folder / ".layouts.lock"):
+            spans = {rows: self._span(rows, name) for rows in {shard.rows for shard in shards}}
         wanted = [(shard.file, *spans[shard.rows]) for shard in shards]
-        contents = self.remote.ranges(wanted)
-        now = self.remote.listing()
+        contents = self._as_listed(wanted)
         for (file, start, end), content in zip(wanted, contents, strict=True):
-            if now.get(file) != self.listed.get(file):
-                raise InputError(
-                    f"{self.remote.url}/{file} was replaced since the study was opened: open it anew"
-                )
             if len(content) != end - start:
                 raise InputError(f"{self.remote.url}/{file} is damaged: it ends before the bytes of {name}")
         for shard, content in zip(shards, contents, strict=True):
@@ -100,11 +96,11 @@ class RangedStore:
         kept = self.folder / f"layout-{rows}.json"
         if not kept.is_file():
             file = next(shard.file for shard in self.store.manifest.shards if shard.rows == rows)
-            (length,) = self.remote.ranges([(file, 0, _LENGTH)])
+            (length,) = self._as_listed([(file, 0, _LENGTH)])
             end = _LENGTH + int.from_bytes(length, "little")
             if len(length) < _LENGTH or end > self._size(file):
                 raise InputError(f"{self.remote.url}/{file} is damaged: it has no header")
-            (header,) = self.remote.ranges([(file, _LENGTH, end)])
+            (header,) = self._as_listed([(file, _LENGTH, end)])
             with durable_file(kept) as partial:
                 partial.write_bytes(length + header)
         content = kept.read_bytes()
@@ -113,12 +109,20 @@ class RangedStore:
             start, end = (len(content) + int(offset) for offset in tensor["data_offsets"])
         except (ValueError, KeyError, TypeError) as error:
             kept.unlink()
-            raise InputError(
-                f"{self.remote.url} has a damaged shard: its header is not one ({error})"
-            ) from error
+            raise InputError(f"{self.remote.url} has a shard with a damaged header ({error})") from error
         if end - start != rows * self.key.d_model * np.dtype(self.key.dtype).itemsize:
             raise InputError(f"{self.remote.url} has a shard with a damaged header: {name} lacks rows")
         return start, end
+
+    def _as_listed(self, wanted: Sequence[tuple[str, int, int]]) -> list[bytes]:
+        """Ranges of objects that are those that were listed, after they were read as well."""
+        contents, now = self.remote.ranges(wanted), self.remote.listing()
+        for file, *_ in wanted:
+            if now.get(file) != self.listed.get(file):
+                raise InputError(
+                    f"{self.remote.url}/{file} has changed since the study was opened: open it anew"
+                )
+        return contents
 
     def _size(self, file: str) -> int:
         return self.listed[file].size if file in self.listed else 0

@@ -66,7 +66,8 @@ class Remote:
             fs, root = self._opened
             fs.invalidate_cache()
             found: dict[str, dict[str, Any]] = fs.find(root, detail=True)
-            return {name[len(root) + 1 :]: _listed(info) for name, info in found.items()}
+            names = {name: name[len(root) + 1 :] for name in found}
+            return {names[name]: _listed(info) for name, info in found.items() if names[name]}
 
     def read(self, name: str) -> bytes | None:
         """The content of an object; None where there is none."""

@@ -6,8 +6,10 @@ Where to look:
 - How much it takes: `space` and `budget` on this machine, `forecast` on another, `remaining` as it runs.
 - Its stages: their `order`, the `pilot` and its `pilot_answers`, `prompting`, `pipeline`, `readings`,
   `closing`; one of them at work: `stage`.
-- What lies in its directory: `directory`, `ledger`, `lock`; whether that still holds: `keys`, `out_of_date`,
-  `versions`, `audit`.
+- What lies in its directory: `directory`, `ledger`, `lock`, `stored`; whether that still holds: `keys`,
+  `out_of_date`, `versions`, `audit`.
+- A study at a URL: the doors (`place`), the folder in which it is worked on (`mirror`), what goes to and fro
+  (`exchange`, `uploading`), one process at a time (`claim`).
 - Its verdicts: which it can have (`outlook`) and what is said of that (`prospects`), on responses on which
   judges agree (`agreement`), where there is nothing to find (`nulls`), beside other studies (`comparison`,
   `forest`).

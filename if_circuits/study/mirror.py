@@ -45,7 +45,8 @@ class Mirror:
     """The mirror of a URL, and what it knew of it when it last looked."""
 
     root: Path
-    url: str
+    remote: Remote
+    """The objects of the study."""
     there: Mapping[str, Listed] = field(default_factory=dict[str, Listed])
     """The objects of the study, by name."""
     hashes: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -63,7 +64,7 @@ class Mirror:
         root = cache / "if_circuits" / "mirrors" / sha256(url.encode()).hexdigest()[:16] / name
         found = cls.at(root)
         if found is None:
-            found = cls(root, url)
+            found = cls(root, Remote(url))
             found.save()
         return found
 
@@ -75,7 +76,8 @@ class Mirror:
             facts = path.stat()
         except OSError:
             return None
-        return _noted(path, facts.st_mtime_ns, facts.st_ino)
+        url, there, hashes, held, token = _noted(path, facts.st_mtime_ns, facts.st_ino)
+        return cls(root, Remote(url), there, hashes, held, token)
 
     def save(self) -> None:
         """Write the note. Raises InputError where the cache cannot be written."""
@@ -95,9 +97,9 @@ class Mirror:
             ) from error
 
     @property
-    def remote(self) -> Remote:
-        """The objects of the study."""
-        return Remote(self.url)
+    def url(self) -> str:
+        """Where the study lies."""
+        return self.remote.url
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """The study's files that lie here, by name; none that is being written."""
@@ -121,13 +123,14 @@ class Mirror:
 
 
 @lru_cache(maxsize=4)
-def _noted(path: Path, modified: int, inode: int) -> Mirror:
+def _noted(
+    path: Path, modified: int, inode: int
+) -> tuple[str, dict[str, Listed], dict[str, str], dict[str, Held], str]:
     """What a note says; read once, since each file of a stage asks for it."""
     del modified, inode  # a part of the cache's key
     try:
         note: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        return Mirror(
-            path.parent,
+        return (
             note["url"],
             {name: Listed(**facts) for name, facts in note["there"].items()},
             note["hashes"],

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from filelock import FileLock, Timeout
 
-from if_circuits.io.remote import path_of, url_of
+from if_circuits.io.remote import Remote, path_of, url_of
 from if_circuits.study.exchange import fetch, pull
 from if_circuits.study.lock import LOCK
 from if_circuits.study.mirror import Mirror, is_visible
@@ -40,7 +40,7 @@ def whole_copy(place: str | Path) -> Generator[Path]:
         return
     beside = Mirror.of(url).root.parent
     with TemporaryDirectory(dir=beside, prefix="whole-") as folder:
-        copy = Mirror(Path(folder) / Mirror.of(url).root.name, url)
+        copy = Mirror(Path(folder) / Mirror.of(url).root.name, Remote(url))
         there = {name: listed for name, listed in copy.remote.listing().items() if is_visible(name)}
         copy.save()
         fetch(replace(copy, there=there), list(there))

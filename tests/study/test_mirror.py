@@ -7,6 +7,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -179,7 +180,7 @@ def test_whenever_the_machine_dies_what_the_record_names_is_there_and_a_run_goes
         (root / SHARDS[1]).unlink()
         write(root, second)
         claim = Claim.take(Remote(URL))
-        Mirror(**{**vars(Mirror.of(URL)), "token": claim.token}).save()
+        replace(Mirror.of(URL), token=claim.token).save()
         count = 0
 
         def dying(request: Callable[..., None], at: int = dies_at) -> Callable[..., None]:
