@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Thread, current_thread, main_thread
 
 from if_circuits.errors import InputError
 from if_circuits.study.claim import Claim
@@ -36,10 +37,28 @@ def claimed(root: Path) -> Generator[None]:
         if is_changed(mirror):
             mirror = pull(mirror, to_write=True)
         replace(mirror, token=claim.token).save()
-        with _uploading(root, claim):
+        with _ended_by_sigterm(), _uploading(root, claim):
             yield
     finally:
         claim.release()
+
+
+@contextmanager
+def _ended_by_sigterm() -> Generator[None]:
+    """A machine that is about to be taken away says so by SIGTERM: the run stops as by Ctrl-C, and uploads."""
+    if current_thread() is not main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        del number, frame
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -355,6 +356,17 @@ def test_what_a_run_writes_is_uploaded_while_it_works_and_when_it_fails(monkeypa
         write(root, {**FILES, "results/specificity.parquet": b"before it failed"})
         raise ZeroDivisionError
     assert there() == here(root)
+
+
+def test_a_run_that_is_terminated_uploads_what_it_has_and_gives_the_study_free():
+    root = open_place(URL, to_write=True)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), locked(root):
+        write(root, FILES)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
+    assert there() == here(root)
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_mirror_in_use_here_is_read_as_it_lies():
