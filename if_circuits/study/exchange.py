@@ -68,6 +68,8 @@ def pull(mirror: Mirror, *, to_write: bool) -> Mirror:
         for name in fetched:
             if name in recorded and file_sha256(mirror.root / name) != recorded[name]:
                 (mirror.root / name).unlink()
+                if is_changed(mirror):
+                    raise InputError(f"{mirror.url} was changed while it was read: try again")
                 raise InputError(f"{mirror.url}/{name} is damaged; {_remedy(mirror)}")
     return mirror
 

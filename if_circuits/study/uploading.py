@@ -45,7 +45,7 @@ def claimed(root: Path) -> Generator[None]:
 
 @contextmanager
 def _ended_by_sigterm() -> Generator[None]:
-    """A machine that is about to be taken away says so by SIGTERM: the run stops as by Ctrl-C, and uploads."""
+    """Before a machine is taken away it says so by SIGTERM: the run stops as by Ctrl-C, and uploads."""
     if current_thread() is not main_thread():
         yield
         return

@@ -7,7 +7,7 @@ import os
 import platform
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -284,6 +284,25 @@ def test_a_missing_or_damaged_object_is_named_to_a_reader_and_left_to_a_run(mach
         machine(f"runner with one that {said}")
         root = open_place(URL, to_write=True)
         assert here(root).get("results/compliance.parquet") == content
+
+
+def test_a_study_that_is_changed_while_it_is_read_is_not_called_damaged(
+    machine: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+):
+    finished(open_place(URL, to_write=True))
+    machine("reader")
+    download = Remote.download
+
+    def meanwhile(self: Remote, files: Mapping[str, Path]) -> None:
+        self.write("results/compliance.parquet", b"other")
+        download(self, files)
+
+    monkeypatch.setattr(Remote, "download", meanwhile)
+    with pytest.raises(InputError, match="was changed while it was read: try again"):
+        open_place(URL)
+    monkeypatch.setattr(Remote, "download", download)
+    with pytest.raises(InputError, match="compliance.parquet is damaged"):
+        open_place(URL)
 
 
 def test_other_files_than_a_study_are_left_alone():
