@@ -144,8 +144,11 @@ def _noted(
 
 
 def is_visible(name: str) -> bool:
-    """Whether an object or a file is of the study: names with a dot are locks, notes and unfinished files."""
-    return not any(part.startswith(".") for part in name.split("/"))
+    """Whether an object or a file is of the study: names with a dot are locks, notes and unfinished files.
+
+    No name that leads out of the study's folder is.
+    """
+    return all(part and not part.startswith(".") for part in name.split("/"))
 
 
 def place_name(root: Path) -> str:

@@ -312,6 +312,20 @@ def test_other_files_than_a_study_are_left_alone():
     assert there() == {"notes.txt": b"mine"}
 
 
+@pytest.mark.parametrize("name", ["../outside", "/outside", "results/../../outside", "results//outside"])
+def test_no_object_leads_out_of_the_mirror(name: str, machine: Callable[[str], None], tmp_path: Path):
+    finished(open_place(URL, to_write=True))
+    before = there()
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    stored = next(iter(MemoryFileSystem.store.values()))
+    MemoryFileSystem.store[f"/store/runs/study/{name}"] = stored
+    machine("reader")
+    root = open_place(URL, to_write=True)
+    assert set(here(root)) == set(before) - {*SHARDS}
+    assert not list(tmp_path.rglob("outside"))
+
+
 def lock_of(*, process: int, host: str | None = None, heard: datetime | None = None) -> bytes:
     told = {
         "token": "another",
