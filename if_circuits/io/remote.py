@@ -58,7 +58,9 @@ class Remote:
     url: str
 
     def __reduce__(self) -> tuple[type[Remote], tuple[str]]:
-        return Remote, (self.url,)  # another process makes its own connection
+        return Remote, (
+            self.url,
+        )  # another process makes its own connection, which fsspec keeps for all URLs
 
     def listing(self) -> dict[str, Listed]:
         """All objects; none where nothing lies there. A bucket must exist."""
@@ -127,7 +129,7 @@ class Remote:
         try:
             from fsspec.core import url_to_fs
 
-            fs, root = url_to_fs(self.url, skip_instance_cache=True)
+            fs, root = url_to_fs(self.url)
         except ImportError as error:
             raise InputError(
                 f"{self.url} needs {error.name or 'a package'} that is not installed ({error}): "

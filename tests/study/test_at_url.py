@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,10 +40,17 @@ def store() -> Iterator[ObjectStore]:
         patch.setenv("AWS_CONFIG_FILE", "/nonexistent")
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        import fsspec
-
-        fsspec.filesystem("s3", skip_instance_cache=True).mkdir("bucket")
+        connect().mkdir("bucket")
         yield store
+        connect()
+
+
+def connect() -> Any:
+    """A connection with the addresses and credentials of now; fsspec keeps the one that it has."""
+    import fsspec
+
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    return fsspec.filesystem("s3")
 
 
 @pytest.fixture
@@ -113,10 +121,10 @@ def objects(url: str = URL) -> dict[str, bytes]:
 
 def copied(name: str) -> str:
     """Another URL with the same objects, to be altered."""
-    other = f"s3://bucket/copies/{name}"
+    other = Remote(f"s3://bucket/copies/{name}")
     for path, content in objects().items():
-        Remote(other).write(path, content)
-    return other
+        other.write(path, content)
+    return other.url
 
 
 def test_a_study_that_two_machines_made_is_that_of_one_byte_for_byte(stages: list[list[str]], local: Path):
@@ -222,21 +230,22 @@ def test_a_store_that_refuses_is_told_in_one_line(
     assert "there is no study in s3://bucket/nothing" in refused(capsys, "report", "s3://bucket/nothing")
     with monkeypatch.context() as patch:
         patch.setenv("AWS_ACCESS_KEY_ID", WRONG_KEY)
+        connect()
         assert "The AWS Access Key Id you provided does not exist" in refused(capsys, "report", URL)
     with monkeypatch.context() as patch:
         patch.delenv("AWS_ACCESS_KEY_ID")
         patch.delenv("AWS_SECRET_ACCESS_KEY")
+        connect()
         assert "Unable to locate credentials" in refused(capsys, "report", URL)
+    connect()
 
 
 @pytest.mark.usefixtures("stages")
-def test_a_study_in_use_elsewhere_is_refused_with_the_remedy(
-    config: StudyConfig, machine: Callable[[str], None]
-):
+def test_a_study_in_use_elsewhere_is_refused_with_the_remedy(machine: Callable[[str], None]):
     url = copied("in use")
     held = {"token": "x", "host": "elsewhere", "process": 7, "heard": "2999-01-01T00:00:00+00:00"}
     Remote(url).write(".lock", json.dumps(held).encode())
     machine("second")
     with pytest.raises(InputError, match=f"{url} is in use by process 7 on elsewhere.*remove {url}/.lock"):
-        Study.run(config, url)
+        Study.open(url).analyse()
     assert json.loads(Remote(url).read(".lock") or b"") == held
