@@ -106,7 +106,9 @@ def push(mirror: Mirror, still_ours: Callable[[], None]) -> Mirror:
     if not changed and not gone and mirror.untouched(RECORD):
         return mirror
     before = {name: (file_sha256(path), Held.of(path)) for name, path in changed.items() if path.is_file()}
-    hashes = dict(mirror.hashes)
+    # What was sent or fetched before a record named it is there as well.
+    named = [name for name in recorded if name not in mirror.hashes and mirror.untouched(name)]
+    hashes = {**mirror.hashes, **{name: file_sha256(local[name]) for name in named if name in local}}
     replaced = {name for name, (sha256, _) in before.items() if hashes.get(name, sha256) != sha256}
     replaced |= set(gone) & set(hashes)
     if replaced or RECORD not in mirror.there:

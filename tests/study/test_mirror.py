@@ -130,6 +130,23 @@ def test_the_shards_of_an_unfinished_capture_come_to_the_machine_that_goes_on(ma
     assert set(here(open_place(URL, to_write=True))) == {"study.json", *FILES}
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_what_was_sent_before_it_was_recorded_is_named_once_it_is(
+    machine: Callable[[str], None], elsewhere: bool
+):
+    root = open_place(URL, to_write=True)
+    write(root, FILES, recorded={"prompts.parquet": b"prompts"})
+    push(Mirror.of(URL), ours)
+    if elsewhere:
+        machine("runner")
+        root = open_place(URL, to_write=True)
+    write(root, {}, recorded=FILES)
+    push(Mirror.of(URL), ours)
+    assert there() == here(root)
+    assert set(json.loads(there()["study.json"])["files"]) == set(FILES)
+    assert Mirror.of(URL).untouched("study.json")
+
+
 def test_only_what_has_changed_is_sent_and_what_was_given_up_is_removed(monkeypatch: pytest.MonkeyPatch):
     root = open_place(URL, to_write=True)
     at_work = {"at-work-analyses.specificity/a.parquet": b"part"}
