@@ -21,9 +21,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from if_circuits.activations.plan import CapturePlan
-from if_circuits.activations.positions import ABSENT
+from if_circuits.activations.positions import ABSENT, POSITIONS
 from if_circuits.models.layers import hook_name
+from if_circuits.models.memory import free_memory, pass_bytes, rows_that_fit
 from if_circuits.models.padding import pad
+from if_circuits.models.presets import ITEMSIZE
 
 if TYPE_CHECKING:
     from if_circuits.interventions.hooks import Intervention
@@ -128,6 +130,19 @@ def rows_per_pass(model: LoadedModel, length: int) -> int:
     if torch.device(model.device).type != "cpu":
         return model.preset.batch_size
     return max(1, max(_FEWEST_TOKENS, _CACHED_BYTES // (4 * model.d_model)) // length)
+
+
+def usual_reading_size(model: LoadedModel, *, length: int, n_layers: int) -> int:
+    """How many rows of up to so many tokens, of which so many layers are kept, are read side by side where
+    nobody says: as many as the preset says, or fewer where a GPU's memory does not hold them.
+
+    On a CPU a pass takes few of them at a time.
+    """
+    usual = model.preset.batch_size
+    if torch.device(model.device).type == "cpu":
+        return usual
+    kept = n_layers * len(POSITIONS) * model.d_model * ITEMSIZE[model.dtype]
+    return rows_that_fit(free_memory(model.device), pass_bytes(model, length) + kept, most=usual)
 
 
 def _batch(model: LoadedModel, runs: Sequence[Run]) -> dict[str, Int[Tensor, "batch token"]]:

@@ -9,6 +9,7 @@ from warnings import warn
 import pandas as pd
 
 from if_circuits.errors import InputError
+from if_circuits.generation.batch_size import longest_prompt, usual_batch_size
 from if_circuits.generation.responses import GenerationConfig, Prompts, generate, generate_conditions
 from if_circuits.inputs import as_count, as_number
 from if_circuits.interventions.hooks import Intervention, as_interventions
@@ -54,7 +55,8 @@ def respond(
             `temperature`.
         samples: Responses to each prompt.
         seed: Of the sampling.
-        batch_size: Responses side by side, by default the preset's number; changes time and memory only.
+        batch_size: Responses side by side, by default the preset's number, or fewer where they would not fit
+            into the free memory; changes time and memory only.
         judges: Judges in place of the model's usual ones, as `{"sentiment": "vader"}`.
         progress: None for a bar in notebooks and terminals; True, False, or a function of (done, in all).
 
@@ -75,15 +77,20 @@ def respond(
         [['json_format', 'satisfied'], ['json_format', 'satisfied']]
     """
     preset, usual = model.preset, RunSettings.of(model.preset)
+    asked = [prompts] if isinstance(prompts, str) else prompts
+    new = _count_or(max_new_tokens, "max_new_tokens", preset.max_new_tokens)
     config = GenerationConfig(
-        max_new_tokens=_count_or(max_new_tokens, "max_new_tokens", preset.max_new_tokens),
+        max_new_tokens=new,
         temperature=_number_or(temperature, "temperature", usual.temperature),
         top_p=_number_or(top_p, "top_p", usual.top_p),
         samples_per_prompt=as_count(samples, "samples"),
         seed=as_count(seed, "seed", least=0),
-        batch_size=_count_or(batch_size, "batch_size", preset.batch_size),
+        batch_size=(
+            usual_batch_size(model, prompt=longest_prompt(model, _texts(asked)), new=new)
+            if batch_size is None
+            else as_count(batch_size, "batch_size")
+        ),
     )
-    asked = [prompts] if isinstance(prompts, str) else prompts
     if isinstance(asked, pd.DataFrame):
         _warn_of_training_prompts(model, asked)
     with reporting(progress, "responses") as report:
@@ -95,6 +102,12 @@ def respond(
         return responses
     properties = judged_properties(responses["task"].unique())
     return verify(responses, chosen=usual_judges(preset, properties, chosen=(judges or {}).items()))
+
+
+def _texts(asked: Prompts) -> list[str]:
+    """What is asked; nothing of a table without it, which `generate` refuses."""
+    texts = asked.get("prompt", ()) if isinstance(asked, pd.DataFrame) else asked
+    return [str(text) for text in texts]
 
 
 def _several(conditions: object) -> dict[str, Sequence[Intervention]]:

@@ -7,7 +7,7 @@ elsewhere.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -16,6 +16,8 @@ from if_circuits.errors import InputError
 from if_circuits.registry import Arguments, Registry, calling_module
 
 DType = Literal["float32", "bfloat16", "float16"]
+ITEMSIZE: Mapping[DType, int] = {"float32": 4, "bfloat16": 2, "float16": 2}
+"""Bytes of a number."""
 Suite = Literal["open", "controlled"]
 Locate = TypeVar("Locate", bound=Callable[..., object])
 
@@ -35,7 +37,7 @@ class ModelPreset:
     max_new_tokens: int = 64
     """Length of a response at which generation stops and records a truncation."""
     batch_size: int = 64
-    """Responses that are generated side by side."""
+    """Responses that are generated side by side, where the free memory holds them."""
     temperature: float | None = None
     """Of sampled responses; None means what the checkpoint's generation_config says, and 1 where it says
     nothing.

@@ -12,23 +12,31 @@ def with_preset(model: LoadedModel, **changes: object) -> LoadedModel:
 
 
 def test_the_estimate_counts_what_can_be_counted(llama: LoadedModel) -> None:
-    small = machine.estimate(with_preset(llama, batch_size=1, layers=(-1, 2)))
-    large = machine.estimate(with_preset(llama, batch_size=8, layers=None))
-    assert small.weights == large.weights == 4 * sum(p.numel() for p in llama.hf.parameters())
-    assert (large.cache, large.scores) == (8 * small.cache, 8 * small.scores)
+    few = machine.estimate(with_preset(llama, max_new_tokens=10, layers=(-1, 2)))
+    all_layers = machine.estimate(with_preset(llama, max_new_tokens=20, layers=None))
+    assert few.weights == all_layers.weights == 4 * sum(p.numel() for p in llama.hf.parameters())
     # Keys and values of three layers with two heads of width 8, in float32, a token.
-    assert small.cache % (3 * 2 * 2 * 8 * 4) == 0
-    assert large.disk == 2 * small.disk
+    assert all_layers.row.cache - few.row.cache == 10 * (3 * 2 * 2 * 8 * 4)
+    assert all_layers.row.work == few.row.work
+    assert all_layers.disk == 2 * few.disk
 
 
-@pytest.mark.parametrize(("free", "status"), [(1, "fail"), (2**40, "pass"), (None, "pass")])
-def test_memory_that_is_not_there_fails_the_check(
-    llama: LoadedModel, monkeypatch: pytest.MonkeyPatch, free: int | None, status: str
+@pytest.mark.parametrize(
+    ("rows", "status", "said"),
+    [
+        (0.5, "fail", "a machine with more memory"),
+        (6, "warn", "takes batches of 4 here in place of 64"),
+        (2**20, "pass", "a batch of 64 takes"),
+        (None, "pass", "a batch of 64 takes"),
+    ],
+)
+def test_batches_are_as_large_as_memory_allows_and_one_row_is_needed(
+    llama: LoadedModel, monkeypatch: pytest.MonkeyPatch, rows: float | None, status: str, said: str
 ) -> None:
-    monkeypatch.setattr(machine, "free_memory", lambda _: free)
+    row = machine.estimate(llama).row.total
+    monkeypatch.setattr(machine, "free_memory", lambda _: None if rows is None else int(rows * row))
     check = machine.check_memory(llama)
-    assert check.status == status
-    assert ("--batch-size" in check.detail) == (status == "fail")
+    assert check.status == status and said in check.detail
 
 
 def test_the_memory_of_this_machine_is_known() -> None:
