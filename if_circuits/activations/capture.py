@@ -32,10 +32,10 @@ from if_circuits.activations.manifest import (
 from if_circuits.activations.memory import MemoryStore, MemoryWriter, check_memory
 from if_circuits.activations.plan import CapturePlan, plan_capture
 from if_circuits.activations.positions import POSITIONS
-from if_circuits.activations.precision import StoredDtype
+from if_circuits.activations.precision import StoredDtype, held_as, stored_dtype
 from if_circuits.activations.shards import write_shard
 from if_circuits.activations.store import ActivationStore, is_intact
-from if_circuits.activations.teacher_forcing import passes, read_positions
+from if_circuits.activations.teacher_forcing import passes, read_positions, usual_reading_size
 from if_circuits.errors import InputError
 from if_circuits.generation.batches import in_batches
 from if_circuits.inputs import as_layers
@@ -73,7 +73,7 @@ def capture(
     layers: Layers | None = "all",
     path: str | Path | None = None,
     batch_size: int | None = None,
-    dtype: StoredDtype = "float32",
+    dtype: StoredDtype | Literal["model"] = "float32",
     interventions: Sequence[Intervention] = (),
     state: str = "",
     shard_bytes: int = SHARD_BYTES,
@@ -89,8 +89,10 @@ def capture(
         layers: "all" (or None, as in a preset), one layer, or several; -1 is `embed`.
         path: A directory to stream to; by default the activations stay in memory. Finished shards there are
             checked and kept where they are of the same capture; missing and damaged ones are made again.
-        batch_size: Responses read side by side; by default the preset's.
-        dtype: Type of the stored numbers.
+        batch_size: Responses read side by side; by default the preset's number, or fewer where they would
+            not fit into the free memory of a GPU.
+        dtype: Type of the stored numbers: float32, float16 or bfloat16; "model" is the type of the model's
+            weights. Analyses read them as float32.
         interventions: In place while the responses are read, as they were in generation.
         state: What hooks of your own make of the model. Activations on disk need it where there are such
             hooks, and belong to it from then on.
@@ -101,8 +103,8 @@ def capture(
         The responses with their activations, row by row.
 
     Raises:
-        InputError: Unusable rows or layers, numbers that `dtype` cannot hold, too little memory, hooks
-            without a state, or a `path` that holds another capture, which is left as it is.
+        InputError: Unusable rows, layers or `dtype`, numbers that `dtype` cannot hold, too little memory,
+            hooks without a state, or a `path` that holds another capture, which is left as it is.
 
     Example:
         >>> import if_circuits as ifc
@@ -113,10 +115,12 @@ def capture(
     """
     plan = plan_capture(rows)
     chosen = _check_layers(layers, model.n_layers)
-    batch_size = model.preset.batch_size if batch_size is None else batch_size
+    if batch_size is None:
+        batch_size = usual_reading_size(model, length=len(plan.tokens(plan.order[0])), n_layers=len(chosen))
     if batch_size < 1:
         raise InputError(f"batch_size must be at least 1, got {batch_size}")
-    row_bytes = len(chosen) * len(POSITIONS) * model.d_model * np.dtype(dtype).itemsize
+    stored_as = stored_dtype(dtype, of_model=model.dtype)
+    row_bytes = len(chosen) * len(POSITIONS) * model.d_model * held_as(stored_as).itemsize
     key = CaptureKey(
         model=model.name,
         fingerprint=model.fingerprint,
@@ -130,7 +134,7 @@ def capture(
         d_model=model.d_model,
         layers=chosen,
         positions=POSITIONS,
-        dtype=dtype,
+        dtype=stored_as,
         rows_per_shard=len(plan.order) if path is None else max(1, shard_bytes // row_bytes),
         sequences=plan.sha256(),
         interventions=value_sha256(tuple(interventions)) if interventions else "",

@@ -4,7 +4,7 @@ import json
 import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_args
 
 from if_circuits.activations.precision import StoredDtype
 from if_circuits.errors import InputError
@@ -168,8 +168,10 @@ def _typed(value: object, kind: type[_Kind]) -> _Kind:
 def _check(manifest: Manifest, path: Path) -> None:
     """Refuse contradictions, and names that are not shards': no manifest leads out of its directory."""
     key = manifest.key
-    if key.dtype not in ("float32", "float16"):
-        raise InputError(f"{path} gives dtype {key.dtype!r}; expected float32 or float16")
+    if key.dtype not in get_args(StoredDtype):
+        raise InputError(
+            f"{path} gives dtype {key.dtype!r}; expected one of {', '.join(get_args(StoredDtype))}"
+        )
     if min(key.rows_per_shard, key.d_model, key.n_layers, manifest.n_rows) < 1:
         raise InputError(f"{path} gives a count below 1")
     numbers: set[int] = set()

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from if_circuits.activations.manifest import CaptureKey
 from if_circuits.activations.plan import CapturePlan
 from if_circuits.activations.positions import POSITIONS
-from if_circuits.activations.precision import to_stored
+from if_circuits.activations.precision import from_stored, held_as, to_stored
 from if_circuits.activations.store import check_captured
 from if_circuits.errors import InputError
 
@@ -27,7 +27,8 @@ class MemoryStore:
     plan: CapturePlan
     not_finite: tuple[str, ...]
     """Ids of the responses with an infinite or undefined number at some layer and position."""
-    arrays: Mapping[tuple[int, str], Float[np.ndarray, "n d_model"]]
+    arrays: Mapping[tuple[int, str], Shaped[np.ndarray, "n d_model"]]
+    """By layer and position, as the stored type holds them."""
 
     @property
     def response_ids(self) -> tuple[str, ...]:
@@ -41,7 +42,7 @@ class MemoryStore:
         captured.
         """
         check_captured(self.key, layer, position)
-        return self.arrays[layer, position].astype(np.float32, copy=False)
+        return from_stored(self.arrays[layer, position], self.key.dtype)
 
     def token_indices(self, position: str) -> Int[np.ndarray, " n"]:
         """Absolute place of a position in prompt + response, from 0; -1 where a response lacks it."""
@@ -55,7 +56,7 @@ class MemoryWriter:
         self._key, self._plan = key, plan
         shape = (len(plan.response_ids), key.d_model)
         self._arrays = {
-            (layer, position): np.empty(shape, dtype=key.dtype)
+            (layer, position): np.empty(shape, dtype=held_as(key.dtype))
             for layer in key.layers
             for position in key.positions
         }
@@ -85,7 +86,8 @@ class MemoryWriter:
 
 def check_memory(key: CaptureKey, n_rows: int, free: int | None) -> None:
     """Raise InputError where the activations would not fit into the free bytes."""
-    needed = n_rows * len(key.layers) * len(key.positions) * key.d_model * np.dtype(key.dtype).itemsize
+    numbers = n_rows * len(key.layers) * len(key.positions) * key.d_model
+    needed = numbers * held_as(key.dtype).itemsize
     if free is not None and needed > _SHARE * free:
         raise InputError(
             f"activations of {n_rows} responses at {len(key.layers)} layers take {needed / 2**30:.2f} GiB of "

@@ -12,15 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from safetensors import SafetensorError, safe_open
 
 from if_circuits.activations.manifest import CaptureKey
-from if_circuits.activations.precision import StoredDtype, to_stored
+from if_circuits.activations.precision import StoredDtype, from_stored, held_as, to_stored
 from if_circuits.errors import InputError
 from if_circuits.io.durable import durable_file
 
-_SAFETENSORS_DTYPE: dict[StoredDtype, str] = {"float32": "F32", "float16": "F16"}
+_SAFETENSORS_DTYPE: dict[StoredDtype, str] = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 
 
 def tensor_name(layer: int, position: str) -> str:
@@ -70,19 +70,34 @@ def write_shard(path: Path, key: CaptureKey, *, n_rows: int) -> Generator[ShardW
 
 
 def read_tensor(path: Path, *, layer: int, position: str) -> Float[np.ndarray, "rows d_model"]:
-    """One tensor of a shard, in the type it is stored in. Raises InputError naming a file that cannot be
-    read.
+    """One tensor of a shard, in the type it is stored in; bfloat16, which numpy lacks, as float32.
+
+    Raises InputError naming a file that cannot be read.
     """
+    name = tensor_name(layer, position)
     try:
         with safe_open(path, framework="numpy") as shard:
-            return shard.get_tensor(tensor_name(layer, position))
+            if shard.get_slice(name).get_dtype() != _SAFETENSORS_DTYPE["bfloat16"]:
+                return shard.get_tensor(name)
+        return from_stored(_bits(path, name), "bfloat16")
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path} cannot be read ({error}): run the capture again to replace it") from error
 
 
+def _bits(path: Path, name: str) -> Shaped[np.ndarray, "rows d_model"]:
+    """A bfloat16 tensor of a file that safetensors has found sound, as bits."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        tensor = json.loads(file.read(length))[name]
+        start, end = tensor["data_offsets"]
+        file.seek(8 + length + start)
+        bits = held_as("bfloat16")
+        return np.fromfile(file, bits, (end - start) // bits.itemsize).reshape(tensor["shape"])
+
+
 def _header(names: list[str], key: CaptureKey, n_rows: int) -> tuple[bytes, int]:
     """Header of the safetensors format (length, JSON padded to 8 bytes), and how many bytes follow it."""
-    size = n_rows * key.d_model * np.dtype(key.dtype).itemsize
+    size = n_rows * key.d_model * held_as(key.dtype).itemsize
     tensors = {
         name: {
             "dtype": _SAFETENSORS_DTYPE[key.dtype],

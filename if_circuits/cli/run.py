@@ -17,7 +17,7 @@ from if_circuits.cli.arguments import (
 )
 from if_circuits.errors import InputError
 from if_circuits.study import StudyConfig
-from if_circuits.study.config import SUITES
+from if_circuits.study.config import STORE_DTYPES, SUITES
 
 DEFAULTS = StudyConfig(model="")
 
@@ -143,7 +143,18 @@ def add_sizes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--layers", metavar="L", nargs="+", type=int, help="layers to read; -1 is embed (default: all)"
     )
-    parser.add_argument("--batch-size", metavar="N", type=count, help="default: the preset's")
+    parser.add_argument(
+        "--batch-size",
+        metavar="N",
+        type=count,
+        help="default: as the study has it; for a new one the preset's, or fewer where memory is short",
+    )
+    parser.add_argument(
+        "--store-dtype",
+        choices=STORE_DTYPES,
+        help="type of the stored activations, where model is that of the weights (default: as the study has "
+        "it, float32 for a new one)",
+    )
 
 
 def _time(text: str) -> float:

@@ -4,13 +4,15 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
+from if_circuits.activations.precision import StoredDtype
 from if_circuits.analyses.base import ANALYSES, AnalysisSettings
 from if_circuits.errors import InputError
 from if_circuits.inputs import as_count, as_layers, as_names, as_number
 
 SUITES = ("open", "controlled")
+STORE_DTYPES = (*get_args(StoredDtype), "model")
 _COUNTS = ("n_base_queries", "prompts_per_query", "samples_per_prompt", "max_new_tokens", "batch_size")
 
 
@@ -45,7 +47,9 @@ class StudyConfig:
     max_new_tokens: int | None = None
     """Longest response; None means the preset's."""
     batch_size: int | None = None
-    """None means the preset's. Changes time and memory, not what is found; so it is no part of the key."""
+    """None means what the study has; in a new one the preset's, or fewer where they would not fit into the
+    free memory. Changes time and memory, not what is found; so it is no part of the key.
+    """
     layers: tuple[int, ...] | None = None
     """Layers to capture, -1 for the residual stream below block 0; None means all."""
     analyses: tuple[str, ...] = ANALYSES
@@ -68,6 +72,11 @@ class StudyConfig:
     """How accelerate chooses the device (`models.devices.DEVICE_MAPS`); None means `device` itself."""
     dtype: str | None = None
     """float32, bfloat16 or float16; None means the preset's."""
+    store_dtype: StoredDtype | Literal["model"] | None = None
+    """Type in which activations are stored: one of these, or model, that of the model's weights. None means
+    the one that the study has, and float32 in a new one. Another one makes no other study: the activations
+    are captured again.
+    """
     settings: AnalysisSettings = field(default_factory=AnalysisSettings)
 
     def __post_init__(self) -> None:
@@ -107,6 +116,10 @@ class StudyConfig:
                 raise InputError(f"unknown analysis {name!r}; expected one of {', '.join(ANALYSES)}")
         if self.suite not in (None, *SUITES):
             raise InputError(f"suite is {self.suite!r}; expected one of {', '.join(SUITES)}")
+        if self.store_dtype not in (None, *STORE_DTYPES):
+            raise InputError(
+                f"store_dtype is {self.store_dtype!r}; expected one of {', '.join(STORE_DTYPES)}"
+            )
         if self.tasks is not None and not self.tasks:
             raise InputError("tasks is empty; name at least one task, or None for all")
 
@@ -123,6 +136,7 @@ class StudyConfig:
     def from_json(cls, values: Mapping[str, Any]) -> "StudyConfig":
         """The configuration that `to_json` wrote. Raises InputError when fields are missing or unknown."""
         known = {item.name for item in fields(cls)}
+        values = {"store_dtype": "float32", **values}  # studies from before there was a choice do not say
         if known != set(values):
             differing = ", ".join(sorted(known ^ set(values)))
             raise InputError(

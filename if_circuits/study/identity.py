@@ -3,13 +3,17 @@
 from dataclasses import replace
 from typing import cast
 
+from if_circuits.activations.precision import StoredDtype, stored_dtype
+from if_circuits.activations.teacher_forcing import usual_reading_size
 from if_circuits.errors import InputError
+from if_circuits.generation.batch_size import longest_prompt, usual_batch_size
 from if_circuits.models.loading import LoadedModel, load_model
 from if_circuits.models.presets import DType
 from if_circuits.models.settings import RunSettings
 from if_circuits.study.config import StudyConfig, suite_of
 from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.keys import task_names
+from if_circuits.study.prompting import prompts_of
 from if_circuits.study.versions import versions
 from if_circuits.tasks.judges.choice import judge_names, usual_judges
 from if_circuits.tasks.verification import judged_properties
@@ -25,8 +29,14 @@ def model_of(config: StudyConfig) -> LoadedModel:
     )
 
 
-def run_settings_of(config: StudyConfig, model: LoadedModel) -> RunSettings:
-    """How the study runs its model. Raises InputError for layers that the model lacks."""
+def run_settings_of(
+    config: StudyConfig, model: LoadedModel, before: RunSettings | None = None
+) -> RunSettings:
+    """How the study runs its model. Unless the configuration names a size, batches are as large as they were
+    `before`, and in a new study as the free memory allows.
+
+    Raises InputError for layers that the model lacks.
+    """
     made = RunSettings.of(
         model.preset,
         max_new_tokens=config.max_new_tokens,
@@ -41,7 +51,26 @@ def run_settings_of(config: StudyConfig, model: LoadedModel) -> RunSettings:
         raise InputError(
             f"{config.model} has no layer {unknown[0]}; layers go from -1 (embed) to {model.n_layers - 1}"
         )
-    return made
+    if config.batch_size is not None:
+        return made
+    return replace(made, batch_size=before.batch_size if before else _batch_size(config, model, made))
+
+
+def _batch_size(config: StudyConfig, model: LoadedModel, run_settings: RunSettings) -> int:
+    """What is written side by side, and read side by side, with the longest prompt."""
+    prompt = longest_prompt(model, map(str, prompts_of(config, model)["prompt"]))
+    new, layers = run_settings.max_new_tokens, run_settings.layers
+    n_layers = model.n_layers + 1 if layers is None else len(layers)
+    return min(
+        usual_batch_size(model, prompt=prompt, new=new),
+        usual_reading_size(model, length=prompt + new, n_layers=n_layers),
+    )
+
+
+def store_dtype_of(config: StudyConfig, model: LoadedModel, before: StudyConfig | None) -> StoredDtype:
+    """The type of the stored activations: what is asked for, else as `before`."""
+    asked = config.store_dtype or (before and before.store_dtype) or "float32"
+    return stored_dtype(asked, of_model=model.dtype)
 
 
 def _judges(config: StudyConfig, model: LoadedModel) -> tuple[tuple[str, str], ...]:
@@ -82,11 +111,19 @@ def check_model(directory: StudyDirectory, model: LoadedModel) -> None:
         )
 
 
-def check_run_settings(directory: StudyDirectory, run_settings: RunSettings) -> None:
-    """Raise InputError where preset and options say otherwise than when it began; batches may differ."""
+def keep_settings(directory: StudyDirectory, config: StudyConfig, run_settings: RunSettings) -> None:
+    """Record how the study goes on: its batches and the type of its activations may be others than before.
+
+    Raises InputError where preset and options say otherwise of anything else.
+    """
     recorded = directory.run_settings
     if replace(recorded, batch_size=run_settings.batch_size) != run_settings:
         raise InputError(
             f"{directory.place} was made with {recorded}, and the preset and the options now say "
             f"{run_settings}; choose another directory, or the same settings"
         )
+    record = directory.ledger.read()
+    directory.ledger.update(
+        config={**record["config"], "store_dtype": config.store_dtype},
+        run_settings={**record["run_settings"], "batch_size": run_settings.batch_size},
+    )

@@ -180,11 +180,13 @@ class StageKeys:
         }
 
     def _activations(self, rows: pd.DataFrame) -> Key:
-        layers = self._directory.run_settings.layers
+        layers, stored = self._directory.run_settings.layers, self._config.store_dtype or "float32"
         return {
             "the tokens that are read": plan_capture(rows).sha256() if len(rows) else "",
             "the layers that are read": value_sha256((layers, self._record["model"]["dtype"])),
             "the code that captures": _code(capture),
+            # Keys without it are of studies from before there was a choice, which float32 leaves as they are.
+            **({} if stored == "float32" else {"the precision of storage": stored}),
         }
 
     def _compliance(self) -> Key:

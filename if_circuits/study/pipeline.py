@@ -209,6 +209,7 @@ def capture_activations(
                 path=path,
                 layers=run_settings.layers,
                 batch_size=run_settings.batch_size,
+                dtype=directory.config.store_dtype or "float32",
                 progress=work.report,
             )
             work.wrote(*ActivationStore.open(path).files)

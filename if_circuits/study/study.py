@@ -23,10 +23,11 @@ from if_circuits.study.config import StudyConfig, suite_of
 from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.identity import (
     check_model,
-    check_run_settings,
+    keep_settings,
     model_of,
     record_of,
     run_settings_of,
+    store_dtype_of,
 )
 from if_circuits.study.keys import task_names
 from if_circuits.study.lock import locked, uploaded
@@ -75,7 +76,8 @@ class Study:
     ) -> "Study":
         """Run a study in the directory or at the URL `out`, or go on with it where it was stopped.
 
-        What was made by other code or data than now is made again; a warning in the log says what, and why.
+        What was made by other code or data than now is made again, and so are activations of which another
+        `store_dtype` is asked for; a warning in the log says what, and why.
 
         With a `budget`, in seconds, the study is as large as is expected to fit into it on this machine
         (`study.budget`); one that goes on keeps the size that it began with.
@@ -95,13 +97,14 @@ class Study:
             config = sized_as(config, begun.config)
         found = cls._find(out, config)
         model = model_of(config)
-        run_settings = run_settings_of(config, model)
+        config = replace(config, store_dtype=store_dtype_of(config, model, found and found.config))
+        run_settings = run_settings_of(config, model, found and found.run_settings)
         planned = None
         if budget is not None and found is None:
             planned = plan(config, model, run_settings, seconds=budget)
             _logger.warning("%s: %s", StudyDirectory(out).place, planned)
             config = planned.config
-            run_settings = run_settings_of(config, model)
+            run_settings = run_settings_of(config, model, run_settings)
         check_space(config, model, run_settings, out)
         if found is None:
             stages.check_prompts(config, model, run_settings)
@@ -110,7 +113,7 @@ class Study:
                 out, record_of(config, model, run_settings)
             )
             check_model(directory, model)
-            check_run_settings(directory, run_settings)
+            keep_settings(directory, config, run_settings)
             directory.ledger.update(held_out_only=model.preset.held_out_only)
             if planned is not None:
                 directory.ledger.update(plan={"budget": budget, "seconds": dict(planned.seconds)})
@@ -137,7 +140,11 @@ class Study:
         Raises InputError when another study has work there.
         """
         directory = StudyDirectory.find(out)
-        if directory is None or not (differences := directory.config.differences(config)):
+        if directory is None:
+            return None
+        # Another precision of what is stored makes no other study: the activations are captured again.
+        asked = replace(config, store_dtype=directory.config.store_dtype)
+        if not (differences := directory.config.differences(asked)):
             return directory
         if directory.holds_work():
             raise InputError(

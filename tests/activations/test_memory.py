@@ -33,7 +33,7 @@ VERDICTS = [
 LABELLED = ROWS.assign(verdict=VERDICTS, base_query=[*"aabbccdd"])
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
 def test_memory_and_disk_hold_the_same(llama: LoadedModel, tmp_path: Path, dtype: Any) -> None:
     live: ActivationSource = capture(llama, ROWS, layers=[2, -1], dtype=dtype)
     disk = capture(llama, ROWS, layers=[2, -1], dtype=dtype, path=tmp_path)

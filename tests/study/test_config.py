@@ -30,6 +30,12 @@ def test_differences_name_the_field_and_both_values():
     assert CONFIG.differences(other) == ["seed 0 against 1", "settings.n_folds 3 against 4"]
 
 
+def test_a_study_from_before_there_was_a_choice_of_precision_is_read():
+    values = CONFIG.to_json()
+    del values["store_dtype"]
+    assert StudyConfig.from_json(values) == replace(CONFIG, store_dtype="float32")
+
+
 def test_batch_size_does_not_make_another_study():
     assert CONFIG.differences(replace(CONFIG, batch_size=3)) == []
 
@@ -49,6 +55,7 @@ def test_batch_size_does_not_make_another_study():
         {"temperature": float("inf")},
         {"tasks": ()},
         {"analyses": ("vibes",)},
+        {"store_dtype": "float64"},
     ],
     ids=str,
 )

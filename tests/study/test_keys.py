@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from if_circuits.analyses.base import AnalysisSettings
@@ -126,6 +127,28 @@ def test_a_setting_is_in_the_keys_of_what_it_decides(
 ):
     after = keys_of(tmp_path, **changes)
     assert {stage for stage in STAGES if before[stage] != after[stage]} == stages
+
+
+def capture_key(root: Path, **changes: Any) -> dict[str, str]:
+    """The key of what is captured of a study without counterfactual pairs."""
+    config = CONFIG.to_json()
+    del config["store_dtype"]  # as in studies from before there was a choice
+    record = {"config": {**config, **changes}, "run_settings": RUN.to_json(), "model": {"dtype": "float32"}}
+    directory = StudyDirectory.create(root, record)
+    pd.DataFrame().to_parquet(directory.counterfactual)
+    return dict(keys.StageKeys(directory).of("activations.counterfactual"))
+
+
+def test_only_a_precision_that_is_asked_for_is_in_the_key_of_what_is_captured(tmp_path: Path):
+    before = capture_key(tmp_path / "before")
+    assert set(before) == {"the tokens that are read", "the layers that are read", "the code that captures"}
+    for usual in (None, "float32"):
+        assert capture_key(tmp_path / str(usual), store_dtype=usual) == before
+    for other in ("float16", "bfloat16"):
+        assert capture_key(tmp_path / other, store_dtype=other) == {
+            **before,
+            "the precision of storage": other,
+        }
 
 
 @pytest.mark.parametrize(

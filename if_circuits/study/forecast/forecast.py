@@ -10,18 +10,17 @@ of the host.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from if_circuits.models.presets import DType
+from if_circuits.activations.precision import stored_dtype
+from if_circuits.models.presets import ITEMSIZE, DType
 from if_circuits.models.settings import RunSettings
 from if_circuits.study.config import StudyConfig
 from if_circuits.study.forecast.machine import Machine, probe_flops
 from if_circuits.study.forecast.size import Size
 from if_circuits.study.forecast.work import Answers, Lengths, Reading, Work, suite_shortage, work_of
 
-ITEMSIZE: Mapping[DType, int] = {"float32": 4, "bfloat16": 2, "float16": 2}
 AT_WORK = 0.875
 """Of a batch's rows: ended ones are carried along until less than 0.75 are active (`generation.decoding`)."""
 JOINING = 0.25
@@ -95,14 +94,15 @@ def forecast(
     per_copy = math.ceil(needed / (USABLE * machine.memory))
     used = max(gpus, per_copy)
     copies = used // per_copy
+    stored = stored_dtype(config.store_dtype or "float32", of_model=dtype)
     on = _Pace(size, machine, ITEMSIZE[dtype], run_settings.batch_size, lengths)
     stages = tuple(
         _cost(work, on.seconds(work, copies), lengths, used * machine.dollars_per_hour)
-        for work in work_of(config, size, run_settings, lengths)
+        for work in work_of(config, size, run_settings, lengths, dtype=stored)
     )
     assumes = (
-        f"{dtype}; {lengths.prompt:.0f} tokens a prompt, {lengths.answer:.0f} an answer, at most "
-        f"{lengths.longest}",
+        f"{dtype}, activations stored as {stored}; {lengths.prompt:.0f} tokens a prompt, "
+        f"{lengths.answer:.0f} an answer, at most {lengths.longest}",
         f"batches of {run_settings.batch_size}; copies of the model at work: {copies}, on {per_copy} each",
         f"{machine.matrix_rate / 1e12:.3g} TFLOP/s and {machine.bandwidth / 1e12:.3g} TB/s reached, "
         f"{machine.block_seconds * 1e3:.2g} ms to call a block, probes at {machine.probe_rate / 1e9:.3g} "

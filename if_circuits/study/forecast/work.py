@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from if_circuits.activations.precision import StoredDtype
 from if_circuits.analyses.causal_ablation.answers import CONDITIONS_AT_A_TIME
 from if_circuits.analyses.causal_ablation.behaviour import PROMPTS_PER_TASK
 from if_circuits.analyses.causal_ablation.neutral_text import TEXTS
@@ -78,8 +79,15 @@ class Work:
         return round(written + sum(each.n * each.tokens for each in self.readings))
 
 
-def work_of(config: StudyConfig, size: Size, run_settings: RunSettings, lengths: Lengths) -> list[Work]:
-    """The stages of a study that take long, in their order.
+def work_of(
+    config: StudyConfig,
+    size: Size,
+    run_settings: RunSettings,
+    lengths: Lengths,
+    *,
+    dtype: StoredDtype = "float32",
+) -> list[Work]:
+    """The stages of a study that take long, in their order; it stores activations as `dtype`.
 
     Verification, figures and the report are not among them.
     """
@@ -88,7 +96,7 @@ def work_of(config: StudyConfig, size: Size, run_settings: RunSettings, lengths:
     rows = probed_rows(config)
     return [
         *_responses(config, n_tasks, lengths),
-        *_activations(config, n_tasks, rows, layers, size.d_model, lengths),
+        *_activations(config, n_tasks, rows, layers, size.d_model, lengths, dtype=dtype),
         *_analyses(config, n_tasks, rows, layers, lengths),
     ]
 
@@ -108,7 +116,14 @@ def _responses(config: StudyConfig, n_tasks: int, lengths: Lengths) -> Iterator[
 
 
 def _activations(
-    config: StudyConfig, n_tasks: int, rows: int, layers: tuple[int, ...], d_model: int, lengths: Lengths
+    config: StudyConfig,
+    n_tasks: int,
+    rows: int,
+    layers: tuple[int, ...],
+    d_model: int,
+    lengths: Lengths,
+    *,
+    dtype: StoredDtype,
 ) -> Iterator[Work]:
     """Of sampled answers; and of counterfactual pairs, two rows for each of the half that complies."""
     by_pass = answers_by_pass(config, n_tasks, config.n_base_queries)
@@ -118,7 +133,8 @@ def _activations(
     }
     for name, n in read.items():
         reading = Reading(n, lengths.both)
-        yield Work(name, readings=(reading,), bytes=activation_bytes(n, len(set(layers)), d_model))
+        size = activation_bytes(n, len(set(layers)), d_model, dtype=dtype)
+        yield Work(name, readings=(reading,), bytes=size)
 
 
 def _analyses(

@@ -44,7 +44,11 @@ def _read(directory: StudyDirectory, model: LoadedModel) -> CapturedActivations:
     """What the study captured, of another model."""
     settings = directory.run_settings
     rows, pairs = rows_to_capture(directory, without=unmeasured(directory))
-    as_before: dict[str, Any] = {"layers": settings.layers, "batch_size": settings.batch_size}
+    as_before: dict[str, Any] = {
+        "layers": settings.layers,
+        "batch_size": settings.batch_size,
+        "dtype": directory.config.store_dtype or "float32",
+    }
     responses = capture(model, rows, progress=False, **as_before)
     counterfactual = None
     if len(pairs):
