@@ -112,10 +112,11 @@ def precision_markdown(studies: Sequence[tuple[str, CapturedActivations]]) -> st
 def _row(model: str, found: pd.DataFrame) -> str:
     worst, n = found.loc[found["difference"].idxmax()], found["n"]
     dtype = worst["stored_as"]
+    rows = str(n.min()) if n.min() == n.max() else f"{n.min()} to {n.max()}"
     return (
         f"| {model} | {dtype} | {held_as(dtype).itemsize} | {worst['difference']:.4f} "
         f"| `{worst['task']}`, layer {worst['layer']}, {worst['position']} ({worst['auroc']:.3f} on float32) "
-        f"| {found['difference'].mean():.5f} | {len(found)} | {n.min()} to {n.max()} "
+        f"| {found['difference'].mean():.5f} | {len(found)} | {rows} "
         f"| {found['n_base_queries'].max()} |"
     )
 
