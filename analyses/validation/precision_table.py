@@ -110,7 +110,7 @@ def precision_markdown(studies: Sequence[tuple[str, CapturedActivations]]) -> st
 
 
 def _row(model: str, found: pd.DataFrame) -> str:
-    worst, n = found.loc[found["difference"].idxmax()], found["n"]
+    worst, n = found.iloc[int(found["difference"].argmax())], found["n"]
     dtype = worst["stored_as"]
     rows = str(n.min()) if n.min() == n.max() else f"{n.min()} to {n.max()}"
     return (

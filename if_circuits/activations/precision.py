@@ -6,7 +6,7 @@ float32.
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, cast, get_args
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -73,4 +73,4 @@ def _upper_bits(numbers: Float[np.ndarray, "*shape d_model"]) -> Shaped[np.ndarr
     # Half of the last bit that stays, or just less of it where that bit is 0: ties go to the even number.
     rounded = (bits + (0x7FFF + ((bits >> 16) & 1))) >> 16
     # The carry of a NaN would end in another number.
-    return cast("np.ndarray", np.where(np.isnan(numbers), _BFLOAT16_NAN, rounded)).astype(np.uint16)
+    return np.where(np.isnan(numbers), _BFLOAT16_NAN, rounded).astype(np.uint16)
