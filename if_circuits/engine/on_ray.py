@@ -76,6 +76,11 @@ class OnRay(Engine):
                 f"{MOST_DEATHS + 1} workers in a row were killed at work on {unit}: often for want of "
                 "memory, so try fewer workers"
             ) from error
+        except errors.LocalRayletDiedError as error:
+            raise InputError(
+                "Ray itself has ended on this machine, at work on "
+                f"{unit}; the same command goes on where this one was"
+            ) from error
 
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from if_circuits.analyses.base import ANALYSES
 from if_circuits.analyses.validation.known_answers.summary import agreement, summarise
-from tests.analyses.validation.known_answers.test_answers import answers_of, mechanism_of
+from tests.analyses.validation.known_answers.test_answers import VERDICTS, answers_of, mechanism_of
 
 
 def test_the_summary_has_planted_and_found_for_every_question() -> None:
@@ -13,7 +12,7 @@ def test_the_summary_has_planted_and_found_for_every_question() -> None:
     model = summary["models"]["one"]
     assert (model["planted"], model["found"]) == ("compositional", "compositional")
     assert set(model["analyses"]) == set(found["question"]) - {"mechanism"}
-    assert set(ANALYSES) <= set(model["analyses"])
+    assert set(VERDICTS) <= set(model["analyses"])
     for answer in model["analyses"].values():
         assert {"planted", "found", "effect", "interval"} <= set(answer)
     # No edge was planted and none was found: a share of nothing has no number.
