@@ -78,6 +78,7 @@ def test_the_table_has_a_row_for_each_run_with_its_own_seeds(finished: Path):
     assert {row["planted"]: row["rate"] for row in rows} == supported.to_dict()
 
 
+@pytest.mark.slow
 def test_two_workers_find_what_one_finds(finished: Path, tmp_path: Path):
     with open_engine(workers=2) as engine:
         pd.testing.assert_frame_equal(tiny(tmp_path, engine=engine), table(finished), check_exact=True)
