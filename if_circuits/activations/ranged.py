@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 from jaxtyping import Float, Int
-from safetensors.numpy import save_file
 
 from if_circuits.activations.manifest import CaptureKey, ShardEntry
-from if_circuits.activations.shards import tensor_name
+from if_circuits.activations.precision import held_as
+from if_circuits.activations.shards import shard_header, tensor_name
 from if_circuits.activations.store import ActivationStore, check_captured
 from if_circuits.errors import InputError
 from if_circuits.io.durable import durable_file
@@ -87,9 +87,9 @@ class RangedStore:
             if len(content) != end - start:
                 raise InputError(f"{self.remote.url}/{file} is damaged: it ends before the bytes of {name}")
         for shard, content in zip(shards, contents, strict=True):
-            tensor = np.frombuffer(content, dtype=self.key.dtype).reshape(shard.rows, self.key.d_model)
+            header, _ = shard_header([name], self.key, shard.rows)
             with durable_file(place / shard.file) as partial:
-                save_file({name: tensor}, partial)
+                partial.write_bytes(header + content)
 
     def _span(self, rows: int, name: str) -> tuple[int, int]:
         """Where the tensor lies in a shard of so many rows: all of these have one layout."""
@@ -110,7 +110,7 @@ class RangedStore:
         except (ValueError, KeyError, TypeError) as error:
             kept.unlink()
             raise InputError(f"{self.remote.url} has a shard with a damaged header ({error})") from error
-        if end - start != rows * self.key.d_model * np.dtype(self.key.dtype).itemsize:
+        if end - start != rows * self.key.d_model * held_as(self.key.dtype).itemsize:
             raise InputError(f"{self.remote.url} has a shard with a damaged header: {name} lacks rows")
         return start, end
 

@@ -57,7 +57,7 @@ class ShardWriter:
 def write_shard(path: Path, key: CaptureKey, *, n_rows: int) -> Generator[ShardWriter]:
     """Open a shard for writing; it appears at `path` once the block ends without an error."""
     names = [tensor_name(layer, position) for layer in key.layers for position in key.positions]
-    header, size = _header(names, key, n_rows)
+    header, size = shard_header(names, key, n_rows)
     with durable_file(path) as partial:
         descriptor = os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o644)
         try:
@@ -95,7 +95,7 @@ def _bits(path: Path, name: str) -> Shaped[np.ndarray, "rows d_model"]:
         return np.fromfile(file, bits, (end - start) // bits.itemsize).reshape(tensor["shape"])
 
 
-def _header(names: list[str], key: CaptureKey, n_rows: int) -> tuple[bytes, int]:
+def shard_header(names: list[str], key: CaptureKey, n_rows: int) -> tuple[bytes, int]:
     """Header of the safetensors format (length, JSON padded to 8 bytes), and how many bytes follow it."""
     size = n_rows * key.d_model * held_as(key.dtype).itemsize
     tensors = {

@@ -6,7 +6,6 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from if_circuits.activations.positions import POSITIONS
 from if_circuits.doctor.base import Check
 from if_circuits.doctor.probe_prompts import STUDY, longest_prompt, study_prompts
 from if_circuits.generation.batch_size import RowBytes, row_bytes
@@ -14,10 +13,10 @@ from if_circuits.models.loading import LoadedModel
 from if_circuits.models.memory import free_memory, rows_that_fit, weight_bytes
 from if_circuits.models.settings import RunSettings
 from if_circuits.study.pipeline import PAIRS_PER_TASK
+from if_circuits.study.space import activation_bytes
 from if_circuits.tasks.registry import get_tasks
 
 GIB = 2**30
-_FLOAT32 = 4
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def estimate(model: LoadedModel) -> Estimate:
     return Estimate(
         weights=weight_bytes(model),
         row=row_bytes(model, prompt=prompt, new=usual.max_new_tokens),
-        disk=n_responses * n_layers * len(POSITIONS) * model.d_model * _FLOAT32,
+        disk=activation_bytes(n_responses, n_layers, model.d_model, dtype="float32"),
     )
 
 

@@ -58,9 +58,8 @@ class Remote:
     url: str
 
     def __reduce__(self) -> tuple[type[Remote], tuple[str]]:
-        return Remote, (
-            self.url,
-        )  # another process makes its own connection, which fsspec keeps for all URLs
+        # Another process makes a connection of its own.
+        return Remote, (self.url,)
 
     def listing(self) -> dict[str, Listed]:
         """All objects; none where nothing lies there. A bucket must exist."""

@@ -64,6 +64,17 @@ def test_the_numbers_are_those_of_the_shards(store: ActivationStore, ranged: Ran
     assert ranged.key == store.key
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_numbers_of_another_type_are_those_of_the_shards(dtype: str, llama: LoadedModel, tmp_path: Path):
+    url, options = "memory://bucket/other/activations", {"batch_size": 4, "shard_bytes": 12_000}
+    store = stored(llama, make_sequences(), path=tmp_path / "store", dtype=dtype, **options)
+    Remote(url).upload({path.name: path for path in store.files})
+    ranged = RangedStore(store, Remote(url), Remote(url).listing(), tmp_path / "fetched")
+    for layer in store.layers:
+        for position in store.positions:
+            np.testing.assert_array_equal(ranged.read(layer, position), store.read(layer, position))
+
+
 def test_one_layer_and_position_asks_for_its_bytes_alone_and_once(
     store: ActivationStore, ranged: RangedStore, asked: list[tuple[str, int, int]]
 ):

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
-import signal
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,85 +12,11 @@ import pytest
 
 from if_circuits.errors import InputError
 from if_circuits.io.remote import Remote
-from if_circuits.study import uploading
-from if_circuits.study.claim import SILENCE, Claim
+from if_circuits.study.claim import Claim
 from if_circuits.study.exchange import pull, push
-from if_circuits.study.lock import locked
 from if_circuits.study.mirror import FETCHED, Mirror, place_name
 from if_circuits.study.place import open_place
-
-URL = "memory://store/runs/study"
-SHARDS = "activations/shard-00000.safetensors", "activations/shard-00001.safetensors"
-FILES = {
-    "prompts.parquet": b"prompts",
-    "generated/constrained-0000.parquet": b"generated",
-    "results/compliance.parquet": b"compliance",
-    "activations/manifest.json": b"manifest",
-    **dict.fromkeys(SHARDS, b"shard"),
-}
-"""Of a study of which all is finished."""
-
-
-@pytest.fixture(autouse=True)
-def empty_store() -> Iterator[None]:
-    from fsspec.implementations.memory import MemoryFileSystem
-
-    MemoryFileSystem.store.clear()
-    MemoryFileSystem.pseudo_dirs[:] = [""]
-    yield
-    MemoryFileSystem.store.clear()
-
-
-@pytest.fixture(autouse=True)
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Go to a machine by its name, from the first one: what it has in its cache is its own."""
-
-    def go_to(name: str) -> None:
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / name))
-
-    go_to("first")
-    return go_to
-
-
-def write(root: Path, files: dict[str, bytes], *, recorded: dict[str, bytes] | None = None) -> None:
-    """Write files, and a record that names them, or others."""
-    for name, content in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(content)
-    named = {
-        name: sha256(content).hexdigest()
-        for name, content in (files if recorded is None else recorded).items()
-    }
-    (root / "study.json").write_text(json.dumps({"config": {"model": "if-tiny"}, "files": named}))
-
-
-def here(root: Path) -> dict[str, bytes]:
-    return {
-        name: path.read_bytes()
-        for path in root.rglob("*")
-        if path.is_file() and not (name := path.relative_to(root).as_posix()).startswith(".")
-    }
-
-
-def there() -> dict[str, bytes]:
-    remote = Remote(URL)
-    return {name: remote.read(name) or b"" for name in remote.listing()}
-
-
-def unlike_the_record() -> list[str]:
-    """What the record at the URL names and is not there as it says."""
-    objects = there()
-    named = json.loads(objects["study.json"])["files"] if "study.json" in objects else {}
-    return [name for name, digest in named.items() if sha256(objects.get(name, b"")).hexdigest() != digest]
-
-
-def ours() -> None:
-    """As the holder of the URL."""
-
-
-def finished(root: Path) -> None:
-    write(root, FILES)
-    push(Mirror.of(URL), ours)
+from tests.study.mirror.files import FILES, SHARDS, URL, finished, here, ours, there, unlike_the_record, write
 
 
 def test_what_is_written_here_lies_there_under_the_same_names():
@@ -341,90 +262,6 @@ def test_no_object_leads_out_of_the_mirror(name: str, machine: Callable[[str], N
     root = open_place(URL, to_write=True)
     assert set(here(root)) == set(before) - {*SHARDS}
     assert not list(tmp_path.rglob("outside"))
-
-
-def lock_of(*, process: int, host: str | None = None, heard: datetime | None = None) -> bytes:
-    told = {
-        "token": "another",
-        "host": host or "elsewhere",
-        "process": process,
-        "heard": (heard or datetime.now(UTC)).isoformat(),
-    }
-    return json.dumps(told).encode()
-
-
-def test_a_second_machine_is_refused_and_told_what_to_do(machine: Callable[[str], None]):
-    root = open_place(URL, to_write=True)
-    with locked(root):
-        machine("second")
-        other = open_place(URL, to_write=True)
-        expected = rf"{URL} is in use by process {os.getpid()} on .*15 minutes.*remove {URL}/.lock"
-        with pytest.raises(InputError, match=expected), locked(other):
-            pass
-    with locked(other):
-        assert ".lock" in there()
-    assert there() == {}
-
-
-@pytest.mark.parametrize(
-    "holder",
-    [
-        lock_of(process=1, heard=datetime.now(UTC) - SILENCE - timedelta(minutes=1)),
-        lock_of(process=2**22 + 1, host=platform.node()),
-    ],
-    ids=["silent", "a process of this machine that is no more"],
-)
-def test_a_holder_that_died_is_followed(holder: bytes, caplog: pytest.LogCaptureFixture):
-    root = open_place(URL, to_write=True)
-    Remote(URL).write(".lock", holder)
-    with locked(root):
-        assert "has died; going on" in caplog.text
-    assert there() == {}
-
-
-def test_a_run_that_was_taken_over_uploads_nothing_more():
-    root = open_place(URL, to_write=True)
-    with pytest.raises(InputError, match="was taken over by process 7 on elsewhere"), locked(root):
-        Remote(URL).write(".lock", lock_of(process=7))
-        write(root, FILES)
-    assert set(there()) == {".lock"}
-    assert set(here(root)) == {"study.json", *FILES}, "it is kept here"
-
-
-def test_what_a_run_writes_is_uploaded_while_it_works_and_when_it_fails(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(uploading, "PACE", 0.01)
-    root = open_place(URL, to_write=True)
-    with pytest.raises(ZeroDivisionError), locked(root):
-        write(root, FILES)
-        for _ in range(1000):
-            if set(there()) == {".lock", "study.json", *FILES}:
-                break
-            time.sleep(0.01)
-        else:
-            pytest.fail("nothing was uploaded meanwhile")
-        monkeypatch.setattr(uploading, "PACE", 60)
-        write(root, {**FILES, "results/specificity.parquet": b"before it failed"})
-        raise ZeroDivisionError
-    assert there() == here(root)
-
-
-def test_a_run_that_is_terminated_uploads_what_it_has_and_gives_the_study_free():
-    root = open_place(URL, to_write=True)
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt), locked(root):
-        write(root, FILES)
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(10)
-    assert there() == here(root)
-    assert signal.getsignal(signal.SIGTERM) is before
-
-
-def test_a_mirror_in_use_here_is_read_as_it_lies():
-    root = open_place(URL, to_write=True)
-    with locked(root):
-        write(root, FILES)
-        assert open_place(URL) == root
-        assert set(here(root)) == {"study.json", *FILES}
 
 
 def test_a_folder_of_this_machine_is_no_mirror(tmp_path: Path):
