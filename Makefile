@@ -66,8 +66,8 @@ calibrate: install
 
 # With a study of if-tiny there, as `make reproduce` leaves it.
 nulls: install
-	$(BIN)/if-circuits analyse $(OUT) --null labels
-	$(BIN)/if-circuits analyse $(OUT) --null untrained
+	$(BIN)/if-circuits analyse $(OUT) --null labels --workers $(WORKERS)
+	$(BIN)/if-circuits analyse $(OUT) --null untrained --workers $(WORKERS)
 
 known-answers: install
 	$(BIN)/if-circuits known-answers --workers $(WORKERS) --out $(KNOWN)

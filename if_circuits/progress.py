@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -34,6 +34,31 @@ class Steps:
         self._done += 1
         if self._report is not None:
             self._report(self._done, self._total)
+
+
+class Shares:
+    """Counts work in parts that differ in length, done in any order."""
+
+    def __init__(self, report: Report | None, sizes: Sequence[int]) -> None:
+        self._report, self._sizes, self._total = report, sizes, sum(sizes)
+        self._before, self._told = 0, 0
+
+    def part(self, number: int) -> Report | None:
+        """What tells the progress of one part, in whatever steps, while no other one is at work."""
+        if self._report is None:
+            return None
+        return lambda done, total: self._tell(self._before + round(self._sizes[number] * done / total))
+
+    def done(self, number: int) -> None:
+        """A part is done."""
+        self._before += self._sizes[number]
+        if self._told < self._before:
+            self._tell(self._before)
+
+    def _tell(self, done: int) -> None:
+        self._told = done
+        if self._report is not None:
+            self._report(done, self._total)
 
 
 @contextmanager

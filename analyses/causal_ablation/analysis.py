@@ -103,6 +103,7 @@ def run(
             settings=settings,
             run_settings=run_settings or RunSettings.of(model.preset),
             kept=kept,
+            engine=engine,
             progress=progress,
         )
         behaviour = measured.behaviour

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from functools import partial
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.shared.labelled_tasks import query_codes, query_halves
+from if_circuits.engine.base import Engine
+from if_circuits.engine.in_process import IN_PROCESS
 from if_circuits.generation.conditions import responses_under
 from if_circuits.generation.responses import GenerationConfig
 from if_circuits.interventions.hooks import Intervention
 from if_circuits.io.kept import Kept
-from if_circuits.progress import Report, part_of
+from if_circuits.models.workers import on_model
+from if_circuits.progress import Report
 from if_circuits.tasks.labels import is_satisfied
 
 if TYPE_CHECKING:
@@ -50,51 +54,107 @@ def choose_prompts(
     return prompts.groupby("task", sort=False).head(per_task).reset_index(drop=True)
 
 
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """Prompts and what they are answered under."""
+
+    prompts: pd.DataFrame
+    conditions: Mapping[str, Sequence[Intervention]]
+    only: Mapping[str, Collection[str]] = field(default_factory=dict[str, Collection[str]])
+    """A condition that is named here is for the prompts with these ids, and for no others."""
+
+    def runs(self, config: GenerationConfig, judges: Sequence[tuple[str, str]]) -> list[_Run]:
+        """The conditions in runs, whose subspaces lie in memory together."""
+        names = list(self.conditions)
+        chosen = [
+            names[first : first + CONDITIONS_AT_A_TIME]
+            for first in range(0, len(names), CONDITIONS_AT_A_TIME)
+        ]
+        return [
+            _Run(
+                self.prompts,
+                {name: tuple(self.conditions[name]) for name in run},
+                {name: frozenset(self.only[name]) for name in run if name in self.only},
+                config,
+                tuple(judges),
+            )
+            for run in chosen
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """Prompts and some of the conditions: a unit of work."""
+
+    prompts: pd.DataFrame
+    conditions: Mapping[str, tuple[Intervention, ...]]
+    only: Mapping[str, frozenset[str]]
+    config: GenerationConfig
+    judges: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        first, *_, last = (*self.conditions, *self.conditions)
+        return f"the answers to {len(self.prompts)} prompts under {first} to {last}"
+
+    @property
+    def what(self) -> object:
+        """What its answers are kept under."""
+        asked = self.prompts[["prompt_id", "prompt"]].astype(str).to_numpy().tolist()
+        only = sorted((name, sorted(ids)) for name, ids in self.only.items())
+        return asked, only, self.config, [(name, list(each)) for name, each in self.conditions.items()]
+
+    @property
+    def n_answers(self) -> int:
+        """Answers that it comes to."""
+        asked = sum(len(self.only.get(name, self.prompts)) for name in self.conditions)
+        return asked * self.config.samples_per_prompt
+
+
+def answers_of(model: LoadedModel, run: _Run, progress: Report | None) -> pd.DataFrame:
+    """The verified responses of a run."""
+    return responses_under(
+        model,
+        run.prompts,
+        run.conditions,
+        only=run.only,
+        config=run.config,
+        judges=run.judges,
+        progress=progress,
+    )
+
+
 def answer(
     model: LoadedModel,
-    prompts: pd.DataFrame,
-    conditions: Mapping[str, Sequence[Intervention]],
+    asked: Sequence[Asked],
     *,
     run_settings: RunSettings,
-    only: Mapping[str, Collection[str]] | None = None,
     temperature: float = 0.0,
     samples_per_prompt: int = 1,
     seed: int = 0,
     kept: Kept | None = None,
+    engine: Engine = IN_PROCESS,
     progress: Report | None = None,
-) -> pd.DataFrame:
-    """The verified responses under each condition, greedy by default; satisfied is 0 or 1.
+) -> list[pd.DataFrame]:
+    """The verified responses to each of `asked`, greedy by default; satisfied is 0 or 1.
 
-    A condition that `only` names is for the prompts with these ids, and for no others.
-    What `kept` holds of an earlier attempt with this model and code is not generated again.
-    `progress` is told how much of the work is done.
+    What `kept` holds of an earlier attempt with this model and code is not generated again; the `engine`
+    carries out the rest. `progress` is told how much of that is done.
     """
     config = GenerationConfig.of(
         run_settings, temperature=temperature, samples_per_prompt=samples_per_prompt, seed=seed
     )
-    names = list(conditions)
-    runs = [
-        names[first : first + CONDITIONS_AT_A_TIME] for first in range(0, len(names), CONDITIONS_AT_A_TIME)
-    ]
-    asked = prompts[["prompt_id", "prompt"]].astype(str).to_numpy().tolist()
+    runs = [each.runs(config, run_settings.judges) for each in asked]
+    units = [run for several in runs for run in several]
 
-    def make(number: int) -> pd.DataFrame:
-        return responses_under(
-            model,
-            prompts,
-            {name: conditions[name] for name in runs[number]},
-            only={name: only[name] for name in runs[number] if only is not None and name in only},
-            config=config,
-            judges=run_settings.judges,
-            progress=part_of(progress, number, len(runs)),
-        )
+    def make(places: Sequence[int]) -> Iterable[pd.DataFrame]:
+        chosen = [units[place] for place in places]
+        sizes = [unit.n_answers for unit in chosen]
+        return on_model(engine, model, answers_of, chosen, sizes=sizes, progress=progress)
 
-    parts = [
-        (kept or Kept()).table(
-            (asked, config, [(name, list(conditions[name])) for name in run]), partial(make, number)
-        )
-        for number, run in enumerate(runs)
-    ]
-    responses = pd.concat(parts, ignore_index=True)
-    responses["satisfied"] = is_satisfied(responses).astype(float)
-    return responses
+    parts = iter((kept or Kept()).tables([unit.what for unit in units], make))
+    found: list[pd.DataFrame] = []
+    for several in runs:
+        responses = pd.concat(list(islice(parts, len(several))), ignore_index=True)
+        responses["satisfied"] = is_satisfied(responses).astype(float)
+        found.append(responses)
+    return found

@@ -30,12 +30,14 @@ from scipy.stats import binomtest
 
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import AnalysisSettings
-from if_circuits.analyses.causal_ablation.answers import INTACT, answer, choose_prompts
+from if_circuits.analyses.causal_ablation.answers import INTACT, Asked, answer, choose_prompts
 from if_circuits.analyses.causal_ablation.drop_matrix import DropMatrix, HalfScores, average
 from if_circuits.analyses.causal_ablation.response_directions import ResponseDirections
 from if_circuits.analyses.causal_ablation.start_layer import best_start, try_starts
 from if_circuits.analyses.shared.families import families_of
 from if_circuits.analyses.shared.task_subspaces import CONTROLS
+from if_circuits.engine.base import Engine
+from if_circuits.engine.in_process import IN_PROCESS
 from if_circuits.interventions.hooks import Intervention
 from if_circuits.io.kept import Kept
 from if_circuits.progress import Report, part_of
@@ -112,41 +114,43 @@ def measure_behaviour(
     settings: AnalysisSettings,
     run_settings: RunSettings,
     kept: Kept | None = None,
+    engine: Engine = IN_PROCESS,
     progress: Report | None = None,
 ) -> Behaviour:
     """Answer each half's prompts under the other half's removals and controls, and verify the answers.
 
-    What `kept` holds of an earlier attempt is not generated again; `progress` is told how much is done.
+    What `kept` holds of an earlier attempt is not generated again; the `engine` carries out the rest, and
+    `progress` is told how much is done.
     Raises InputError when `model` is not as wide as the source's activations.
     """
     tasks = tuple(families_of(source.responses))
-    # A choice of start and a half's matrix, for each half; they are of like length.
-    steps = 2 * len(fits)
-    tried = [
-        try_starts(
-            model,
-            source,
-            fit,
-            settings=settings,
-            run_settings=run_settings,
-            kept=kept,
-            progress=part_of(progress, number, steps),
-        )
-        for number, fit in enumerate(fits)
+    # A choice of starts and the matrix are of like length.
+    tried = try_starts(
+        model,
+        source,
+        fits,
+        settings=settings,
+        run_settings=run_settings,
+        kept=kept,
+        engine=engine,
+        progress=part_of(progress, 0, 2),
+    )
+    starts = [best_start(table) for table in tried]
+    asked = [
+        _asked(source, fit, tasks, start=start, settings=settings)
+        for fit, start in zip(fits, starts, strict=True)
     ]
+    answers = answer(
+        model,
+        asked,
+        run_settings=run_settings,
+        kept=kept,
+        engine=engine,
+        progress=part_of(progress, 1, 2),
+    )
     halves = tuple(
-        _answer(
-            model,
-            source,
-            fit,
-            tasks,
-            start=best_start(table),
-            settings=settings,
-            run_settings=run_settings,
-            kept=kept,
-            progress=part_of(progress, len(fits) + number, steps),
-        )
-        for number, (fit, table) in enumerate(zip(fits, tried, strict=True))
+        HalfAnswers(fit, start, each.conditions, responses)
+        for fit, start, each, responses in zip(fits, starts, asked, answers, strict=True)
     )
     queries = np.array(source.base_queries)
     drops = average(tasks, [_scores(half, tasks, queries, settings=settings) for half in halves], floor=0.0)
@@ -165,18 +169,15 @@ def measure_behaviour(
     )
 
 
-def _answer(
-    model: LoadedModel,
+def _asked(
     source: ActivationSource,
     fit: ResponseDirections,
     tasks: Sequence[str],
     *,
     start: int,
     settings: AnalysisSettings,
-    run_settings: RunSettings,
-    kept: Kept | None,
-    progress: Report | None,
-) -> HalfAnswers:
+) -> Asked:
+    """The other half's prompts, and what they are answered under."""
     conditions: dict[str, Sequence[Intervention]] = {INTACT: ()}
     conditions |= {task: fit.removal(task, start=start) for task in tasks if task in fit.subspaces}
     for number, pool in enumerate(fit.pools(start=start)):
@@ -184,12 +185,7 @@ def _answer(
             draws = fit.controls(kind, pool, start=start, n=settings.n_random_subspaces, seed=settings.seed)
             conditions |= {f"{kind}/{i}/{number}": draw for i, draw in enumerate(draws)}
     prompts = choose_prompts(source, half=1 - fit.half, per_task=PROMPTS_PER_TASK, seed=settings.seed)
-    return HalfAnswers(
-        fit,
-        start,
-        conditions,
-        answer(model, prompts, conditions, run_settings=run_settings, kept=kept, progress=progress),
-    )
+    return Asked(prompts, conditions)
 
 
 def _scores(

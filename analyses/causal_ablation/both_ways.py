@@ -19,13 +19,15 @@ from scipy import stats
 
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import AnalysisSettings
-from if_circuits.analyses.causal_ablation.answers import INTACT, answer
+from if_circuits.analyses.causal_ablation.answers import INTACT, Asked, answer
 from if_circuits.analyses.causal_ablation.behaviour import Behaviour, HalfAnswers
 from if_circuits.analyses.causal_ablation.edges import Edges
 from if_circuits.analyses.shared.labelled_tasks import query_codes, query_halves
+from if_circuits.engine.base import Engine
+from if_circuits.engine.in_process import IN_PROCESS
 from if_circuits.interventions.hooks import Intervention
 from if_circuits.io.kept import Kept
-from if_circuits.progress import Report, part_of
+from if_circuits.progress import Report
 from if_circuits.statistics.bootstrap import bootstrap_draws, interval_of
 from if_circuits.statistics.correction import benjamini_hochberg
 from if_circuits.tasks.labels import is_violated
@@ -52,6 +54,7 @@ def measure_both_ways(
     settings: AnalysisSettings,
     run_settings: RunSettings,
     kept: Kept | None = None,
+    engine: Engine = IN_PROCESS,
     progress: Report | None = None,
 ) -> pd.DataFrame:
     """One row per task.
@@ -62,20 +65,20 @@ def measure_both_ways(
     added_p_adjusted (Benjamini-Hochberg over tasks); agree (both survive, or neither); n (failing responses)
     and n_queries. NaN where nothing failed or nothing was fitted.
     """
-    answers = pd.concat(
-        [
-            _add(
-                model,
-                source,
-                half,
-                settings=settings,
-                run_settings=run_settings,
-                kept=kept,
-                progress=part_of(progress, number, len(behaviour.halves)),
-            )
-            for number, half in enumerate(behaviour.halves)
-        ]
+    asked = [each for half in behaviour.halves if (each := _asked(source, half, settings)) is not None]
+    answered = answer(
+        model,
+        asked,
+        run_settings=run_settings,
+        temperature=run_settings.temperature,
+        samples_per_prompt=SAMPLES,
+        seed=settings.seed,
+        kept=kept,
+        engine=engine,
+        progress=progress,
     )
+    gains = [found for each in answered if len(found := _gains(each))]
+    answers = pd.concat(gains) if gains else pd.DataFrame(columns=list(_GAINS))
     rows: list[dict[str, object]] = []
     for a, task in enumerate(behaviour.drops.tasks):
         row: dict[str, object] = {
@@ -120,17 +123,12 @@ def agreement_note(both: pd.DataFrame, *, settings: AnalysisSettings) -> str:
     )
 
 
-def _add(
-    model: LoadedModel,
-    source: ActivationSource,
-    half: HalfAnswers,
-    *,
-    settings: AnalysisSettings,
-    run_settings: RunSettings,
-    kept: Kept | None,
-    progress: Report | None,
-) -> pd.DataFrame:
-    """Answers to the measured half's failing prompts: columns task, base_query, gain, gain_random."""
+_GAINS = ("task", "base_query", "gain", "gain_random")
+"""Columns of what a half measured."""
+
+
+def _asked(source: ActivationSource, half: HalfAnswers, settings: AnalysisSettings) -> Asked | None:
+    """The measured half's failing prompts, and what they are answered under; None where nothing fails."""
     fit = half.directions
     measured = query_halves(source, seed=settings.seed)[query_codes(source)] != fit.half
     responses = source.responses
@@ -138,14 +136,13 @@ def _add(
         measured & responses["constrained"].to_numpy(dtype=bool) & is_violated(responses)
     )
     prompts = responses[failed].drop_duplicates("prompt_id").sample(frac=1.0, random_state=settings.seed)
-    asked = prompts[prompts["task"].isin(list(fit.differences))].groupby("task", sort=False)
-    asked = asked.head(FAILING_PROMPTS).reset_index(drop=True)
-    empty = pd.DataFrame(columns=["task", "base_query", "gain", "gain_random"])
-    if asked.empty:
-        return empty
+    chosen = prompts[prompts["task"].isin(list(fit.differences))].groupby("task", sort=False)
+    chosen = chosen.head(FAILING_PROMPTS).reset_index(drop=True)
+    if chosen.empty:
+        return None
     conditions: dict[str, Sequence[Intervention]] = {INTACT: ()}
     only: dict[str, set[str]] = {}
-    for task, rows in asked.groupby("task", sort=False):
+    for task, rows in chosen.groupby("task", sort=False):
         steps = fit.random_additions(
             str(task), start=half.start, multiple=MULTIPLE, n=RANDOM_STEPS, seed=settings.seed
         )
@@ -153,24 +150,17 @@ def _add(
         own |= {f"random/{task}/{i}": step for i, step in enumerate(steps)}
         conditions |= own
         only |= dict.fromkeys(own, set(rows["prompt_id"]))
-    found = answer(
-        model,
-        asked[["prompt_id", "task", "base_query", "parameters", "prompt"]],
-        conditions,
-        only=only,
-        run_settings=run_settings,
-        temperature=run_settings.temperature,
-        samples_per_prompt=SAMPLES,
-        seed=settings.seed,
-        kept=kept,
-        progress=progress,
-    )
-    found["kind"] = found["condition"].str.split("/").str[0]
-    means = found.groupby(["task", "prompt_id", "sample", "base_query", "kind"])["satisfied"].mean()
+    return Asked(chosen[["prompt_id", "task", "base_query", "parameters", "prompt"]], conditions, only)
+
+
+def _gains(answers: pd.DataFrame) -> pd.DataFrame:
+    """One row a failing response: task, base_query, gain, gain_random."""
+    kinds = answers.assign(kind=answers["condition"].str.split("/").str[0])
+    means = kinds.groupby(["task", "prompt_id", "sample", "base_query", "kind"])["satisfied"].mean()
     wide = means.unstack("kind")
     wide = wide[wide[INTACT] == 0]
     gains = pd.DataFrame({"gain": wide[ADDED], "gain_random": wide["random"]})
-    return gains.reset_index()[list(empty.columns)] if len(gains) else empty
+    return gains.reset_index()[list(_GAINS)]
 
 
 def _gain(answers: pd.DataFrame, *, settings: AnalysisSettings) -> dict[str, object]:

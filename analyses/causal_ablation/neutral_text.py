@@ -7,6 +7,7 @@ each token the distribution of the next one is compared with the intact model's.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,7 @@ from if_circuits.activations.teacher_forcing import read_logits
 from if_circuits.analyses.shared.labelled_tasks import query_codes, query_halves
 from if_circuits.interventions.hooks import Intervention
 from if_circuits.models.reading import reading
+from if_circuits.progress import Report
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
@@ -39,21 +41,29 @@ def choose_texts(source: ActivationSource, *, half: int, seed: int) -> pd.DataFr
     return shuffled.drop_duplicates("base_query").head(TEXTS).reset_index(drop=True)
 
 
-def read_texts(
-    model: LoadedModel,
-    texts: pd.DataFrame,
-    conditions: Mapping[str, Sequence[Intervention]],
-    *,
-    batch_size: int,
-) -> pd.DataFrame:
+@dataclass(frozen=True, eq=False)
+class Texts:
+    """Texts, and what they are read under: a unit of work."""
+
+    table: pd.DataFrame
+    """Columns base_query, prompt_tokens, response_tokens; no rows where a study has no unconstrained
+    prompts."""
+    conditions: Mapping[str, Sequence[Intervention]]
+    batch_size: int
+    """That of generation."""
+
+    def __str__(self) -> str:
+        return f"{len(self.table)} neutral texts under {len(self.conditions)} conditions"
+
+
+def read_texts(model: LoadedModel, given: Texts, progress: Report | None) -> pd.DataFrame:
     """One row per condition and text: base_query, tokens (of the response), kl and nll, sums over them.
 
     kl is from the intact model's distribution of the next token to the condition's, in nats; nll is minus the
-    log probability of the token that came. `texts` has the columns base_query, prompt_tokens and
-    response_tokens; no texts, as where a study has no unconstrained prompts, give no rows. `batch_size` is
-    that of generation.
+    log probability of the token that came.
     """
-    size = max(1, batch_size // _BATCHES)
+    texts, conditions = given.table, given.conditions
+    size = max(1, given.batch_size // _BATCHES)
     order = texts.assign(length=texts["prompt_tokens"].map(len) + texts["response_tokens"].map(len))
     order = order.sort_values("length", kind="stable")
     rows = [pd.DataFrame({name: [] for name in ("condition", "base_query", "tokens", "kl", "nll")})]
@@ -65,7 +75,7 @@ def read_texts(
         intact = _log_probabilities(model, pairs, ())
         target = torch.tensor([token for _, tokens in pairs for token in tokens], device=intact.device)
         text = np.repeat(np.arange(len(pairs)), [len(tokens) for _, tokens in pairs])
-        for name, interventions in conditions.items():
+        for number, (name, interventions) in enumerate(conditions.items(), start=1):
             found = _log_probabilities(model, pairs, interventions) if interventions else intact
             kl = (intact.exp() * (intact - found)).sum(-1)
             nll = -found.gather(1, target[:, None])[:, 0]
@@ -80,6 +90,9 @@ def read_texts(
                     }
                 )
             )
+            if progress is not None:
+                done = start * len(conditions) + len(batch) * number
+                progress(done, len(order) * len(conditions))
     return pd.concat(rows if len(rows) == 1 else rows[1:], ignore_index=True)
 
 

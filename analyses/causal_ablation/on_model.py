@@ -13,7 +13,7 @@ import pandas as pd
 
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import AnalysisSettings
-from if_circuits.analyses.causal_ablation.answers import INTACT, answer, choose_prompts
+from if_circuits.analyses.causal_ablation.answers import INTACT, Asked, answer, choose_prompts
 from if_circuits.analyses.causal_ablation.behaviour import (
     PROMPTS_PER_TASK,
     Behaviour,
@@ -24,11 +24,14 @@ from if_circuits.analyses.causal_ablation.behaviour import (
 from if_circuits.analyses.causal_ablation.both_ways import agreement_note, measure_both_ways
 from if_circuits.analyses.causal_ablation.damage import damage_table
 from if_circuits.analyses.causal_ablation.edges import find_edges
-from if_circuits.analyses.causal_ablation.neutral_text import choose_texts, read_texts
+from if_circuits.analyses.causal_ablation.neutral_text import Texts, choose_texts, read_texts
 from if_circuits.analyses.causal_ablation.rebuilding import measure_rebuilding
 from if_circuits.analyses.causal_ablation.response_directions import fit_response_directions
 from if_circuits.analyses.shared.task_subspaces import chosen_erasure
+from if_circuits.engine.base import Engine
+from if_circuits.engine.in_process import IN_PROCESS
 from if_circuits.io.kept import Kept
+from if_circuits.models.workers import on_model
 from if_circuits.progress import Report, part_of
 
 if TYPE_CHECKING:
@@ -53,14 +56,17 @@ def measure_on_model(
     settings: AnalysisSettings,
     run_settings: RunSettings,
     kept: Kept | None = None,
+    engine: Engine = IN_PROCESS,
     progress: Report | None = None,
 ) -> OnModel:
     """Generate, and read responses again, under interventions, with subspaces of the settings' method.
 
-    Answers that `kept` holds of an earlier attempt are not generated again.
+    Answers that `kept` holds of an earlier attempt are not generated again; the `engine` carries out the
+    rest.
     """
     named = None if settings.erasure is None else chosen_erasure(settings)
     fits = fit_response_directions(source, method=named, seed=settings.seed)
+    kept = kept or Kept()
     behaviour = measure_behaviour(
         model,
         source,
@@ -68,25 +74,13 @@ def measure_on_model(
         settings=settings,
         run_settings=run_settings,
         kept=kept,
+        engine=engine,
         progress=part_of(progress, 0, 3),
     )
     edges = find_edges(
         behaviour.drops, alpha=settings.alpha, n_bootstrap=settings.n_bootstrap, seed=settings.seed
     )
-    kept = kept or Kept()
-    read = [
-        kept.table(
-            ("neutral texts", number),
-            partial(
-                read_texts,
-                model,
-                choose_texts(source, half=1 - half.directions.half, seed=settings.seed),
-                half.conditions,
-                batch_size=run_settings.batch_size,
-            ),
-        )
-        for number, half in enumerate(behaviour.halves)
-    ]
+    read = _neutral_texts(model, source, behaviour, settings, run_settings, kept, engine)
     both = measure_both_ways(
         model,
         source,
@@ -95,6 +89,7 @@ def measure_on_model(
         settings=settings,
         run_settings=run_settings,
         kept=kept,
+        engine=engine,
         progress=part_of(progress, 1, 3),
     )
     tables = {
@@ -111,6 +106,7 @@ def measure_on_model(
                 fits,
                 chosen_erasure(settings),
                 settings=settings,
+                engine=engine,
                 progress=part_of(progress, 2, 3),
             ),
         ),
@@ -122,7 +118,8 @@ def measure_on_model(
     )
     unasked: Mapping[Any, float] = {}
     if len(twins):
-        answers = answer(model, twins, {INTACT: ()}, run_settings=run_settings, kept=kept)
+        asked = Asked(twins.reset_index(drop=True), {INTACT: ()})
+        (answers,) = answer(model, [asked], run_settings=run_settings, kept=kept, engine=engine)
         unasked = answers.groupby("task")["satisfied"].mean().to_dict()
     starts = ", ".join(str(half.start) for half in behaviour.halves)
     what = "differences in means" if named is None else f"subspaces of {named.name}"
@@ -133,3 +130,27 @@ def measure_on_model(
         *(f"{task}: not ablated in behaviour, {why}" for fit in fits for task, why in fit.reasons.items()),
     ]
     return OnModel(behaviour, tables, notes)
+
+
+def _neutral_texts(
+    model: LoadedModel,
+    source: ActivationSource,
+    behaviour: Behaviour,
+    settings: AnalysisSettings,
+    run_settings: RunSettings,
+    kept: Kept,
+    engine: Engine,
+) -> list[pd.DataFrame]:
+    """What each half's conditions do to text that they have no business with."""
+    units = [
+        Texts(
+            choose_texts(source, half=1 - half.directions.half, seed=settings.seed),
+            half.conditions,
+            run_settings.batch_size,
+        )
+        for half in behaviour.halves
+    ]
+    return kept.tables(
+        [("neutral texts", number) for number in range(len(units))],
+        lambda places: on_model(engine, model, read_texts, [units[place] for place in places]),
+    )

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from if_circuits.activations.plan import plan_capture
+from if_circuits.activations.plan import COLUMNS, plan_capture
 from if_circuits.activations.positions import POSITIONS
 from if_circuits.activations.source import ActivationSource
 from if_circuits.activations.teacher_forcing import passes, read_positions
@@ -28,12 +28,15 @@ from if_circuits.analyses.causal_ablation.response_directions import ResponseDir
 from if_circuits.analyses.shared.discriminant import fit_discriminant
 from if_circuits.analyses.shared.labelled_tasks import LabelledTask, labelled_tasks, query_halves
 from if_circuits.analyses.shared.task_subspaces import POSITION, fit_task_subspaces
+from if_circuits.engine.base import Engine
+from if_circuits.engine.in_process import IN_PROCESS
 from if_circuits.erasure.base import EraserMethod
 from if_circuits.interventions.hooks import Intervention
 from if_circuits.interventions.operations import ProjectOut
 from if_circuits.interventions.subspace import Subspace
 from if_circuits.models.reading import reading
-from if_circuits.progress import Report, Steps
+from if_circuits.models.workers import on_model
+from if_circuits.progress import Report
 from if_circuits.statistics.auroc import auroc_influence
 from if_circuits.statistics.bootstrap import bootstrap_draws, interval_of
 
@@ -51,6 +54,7 @@ def measure_rebuilding(
     method: EraserMethod,
     *,
     settings: AnalysisSettings,
+    engine: Engine = IN_PROCESS,
     progress: Report | None = None,
 ) -> pd.DataFrame:
     """One row per task and probed layer, from the ablated layer up; tasks with too few labels have none.
@@ -66,25 +70,16 @@ def measure_rebuilding(
     tasks = [_thin(task, halves, seed=settings.seed) for task in labelled_tasks(source, POSITION)]
     intact = {layer: source.features(layer, POSITION) for layer in later}
     found: dict[str, list[_Half]] = {task.name: [] for task in tasks}
-    steps = Steps(progress, max(1, len(fits) * len(tasks)))
-    for fit in fits:
-        training = [task.where(halves[task.queries] == fit.half) for task in tasks]
-        fitted = fit_task_subspaces(source, training, method, layers=[at], seed=settings.seed)
-        subspaces = fitted.at(at)
-        centre = fit.centres[blocks.index(at)]
-        for task, train in zip(tasks, training, strict=True):
-            steps.done()
-            test = task.where(halves[task.queries] != fit.half)
-            if task.name not in subspaces or test.shortage():
-                continue
-            removed = Subspace(basis=subspaces[task.name].basis, mean=centre, name=task.name)
-            rows = np.concatenate([train.rows, test.rows])
-            ablated = _read_ablated(model, source, rows, removed, layers=later, at=at)
-            scores = [
-                (_test(intact[layer][rows], train, test), _test(ablated[layer], train, test))
-                for layer in later
-            ]
-            found[task.name].append(_Half(scores, test, removed.rank))
+    again = _read_again(source, fits, tasks, method, layers=later, at=at, seed=settings.seed)
+    sizes = [len(each.responses) for each in again]
+    read = on_model(engine, model, read_ablated, again, sizes=sizes, progress=progress)
+    for each, ablated in zip(again, read, strict=True):
+        rows = np.concatenate([each.train.rows, each.test.rows])
+        scores = [
+            (_test(intact[layer][rows], each.train, each.test), _test(ablated[layer], each.train, each.test))
+            for layer in later
+        ]
+        found[each.train.name].append(_Half(scores, each.test, each.removed.rank))
     return pd.DataFrame(
         [
             {
@@ -129,25 +124,65 @@ def _thin(task: LabelledTask, halves: Int[np.ndarray, " queries"], *, seed: int)
     return task.where(keep)
 
 
-def _read_ablated(
-    model: LoadedModel,
+@dataclass(frozen=True, eq=False)
+class _Again:
+    """Responses of a task that are read again, the fitting half's first: a unit of work."""
+
+    responses: pd.DataFrame
+    removed: Subspace
+    layers: tuple[int, ...]
+    at: int
+    train: LabelledTask
+    test: LabelledTask
+
+    def __str__(self) -> str:
+        return f"{len(self.responses)} responses to {self.train.name} without its subspace at layer {self.at}"
+
+
+def _read_again(
     source: ActivationSource,
-    rows: Int[np.ndarray, " n"],
-    removed: Subspace,
+    fits: Sequence[ResponseDirections],
+    tasks: Sequence[LabelledTask],
+    method: EraserMethod,
     *,
     layers: tuple[int, ...],
     at: int,
+    seed: int,
+) -> list[_Again]:
+    """What is read, of each half's fits and each task that has enough labels in both halves."""
+    halves, again = query_halves(source, seed=seed), list[_Again]()
+    columns = [name for name in (*COLUMNS, "answer") if name in source.responses]
+    for fit in fits:
+        training = [task.where(halves[task.queries] == fit.half) for task in tasks]
+        subspaces = fit_task_subspaces(source, training, method, layers=[at], seed=seed).at(at)
+        centre = fit.centres[fits[0].layers.index(at)]
+        for task, train in zip(tasks, training, strict=True):
+            test = task.where(halves[task.queries] != fit.half)
+            if task.name in subspaces and not test.shortage():
+                removed = Subspace(basis=subspaces[task.name].basis, mean=centre, name=task.name)
+                rows = np.concatenate([train.rows, test.rows])
+                responses = source.responses[columns].iloc[rows]
+                again.append(_Again(responses, removed, layers, at, train, test))
+    return again
+
+
+def read_ablated(
+    model: LoadedModel, again: _Again, progress: Report | None
 ) -> dict[int, Float[np.ndarray, "n d"]]:
-    """Activations of the rows at `POSITION` with the subspace projected out at layer `at`."""
-    plan = plan_capture(source.responses.iloc[rows])
-    interventions = [Intervention(ProjectOut(removed), layers=(at,))]
-    found = {layer: np.empty((len(rows), len(removed.mean)), dtype=np.float32) for layer in layers}
-    column = POSITIONS.index(POSITION)
+    """Activations of the responses at `POSITION`, by layer, with the subspace projected out at layer `at`."""
+    plan = plan_capture(again.responses)
+    interventions = [Intervention(ProjectOut(again.removed), layers=(again.at,))]
+    shape = (len(again.responses), len(again.removed.mean))
+    found = {layer: np.empty(shape, dtype=np.float32) for layer in again.layers}
+    column, done = POSITIONS.index(POSITION), 0
     with reading(model):
         for batch in passes(model, plan, plan.order):
-            read = read_positions(model, plan, batch, layers=layers, interventions=interventions)
+            read = read_positions(model, plan, batch, layers=again.layers, interventions=interventions)
             for layer, activations in read:
                 found[layer][batch] = activations[:, column]
+            done += len(batch)
+            if progress is not None:
+                progress(done, len(plan.order))
     return {layer: values[plan.read_as] for layer, values in found.items()}
 
 

@@ -15,8 +15,10 @@ import pandas as pd
 
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import AnalysisSettings
-from if_circuits.analyses.causal_ablation.answers import INTACT, answer, choose_prompts
+from if_circuits.analyses.causal_ablation.answers import INTACT, Asked, answer, choose_prompts
 from if_circuits.analyses.causal_ablation.response_directions import ResponseDirections
+from if_circuits.engine.base import Engine
+from if_circuits.engine.in_process import IN_PROCESS
 from if_circuits.errors import InputError
 from if_circuits.interventions.hooks import Intervention
 from if_circuits.io.kept import Kept
@@ -37,31 +39,45 @@ CONTROLS_FOR_START = 2
 def try_starts(
     model: LoadedModel,
     source: ActivationSource,
-    fit: ResponseDirections,
+    fits: Sequence[ResponseDirections],
     *,
     settings: AnalysisSettings,
     run_settings: RunSettings,
     kept: Kept | None = None,
+    engine: Engine = IN_PROCESS,
     progress: Report | None = None,
-) -> pd.DataFrame:
-    """How much compliance each start costs the fitting half's own prompts, and random directions there.
+) -> list[pd.DataFrame]:
+    """How much compliance each start costs each fitting half's own prompts, and random directions there.
 
-    Columns: half, layer, own_drop, control_drop, n (prompts). Raises InputError when `model` is not as wide
-    as the activations that fitted.
+    One table a half. Columns: half, layer, own_drop, control_drop, n (prompts). Raises InputError when
+    `model` is not as wide as the activations that fitted.
     """
-    if (width := fit.centres.shape[1]) != model.d_model:
+    if (width := fits[0].centres.shape[1]) != model.d_model:
         raise InputError(
             f"the activations have d_model = {width}, {model.name} has {model.d_model}: "
             "give the model that they were captured from"
         )
+    asked = [_asked(source, fit, settings) for fit in fits]
+    known = [each for each in asked if len(each.prompts)]
+    answers = iter(
+        answer(model, known, run_settings=run_settings, kept=kept, engine=engine, progress=progress)
+    )
+    return [
+        _costs(fit, next(answers) if len(each.prompts) else None)
+        for fit, each in zip(fits, asked, strict=True)
+    ]
+
+
+def _starts(fit: ResponseDirections) -> list[int]:
+    return sorted({fit.layers[i * len(fit.layers) // STARTS] for i in range(STARTS)})
+
+
+def _asked(source: ActivationSource, fit: ResponseDirections, settings: AnalysisSettings) -> Asked:
     prompts = choose_prompts(source, half=fit.half, per_task=PROMPTS_FOR_START, seed=settings.seed)
-    starts = sorted({fit.layers[i * len(fit.layers) // STARTS] for i in range(STARTS)})
     prompts = prompts[prompts["task"].isin(list(fit.subspaces))].reset_index(drop=True)
-    if prompts.empty:
-        return pd.DataFrame([_start_row(fit.half, start, np.nan, np.nan, 0) for start in starts])
     conditions: dict[str, Sequence[Intervention]] = {INTACT: ()}
     only: dict[str, set[str]] = {}
-    for start in starts:
+    for start in _starts(fit) if len(prompts) else ():
         for task in fit.subspaces:
             conditions[f"own/{start}/{task}"] = fit.removal(task, start=start)
             only[f"own/{start}/{task}"] = set(prompts.loc[prompts["task"] == task, "prompt_id"])
@@ -73,9 +89,12 @@ def try_starts(
             named = {f"random/{start}/{number}/{i}": draw for i, draw in enumerate(draws)}
             conditions |= named
             only |= dict.fromkeys(named, set(prompts.loc[prompts["task"].isin(pool), "prompt_id"]))
-    answers = answer(
-        model, prompts, conditions, only=only, run_settings=run_settings, kept=kept, progress=progress
-    )
+    return Asked(prompts, conditions, only)
+
+
+def _costs(fit: ResponseDirections, answers: pd.DataFrame | None) -> pd.DataFrame:
+    if answers is None:
+        return pd.DataFrame([_start_row(fit.half, start, np.nan, np.nan, 0) for start in _starts(fit)])
     kinds = answers["condition"].str.split("/").str[:2].str.join("/")
     compliance = answers.groupby(kinds)["satisfied"].mean()
     n = int((answers["condition"] == INTACT).sum())
@@ -88,7 +107,7 @@ def try_starts(
                 compliance[INTACT] - compliance[f"random/{start}"],
                 n,
             )
-            for start in starts
+            for start in _starts(fit)
         ]
     )
 

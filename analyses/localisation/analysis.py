@@ -38,7 +38,7 @@ from if_circuits.analyses.base import Analysis, AnalysisResult, AnalysisSettings
 from if_circuits.analyses.localisation.carried import carried_table, depths_carried, layer_at
 from if_circuits.analyses.localisation.compared import compare_subspaces
 from if_circuits.analyses.localisation.dependencies import measure_dependencies
-from if_circuits.analyses.localisation.experiment import Experiment
+from if_circuits.analyses.localisation.experiment import Experiment, Trial
 from if_circuits.analyses.localisation.figure import draw
 from if_circuits.analyses.localisation.plain_prompts import plain_prompts
 from if_circuits.analyses.localisation.shifts import Shifts, joined, shifts_of, summarise
@@ -70,6 +70,8 @@ MOST_LAYERS = 12
 """Blocks that are exchanged, at most: of more, those evenly apart that end with the last one."""
 TOKENS = 32
 """Tokens of each text that are read."""
+WHOLE = "whole streams"
+"""What the parts of the map are kept under."""
 
 
 def passes_of(n_tasks: int, n_layers: int) -> int:
@@ -101,7 +103,7 @@ def run(
     interval), `subspaces` (what each method's subspace carries there), `dependencies` and `isolation` (what
     one task's direction does to others) and `plain_prompts` (what a sentence would have done).
     """
-    del run_settings, engine  # nothing is generated, and all but the model takes seconds
+    del run_settings  # nothing is generated
     families = families_of(source.responses)
     pairs = pairs_of(source.responses, settings)
     left_out = {
@@ -122,11 +124,8 @@ def run(
     tasks = {task.name: task for task in labelled_tasks(source, POSITION)}
     layers, kept = _layers(source), kept or Kept()
     by_task = {name: (pairs[pairs["task"] == name].reset_index(drop=True), tasks[name]) for name in names}
-    experiment = Experiment(model, source, by_task, halves, settings, TOKENS, kept)
-    measured = {
-        name: _measure(experiment, name, layers, part_of(progress, number, 2 * len(names)))
-        for number, name in enumerate(names)
-    }
+    experiment = Experiment(model, source, by_task, halves, settings, TOKENS, kept, engine)
+    measured = _measure(experiment, layers, part_of(progress, 0, 2))
     table = summarise([each for found in measured.values() for each in found], settings)
     table.insert(1, "family", table["task"].map(families))
     table["p_adjusted"] = benjamini_hochberg(table["p"].to_numpy())
@@ -183,34 +182,56 @@ def _layers(source: ActivationSource) -> list[int]:
 
 
 def _measure(
-    experiment: Experiment, task: str, layers: Sequence[int], progress: Report | None
-) -> list[Shifts]:
-    """The map of one task, and the shifts of one direction by layer."""
-    whole = [
+    experiment: Experiment, layers: Sequence[int], progress: Report | None
+) -> dict[str, list[Shifts]]:
+    """By task, its map and the shifts of one direction by layer."""
+    trials = [
+        trial
+        for name in experiment.tasks
+        for trial in (
+            _of_whole_streams(experiment, name, layers),
+            *_of_one_direction(experiment, name, layers),
+        )
+    ]
+    measured: dict[str, list[Shifts]] = {name: [] for name in experiment.tasks}
+    parts: dict[tuple[str, int], list[Shifts]] = {}
+    for trial, moved in zip(trials, experiment.moved(trials, progress=progress), strict=True):
+        found, name = shifts_of(moved), str(trial.what[1])
+        if trial.what[0] == WHOLE:
+            measured[name] += found
+            continue
+        for each in found:
+            parts.setdefault((name, each.layer), []).append(each)
+    for (name, _), both in parts.items():
+        if len(both) == 2:
+            measured[name].append(joined(both))
+    return measured
+
+
+def _of_whole_streams(experiment: Experiment, task: str, layers: Sequence[int]) -> Trial:
+    """The map of a task."""
+    tried = [
         *interchanges(layers, positions=[place for place in PLACES if place != "all"], directions="takes"),
         *interchanges(layers, positions="all", placebos=1),
     ]
     pairs, _ = experiment.tasks[task]
-    make = partial(experiment.moved, pairs, whole, progress=part_of(progress, 0, 2))
-    found = shifts_of(experiment.kept.table(("whole streams", task, layers), make))
-    parts: dict[int, list[Shifts]] = {}
+    return Trial((WHOLE, task, layers), pairs, tried, experiment.tokens)
+
+
+def _of_one_direction(experiment: Experiment, task: str, layers: Sequence[int]) -> list[Trial]:
+    """What each half fits at each layer, with its placebo, on the other half's pairs."""
+    trials: list[Trial] = []
     for half in (0, 1):
-        ours = experiment.pairs(task, 1 - half)
+        pairs = experiment.pairs(task, 1 - half)
         fitted = one_direction(experiment.source, experiment.labelled(task, half), layers)
         tried = [
             Interchange(layer, subspace=subspace, placebo=draw)
             for layer, subspace in fitted.items()
             for draw in (None, 0)
         ]
-        if ours.empty or not tried:
-            continue
-        make = partial(experiment.moved, ours, tried, progress=part_of(progress, 2 + half, 4))
-        moved = experiment.kept.table(("one direction", task, half, layers), make)
-        for each in shifts_of(moved):
-            parts.setdefault(each.layer, []).append(each)
-    if progress is not None:
-        progress(1, 1)
-    return [*found, *(joined(both) for both in parts.values() if len(both) == 2)]
+        if len(pairs) and tried:
+            trials.append(Trial(("one direction", task, half, layers), pairs, tried, experiment.tokens))
+    return trials
 
 
 def _why_nowhere(table: pd.DataFrame, task: str) -> str:

@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from if_circuits.activations.interchange import apply_interchanges
 from if_circuits.analyses.localisation.experiment import Experiment
 from if_circuits.analyses.localisation.shifts import Shifts, joined, shifts_of, summarise
 from if_circuits.analyses.localisation.subspaces import (
@@ -70,7 +71,9 @@ def _compared(experiment: Experiment, name: str, layer: int) -> pd.DataFrame:
         tried = [Interchange(layer), *(Interchange(layer, subspace=each) for each in fitted.values())]
         if ONE_DIRECTION in fitted:
             tried.append(Interchange(layer, subspace=fitted[ONE_DIRECTION], placebo=0))
-        moved = experiment.moved(experiment.pairs(name, 1 - half), tried)
+        moved = apply_interchanges(
+            experiment.model, experiment.pairs(name, 1 - half), tried, max_tokens=experiment.tokens
+        )
         moved["subspace"] = moved["subspace"].mask(moved["placebo"].notna(), PLACEBO)
         moved["placebo"] = moved["rank"] = pd.NA  # the placebo is a subspace of its own here
         for each in shifts_of(moved):

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -24,13 +23,13 @@ import torch
 from jaxtyping import Float
 
 from if_circuits.analyses.localisation.edges import edge_table, isolation_table
-from if_circuits.analyses.localisation.experiment import Experiment
+from if_circuits.analyses.localisation.experiment import Experiment, Trial
 from if_circuits.analyses.localisation.shifts import Shifts, joined, shifts_of
 from if_circuits.analyses.localisation.subspaces import along_response, one_direction
 from if_circuits.interventions.hooks import Intervention
 from if_circuits.interventions.interchange import Interchange
 from if_circuits.interventions.patching import Donor
-from if_circuits.progress import Report, Steps
+from if_circuits.progress import Report
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,24 +54,27 @@ def measure_dependencies(
 
     Tasks that no layer carries are measured and not changed.
     """
-    steps = Steps(progress, max(1, 2 * len(experiment.tasks)))
     fitted = [_fit(experiment, layers, half) for half in (0, 1)]
+    trials = [
+        Trial(
+            ("dependencies", measured, half, [(each.layer, each.record()["subspace"]) for each in tried]),
+            pairs,
+            tried,
+            experiment.tokens,
+        )
+        for measured in experiment.tasks
+        for half, tried in enumerate(fitted)
+        if tried and len(pairs := experiment.pairs(measured, 1 - half))
+    ]
+    found: dict[tuple[str, str], list[Shifts]] = {}
+    for trial, moved in zip(trials, experiment.moved(trials, progress=progress), strict=True):
+        for each in shifts_of(moved):
+            found.setdefault((str(trial.what[1]), str(each.place["subspace"])), []).append(each)
     cells: dict[tuple[str, str, str], Shifts] = {}
-    for measured in experiment.tasks:
-        found: dict[str, list[Shifts]] = {}
-        for half in (0, 1):
-            ours, tried = experiment.pairs(measured, 1 - half), fitted[half]
-            if tried and len(ours):
-                make = partial(experiment.moved, ours, tried)
-                placed = [(each.layer, each.record()["subspace"]) for each in tried]
-                moved = experiment.kept.table(("dependencies", measured, half, placed), make)
-                for each in shifts_of(moved):
-                    found.setdefault(str(each.place["subspace"]), []).append(each)
-            steps.done()
-        for name, both in found.items():
-            if len(both) == 2:
-                way, _, changed = name.partition(": ")  # as `_fit` names them
-                cells[way, changed, measured] = joined(both)
+    for (measured, name), both in found.items():
+        if len(both) == 2:
+            way, _, changed = name.partition(": ")  # as `_fit` names them
+            cells[way, changed, measured] = joined(both)
     families = {name: task.family for name, (_, task) in experiment.tasks.items()}
     edges = edge_table(cells, families, experiment.settings)
     return edges, isolation_table(edges)

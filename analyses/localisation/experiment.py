@@ -4,7 +4,7 @@ on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,11 @@ from if_circuits.activations.interchange import apply_interchanges
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.shared.labelled_tasks import LabelledTask, query_codes
+from if_circuits.engine.base import Engine
+from if_circuits.engine.in_process import IN_PROCESS
 from if_circuits.interventions.interchange import Interchange
 from if_circuits.io.kept import Kept
+from if_circuits.models.workers import on_model
 from if_circuits.progress import Report
 
 if TYPE_CHECKING:
@@ -39,6 +42,8 @@ class Experiment:
     """Of each text at most so many are read."""
     kept: Kept
     """What is finished, of an earlier attempt too."""
+    engine: Engine = IN_PROCESS
+    """Carries out what reads the model."""
 
     def pairs(self, task: str, half: int) -> pd.DataFrame:
         """The task's pairs of one half of the base queries."""
@@ -50,8 +55,32 @@ class Experiment:
         _, labelled = self.tasks[task]
         return labelled.where(self.halves[labelled.queries] == half)
 
-    def moved(
-        self, pairs: pd.DataFrame, tried: Sequence[Interchange], *, progress: Report | None = None
-    ) -> pd.DataFrame:
-        """How far each interchange moves each pair."""
-        return apply_interchanges(self.model, pairs, tried, max_tokens=self.tokens, progress=progress)
+    def moved(self, trials: Sequence[Trial], *, progress: Report | None = None) -> list[pd.DataFrame]:
+        """How far each trial's interchanges move each of its pairs. What is kept is not read again."""
+
+        def make(places: Sequence[int]) -> Iterable[pd.DataFrame]:
+            chosen = [trials[place] for place in places]
+            sizes = [len(trial.pairs) * len(trial.tried) for trial in chosen]
+            return on_model(self.engine, self.model, tried_on, chosen, sizes=sizes, progress=progress)
+
+        return self.kept.tables([trial.what for trial in trials], make)
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """Interchanges to be tried on pairs: a unit of work."""
+
+    what: tuple[object, ...]
+    """What its result is kept under."""
+    pairs: pd.DataFrame
+    tried: Sequence[Interchange]
+    tokens: int
+    """Of each text at most so many are read."""
+
+    def __str__(self) -> str:
+        return f"{len(self.tried)} interchanges on {len(self.pairs)} pairs of {self.pairs['task'].iloc[0]}"
+
+
+def tried_on(model: LoadedModel, trial: Trial, progress: Report | None) -> pd.DataFrame:
+    """How far each interchange moves each pair."""
+    return apply_interchanges(model, trial.pairs, trial.tried, max_tokens=trial.tokens, progress=progress)

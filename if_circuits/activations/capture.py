@@ -10,20 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float, Int
 
 from if_circuits.activations.captured import CapturedActivations
+from if_circuits.activations.filling import Filling, Shard, fill, fill_shard
 from if_circuits.activations.manifest import (
     INDEX_FILE,
     MANIFEST_FILE,
     CaptureKey,
     Manifest,
-    ShardEntry,
     differences,
     read_manifest,
     shard_name,
@@ -33,18 +31,18 @@ from if_circuits.activations.memory import MemoryStore, MemoryWriter, check_memo
 from if_circuits.activations.plan import CapturePlan, plan_capture
 from if_circuits.activations.positions import POSITIONS
 from if_circuits.activations.precision import StoredDtype, held_as, stored_dtype
-from if_circuits.activations.shards import write_shard
 from if_circuits.activations.store import ActivationStore, is_intact
-from if_circuits.activations.teacher_forcing import passes, read_positions, usual_reading_size
+from if_circuits.activations.teacher_forcing import usual_reading_size
+from if_circuits.engine.base import Engine
+from if_circuits.engine.in_process import IN_PROCESS
 from if_circuits.errors import InputError
-from if_circuits.generation.batches import in_batches
 from if_circuits.inputs import as_layers
 from if_circuits.io.digest import file_sha256, value_sha256
 from if_circuits.io.durable import durable_file
 from if_circuits.models.layers import EMBED
 from if_circuits.models.memory import free_memory
-from if_circuits.models.reading import reading
 from if_circuits.models.state import hooks_in_place, settings_sha256
+from if_circuits.models.workers import on_model
 from if_circuits.progress import Progress, Report, reporting
 
 if TYPE_CHECKING:
@@ -58,14 +56,6 @@ Layers: TypeAlias = Literal["all"] | int | Sequence[int]
 """-1 is `embed`, i the stream after block i."""
 
 
-class _Writer(Protocol):
-    """Where batches of activations go."""
-
-    def write(
-        self, activations: Float[np.ndarray, "batch position d_model"], *, layer: int, row: int
-    ) -> None: ...
-
-
 def capture(
     model: LoadedModel,
     rows: pd.DataFrame,
@@ -77,6 +67,7 @@ def capture(
     interventions: Sequence[Intervention] = (),
     state: str = "",
     shard_bytes: int = SHARD_BYTES,
+    engine: Engine = IN_PROCESS,
     progress: Progress = None,
 ) -> CapturedActivations:
     """Read the residual stream of every response at the twelve positions, by teacher forcing.
@@ -97,6 +88,7 @@ def capture(
         state: What hooks of your own make of the model. Activations on disk need it where there are such
             hooks, and belong to it from then on.
         shard_bytes: Size that a file on disk does not exceed.
+        engine: What fills the files on disk: its workers must see `path`.
         progress: None for a bar in notebooks and terminals; True, False, or a function of (done, in all).
 
     Returns:
@@ -139,78 +131,47 @@ def capture(
         sequences=plan.sha256(),
         interventions=value_sha256(tuple(interventions)) if interventions else "",
     )
-    with reading(model), reporting(progress, "activations") as report:
-        work = _Work(model, plan, key, batch_size, interventions, report)
-        store = work.in_memory() if path is None else work.on_disk(Path(path))
+    filling = Filling(plan, key, batch_size, tuple(interventions))
+    with reporting(progress, "activations") as report:
+        if path is None:
+            store = _in_memory(model, filling, report)
+        else:
+            store = _on_disk(model, filling, Path(path), engine, report)
     return CapturedActivations(rows, store)
 
 
-class _Work:
-    """One capture: what is read, and how."""
+def _in_memory(model: LoadedModel, filling: Filling, progress: Report | None) -> MemoryStore:
+    """All rows, in one store in memory."""
+    check_memory(filling.key, len(filling.plan.response_ids), free_memory("cpu"))
+    writer = MemoryWriter(filling.key, filling.plan)
+    return writer.finish(fill(model, filling, writer, progress))
 
-    def __init__(
-        self,
-        model: LoadedModel,
-        plan: CapturePlan,
-        key: CaptureKey,
-        batch_size: int,
-        interventions: Sequence[Intervention],
-        progress: Report | None,
-    ) -> None:
-        self._model, self._plan, self._key = model, plan, key
-        self._batch_size, self._interventions, self._progress = batch_size, interventions, progress
-        self._done = 0
 
-    def in_memory(self) -> MemoryStore:
-        """All rows, in one store in memory."""
-        check_memory(self._key, len(self._plan.response_ids), free_memory("cpu"))
-        writer = MemoryWriter(self._key, self._plan)
-        return writer.finish(self._fill(writer, self._plan.order))
-
-    def on_disk(self, directory: Path) -> ActivationStore:
-        """The shards that are not finished in the directory."""
-        _check_state(self._key)
-        manifest = _begin(directory, self._key, self._plan)
-        finished = {shard.file: shard for shard in manifest.shards}
-        self._done = sum(shard.rows for shard in manifest.shards)
-        for number, rows in enumerate(self._plan.shards(self._key.rows_per_shard)):
-            path = directory / shard_name(number)
-            if path.name in finished:
-                continue
-            with write_shard(path, self._key, n_rows=len(rows)) as shard:
-                not_finite = self._fill(shard, rows)
-            finished[path.name] = ShardEntry(path.name, len(rows), file_sha256(path), tuple(not_finite))
-            write_manifest(directory, replace(manifest, shards=tuple(v for _, v in sorted(finished.items()))))
-        return ActivationStore.open(directory)
-
-    def _fill(self, writer: _Writer, rows: Int[np.ndarray, " rows"]) -> list[int]:
-        """Read the rows and write them; gives the places of those that are not finite."""
-
-        def read(places: Sequence[int]) -> list[int]:
-            place, broken = places[0], list[int]()
-            for batch in passes(self._model, self._plan, rows[list(places)]):
-                bad = np.zeros(len(batch), dtype=bool)
-                for layer, activations in read_positions(
-                    self._model,
-                    self._plan,
-                    batch,
-                    layers=self._key.layers,
-                    interventions=self._interventions,
-                ):
-                    writer.write(activations, layer=layer, row=place)
-                    finite = np.isfinite(activations).all(axis=2)
-                    bad |= (~finite & self._plan.has_position(batch)).any(axis=1)
-                broken += (place + np.flatnonzero(bad)).tolist()
-                place += len(batch)
-            return broken
-
-        not_finite: list[int] = []
-        for places, broken in in_batches(range(len(rows)), self._batch_size, read, what="capture"):
-            not_finite += broken
-            self._done += len(places)
-            if self._progress is not None:
-                self._progress(self._done, len(self._plan.order))
-        return not_finite
+def _on_disk(
+    model: LoadedModel, filling: Filling, directory: Path, engine: Engine, progress: Report | None
+) -> ActivationStore:
+    """The shards that are not finished in the directory."""
+    _check_state(filling.key)
+    manifest = _begin(directory, filling.key, filling.plan)
+    finished = {shard.file: shard for shard in manifest.shards}
+    shards = [
+        Shard(directory / shard_name(number), filling.part(rows))
+        for number, rows in enumerate(filling.plan.shards(filling.key.rows_per_shard))
+        if shard_name(number) not in finished
+    ]
+    before, in_all = sum(shard.rows for shard in manifest.shards), len(filling.plan.order)
+    filled = on_model(
+        engine,
+        model,
+        fill_shard,
+        shards,
+        sizes=[len(shard.filling.plan.order) for shard in shards],
+        progress=progress and (lambda done, _: progress(before + done, in_all)),
+    )
+    for entry in filled:
+        finished[entry.file] = entry
+        write_manifest(directory, replace(manifest, shards=tuple(v for _, v in sorted(finished.items()))))
+    return ActivationStore.open(directory)
 
 
 def _check_state(key: CaptureKey) -> None:

@@ -16,7 +16,8 @@ from jaxtyping import Bool, Int
 from if_circuits.activations.positions import ABSENT, POSITIONS, token_indices
 from if_circuits.errors import InputError
 
-_COLUMNS = ("response_id", "prompt_tokens", "response_tokens", "n_tokens", "truncated")
+COLUMNS = ("response_id", "prompt_tokens", "response_tokens", "n_tokens", "truncated")
+"""What a plan needs of the responses; it reads the column answer as well, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,18 @@ class CapturePlan:
         """Row numbers of each shard, in the order in which the shard holds them."""
         for start in range(0, len(self.order), rows_per_shard):
             yield self.order[start : start + rows_per_shard]
+
+    def part(self, rows: Int[np.ndarray, " rows"]) -> "CapturePlan":
+        """The plan of some rows alone, each of which is read, in their order here."""
+        here = np.arange(len(rows))
+        return CapturePlan(
+            response_ids=tuple(self.response_ids[row] for row in rows),
+            prompts=[self.prompts[row] for row in rows],
+            responses=[self.responses[row] for row in rows],
+            indices=self.indices[rows],
+            order=here,
+            read_as=here,
+        )
 
     def index(self, rows_per_shard: int) -> pd.DataFrame:
         """Where each response lies: `response_id`, `shard`, `row` in it, and the token index of each
@@ -75,12 +88,12 @@ def plan_capture(sequences: pd.DataFrame) -> CapturePlan:
     Raises InputError for missing columns, no rows, duplicate ids, an empty prompt, a response whose tokens
     do not agree with `n_tokens` and `truncated`, or rows that share an answer and differ in tokens.
     """
-    missing = [column for column in _COLUMNS if column not in sequences.columns]
+    missing = [column for column in COLUMNS if column not in sequences.columns]
     if missing:
         raise InputError(f"the responses lack the column(s) {', '.join(missing)}")
     if sequences.empty:
         raise InputError("there are no responses to capture")
-    names, prompts, responses, counts, truncated = (sequences[column].tolist() for column in _COLUMNS)
+    names, prompts, responses, counts, truncated = (sequences[column].tolist() for column in COLUMNS)
     if len(set(names)) != len(names):
         raise InputError("response_id has duplicates; each response needs an id of its own")
     indices = np.empty((len(names), len(POSITIONS)), dtype=np.int64)

@@ -10,6 +10,7 @@ from if_circuits.cli.arguments import add_engine_options, count, engine_of, stud
 from if_circuits.errors import InputError
 
 if TYPE_CHECKING:
+    from if_circuits.engine.base import Engine
     from if_circuits.study import Study
 
 _DRAWS = {"labels": 20, "untrained": 3}
@@ -52,7 +53,8 @@ def _analyse(arguments: argparse.Namespace) -> int:
     if arguments.agreed:
         return _agreed(study, arguments.only)
     if arguments.null is not None:
-        return _null(study, arguments.null, arguments.only, draws=arguments.draws or _DRAWS[arguments.null])
+        with engine_of(arguments) as engine:
+            return _null(study, arguments, engine)
     if arguments.draws is not None:
         raise InputError("--draws is of a null; say which with --null labels or --null untrained")
     with engine_of(arguments) as engine, StageDisplay() as progress:
@@ -110,13 +112,14 @@ def _agreed(study: Study, only: list[str] | None) -> int:
     return 0
 
 
-def _null(study: Study, name: str, only: list[str] | None, *, draws: int) -> int:
+def _null(study: Study, arguments: argparse.Namespace, engine: Engine) -> int:
     from if_circuits.analyses.shared.null_rates import null_rates
     from if_circuits.cli.console import StageDisplay, print_table
     from if_circuits.plotting.numbers import format_number
 
+    draws = arguments.draws or _DRAWS[arguments.null]
     with StageDisplay() as progress:
-        table = study.null(name, only, draws=draws, progress=progress)
+        table = study.null(arguments.null, arguments.only, draws=draws, engine=engine, progress=progress)
     print_table(
         ("analysis", "supported", "95 % interval", "not supported", "inconclusive", "draws"),
         [

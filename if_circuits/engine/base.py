@@ -13,7 +13,8 @@ from contextlib import closing
 from types import TracebackType
 from typing import Self, TypeVar
 
-from if_circuits.progress import Report, Steps
+from if_circuits.engine.held import Held, OnHeld, Source, WithHeld
+from if_circuits.progress import Report, Shares
 from if_circuits.threads import one_thread_each
 
 Unit = TypeVar("Unit")
@@ -49,14 +50,34 @@ class Engine(ABC):
             >>> list(InProcess().map(len, ["a", "few", "words"]))
             [1, 3, 5]
         """
-        steps, early, due = Steps(progress, len(units)), dict[int, Result](), 0
-        with closing(self.completed(function, units)) as results:
-            for place, result in results:
-                steps.done()
-                early[place] = result
-                while due in early:
-                    yield early.pop(due)
-                    due += 1
+        return in_order(self.completed(function, units), [1] * len(units), progress=progress)
+
+    def map_held(
+        self,
+        function: OnHeld[Held, Unit, Result],
+        units: Sequence[Unit],
+        *,
+        source: Source[Held],
+        here: Held,
+        sizes: Sequence[int] | None = None,
+        progress: Report | None = None,
+    ) -> Generator[Result]:
+        """`map` of a function that needs something large besides each unit, such as a model.
+
+        Args:
+            function: Given what is held, the unit, and what tells how much of the unit is done, or None.
+            units: As of `map`.
+            source: What a worker loads, once.
+            here: The same thing, where this process has it; an engine without workers takes it.
+            sizes: How much work each unit is, in which progress is told; by default they are alike.
+            progress: As of `map`.
+
+        Returns:
+            The results in the order of the units.
+        """
+        del here
+        completed = self.completed(WithHeld(function, source), units)
+        return in_order(completed, sizes or [1] * len(units), progress=progress)
 
     def close(self) -> None:
         """Stop the workers."""
@@ -68,6 +89,20 @@ class Engine(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def in_order(
+    completed: Generator[tuple[int, Result]], sizes: Sequence[int], *, progress: Report | None = None
+) -> Generator[Result]:
+    """Results, each with the place of its unit, in the order of the units, whose sizes `progress` adds up."""
+    shares, early, due = Shares(progress, sizes), dict[int, Result](), 0
+    with closing(completed):
+        for place, result in completed:
+            shares.done(place)
+            early[place] = result
+            while due in early:
+                yield early.pop(due)
+                due += 1
 
 
 def carried_out(function: Callable[[Unit], Result], unit: Unit) -> Result:

@@ -1,22 +1,23 @@
 """Units on Ray: on a cluster that runs already, or on one that is started here and ended with the engine.
 
 Every node must see the files that units name, under the same paths, and have the same version of this
-package. Ray gives a unit whose worker was killed to another one.
+package. Ray gives a unit whose worker was killed to another one. Units that need a model go to actors, each
+of which holds it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from if_circuits.engine.base import Engine, Result, Unit, carried_out
+from if_circuits.engine.base import Engine, Result, Unit, in_order
+from if_circuits.engine.held import Held, OnHeld, Source
+from if_circuits.engine.ray_units import MOST_DEATHS, Holder, of_version, result_of
 from if_circuits.errors import InputError
+from if_circuits.progress import Report
 from if_circuits.version import __version__
-
-MOST_DEATHS = 3
-"""Workers that one unit may cost before it is given up."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class OnRay(Engine):
 
     ray: Any
     workers: int
+    _holders: dict[Source[Any], list[Any]] = field(default_factory=dict[Source[Any], list[Any]])
+    """The actors that are there, by what they hold: of one thing at a time."""
 
     @classmethod
     def started(cls, workers: int, *, address: str | None = None) -> OnRay:
@@ -49,48 +52,96 @@ class OnRay(Engine):
     def completed(
         self, function: Callable[[Unit], Result], units: Sequence[Unit]
     ) -> Generator[tuple[int, Result]]:
-        ray = self.ray
-        remote = ray.remote(num_cpus=1, max_retries=MOST_DEATHS)(of_version)
+        self._let_go()  # they have the cores
+        remote = self.ray.remote(num_cpus=1, max_retries=MOST_DEATHS)(of_version)
+
+        def begin(unit: Unit) -> Any:
+            return remote.remote(function, unit, __version__)
+
+        def stop(references: Sequence[Any]) -> None:
+            for reference in references:
+                self.ray.cancel(reference, force=True)
+
+        # Twice as many as there are workers: none waits for its next unit.
+        return self._completed([begin] * (2 * self.workers), units, stop)
+
+    def map_held(
+        self,
+        function: OnHeld[Held, Unit, Result],
+        units: Sequence[Unit],
+        *,
+        source: Source[Held],
+        here: Held,
+        sizes: Sequence[int] | None = None,
+        progress: Report | None = None,
+    ) -> Generator[Result]:
+        del here
+
+        def beginning(holder: Any) -> Callable[[Unit], Any]:
+            return lambda unit: holder.carry_out.remote(function, unit, __version__)
+
+        def stop(references: Sequence[Any]) -> None:
+            del references  # Ray ends what an actor has begun only by ending the actor
+            self._let_go()
+
+        if not units:
+            return
+        holders = [beginning(holder) for holder in self._holding(source, len(units))]
+        completed = self._completed(holders, units, stop)
+        yield from in_order(completed, sizes or [1] * len(units), progress=progress)
+
+    def _holding(self, source: Source[Any], n_units: int) -> list[Any]:
+        """As many actors that hold it as can be at work; they stay until something else is to be done.
+
+        Raises InputError where the cluster lacks the GPUs for one.
+        """
+        if source not in self._holders:
+            self._let_go()
+        there = self._holders.setdefault(source, [])
+        wanted = min(self.workers, n_units)
+        if source.n_gpus:
+            gpus = int(self.ray.cluster_resources().get("GPU", 0))
+            if gpus < source.n_gpus:
+                raise InputError(
+                    f"a model on {source.n_gpus} GPU(s) was asked for, and the Ray cluster has {gpus}"
+                )
+            wanted = min(wanted, gpus // source.n_gpus)
+        actor = self.ray.remote(
+            num_cpus=1, num_gpus=source.n_gpus, max_restarts=-1, max_task_retries=MOST_DEATHS
+        )(Holder)
+        there += [actor.remote(source) for _ in range(wanted - len(there))]
+        return there
+
+    def _let_go(self) -> None:
+        for holder in (each for several in self._holders.values() for each in several):
+            self.ray.kill(holder)
+        self._holders.clear()
+
+    def _completed(
+        self,
+        free: list[Callable[[Unit], Any]],
+        units: Sequence[Unit],
+        stop: Callable[[Sequence[Any]], None],
+    ) -> Generator[tuple[int, Any]]:
+        """Results as they come. Each of `free` begins a unit and gives its reference; when that is done it
+        can take another one. `stop` ends what is at work when nobody waits for it any more.
+        """
         waiting = list(enumerate(units))[::-1]
-        at_work: dict[Any, tuple[int, Unit]] = {}
+        at_work: dict[Any, tuple[int, Unit, Callable[[Unit], Any]]] = {}
         try:
             while waiting or at_work:
-                while waiting and len(at_work) < 2 * self.workers:
-                    place, unit = waiting.pop()
-                    at_work[remote.remote(function, unit, __version__)] = (place, unit)
-                done, _ = ray.wait(list(at_work), num_returns=1)
-                place, unit = at_work.pop(done[0])
-                yield place, self._result(done[0], unit)
+                while waiting and free:
+                    (place, unit), begin = waiting.pop(), free.pop()
+                    at_work[begin(unit)] = (place, unit, begin)
+                done, _ = self.ray.wait(list(at_work), num_returns=1)
+                place, unit, begin = at_work.pop(done[0])
+                free.append(begin)
+                yield place, result_of(self.ray, done[0], unit)
         finally:
-            for reference in at_work:
-                ray.cancel(reference, force=True)
-
-    def _result(self, reference: Any, unit: object) -> Any:
-        errors = self.ray.exceptions
-        try:
-            return self.ray.get(reference)
-        except errors.RayTaskError as error:
-            raise error.cause from error
-        except (errors.WorkerCrashedError, errors.OutOfMemoryError, errors.NodeDiedError) as error:
-            raise InputError(
-                f"{MOST_DEATHS + 1} workers in a row were killed at work on {unit}: often for want of "
-                "memory, so try fewer workers"
-            ) from error
-        except errors.LocalRayletDiedError as error:
-            raise InputError(
-                "Ray itself has ended on this machine, at work on "
-                f"{unit}; the same command goes on where this one was"
-            ) from error
+            if at_work:
+                stop(list(at_work))
 
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""
+        self._holders.clear()
         self.ray.shutdown()
-
-
-def of_version(function: Callable[[Unit], Result], unit: Unit, version: str) -> Result:
-    """What a worker does. Raises InputError where its node has another version of this package."""
-    if version != __version__:
-        raise InputError(
-            f"a node has if-circuits {__version__}, and this study is run by {version}; install the same one"
-        )
-    return carried_out(function, unit)

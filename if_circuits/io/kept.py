@@ -6,7 +6,7 @@ when the whole is done.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,13 +37,38 @@ class Kept:
         """The table that was kept under `what`, a value for `io.digest`; else, or damaged, it is made and
         kept.
         """
+        (table,) = self.tables([what], lambda _: [make()])
+        return table
+
+    def tables(
+        self, parts: Sequence[object], make: Callable[[Sequence[int]], Iterable[pd.DataFrame]]
+    ) -> list[pd.DataFrame]:
+        """The tables of several parts, each kept as soon as it is there.
+
+        Args:
+            parts: What each is kept under, as of `table`.
+            make: Given the places of those that are not kept, gives them in that order.
+        """
+        found = {place: self._read(part) for place, part in enumerate(parts)}
+        lacking = [place for place, table in found.items() if table is None]
+        for place, table in zip(lacking, make(lacking) if lacking else (), strict=True):
+            found[place] = self._keep(parts[place], table)
+        return [table for table in found.values() if table is not None]
+
+    def _read(self, part: object) -> pd.DataFrame | None:
         if self.folder is None:
-            return make()
-        path = self.folder / f"{value_sha256(what)}.parquet"
+            return None
+        path = self.folder / f"{value_sha256(part)}.parquet"
         content = path.with_suffix(".sha256")
-        if not (path.is_file() and content.is_file() and content.read_text("utf-8") == file_sha256(path)):
-            write_parquet(path, make())
-            write_text(content, file_sha256(path))
+        intact = path.is_file() and content.is_file() and content.read_text("utf-8") == file_sha256(path)
+        return pd.read_parquet(path) if intact else None
+
+    def _keep(self, part: object, table: pd.DataFrame) -> pd.DataFrame:
+        if self.folder is None:
+            return table
+        path = self.folder / f"{value_sha256(part)}.parquet"
+        write_parquet(path, table)
+        write_text(path.with_suffix(".sha256"), file_sha256(path))
         return pd.read_parquet(path)
 
     def discard(self) -> None:

@@ -1,6 +1,7 @@
 """What makes a study this one, and has to be the same when it goes on: its model, and how that is run."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import cast
 
 from if_circuits.activations.precision import StoredDtype, stored_dtype
@@ -17,6 +18,26 @@ from if_circuits.study.prompting import prompts_of
 from if_circuits.study.versions import versions
 from if_circuits.tasks.judges.choice import judge_names, usual_judges
 from if_circuits.tasks.verification import judged_properties
+
+
+def study_at(out: Path, config: StudyConfig) -> StudyDirectory | None:
+    """The study of this configuration at `out`; None where one can begin.
+
+    Raises InputError when another study has work there.
+    """
+    directory = StudyDirectory.find(out)
+    if directory is None:
+        return None
+    # Another precision of what is stored makes no other study: the activations are captured again.
+    asked = replace(config, store_dtype=directory.config.store_dtype)
+    if not (differences := directory.config.differences(asked)):
+        return directory
+    if directory.holds_work():
+        raise InputError(
+            f"{directory.place} holds another study ({'; '.join(differences)}); "
+            "choose another directory, or the same options"
+        )
+    return None
 
 
 def model_of(config: StudyConfig) -> LoadedModel:

@@ -20,12 +20,13 @@ from if_circuits.analyses.compliance.analysis import compliance_table
 from if_circuits.analyses.shared.probing import study_folds
 from if_circuits.engine.base import Engine
 from if_circuits.errors import InputError
-from if_circuits.generation.responses import GenerationConfig, encode_prompts, generate
-from if_circuits.generation.sampling import GREEDY, sampled
-from if_circuits.generation.shared_answers import distinct_requests, shared_out
+from if_circuits.generation.responses import encode_prompts
+from if_circuits.generation.sampling import sampled
+from if_circuits.generation.shared_answers import shared_out
 from if_circuits.io.files import write_parquet
 from if_circuits.models.loading import LoadedModel
 from if_circuits.models.settings import RunSettings
+from if_circuits.study.answering import generation_settings
 from if_circuits.study.config import StudyConfig, suite_of
 from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.order import Pass, generated, has_pilot, passes
@@ -44,8 +45,6 @@ _logger = logging.getLogger(__name__)
 PAIRS_PER_TASK = 300
 """Counterfactual pairs of a task at most: as many rows as a task has responses by default. More
 would cost time and gain little, since base queries are the units."""
-PART_PROMPTS = 256
-"""Prompts whose responses are written together: what an interruption of generation can cost."""
 
 
 def check_prompts(config: StudyConfig, model: LoadedModel, run_settings: RunSettings) -> None:
@@ -54,62 +53,6 @@ def check_prompts(config: StudyConfig, model: LoadedModel, run_settings: RunSett
     encode_prompts(model, prompts_of(config, model), settings)
     if has_pilot(config):
         encode_prompts(model, prompts_of_pilot(config), settings)
-
-
-def make_responses(
-    directory: StudyDirectory,
-    config: StudyConfig,
-    model: LoadedModel,
-    run_settings: RunSettings,
-    progress: StageProgress,
-) -> None:
-    """Write the responses of each pass: constrained and unconstrained sampled, constrained greedy.
-
-    Part by part, so that an interruption costs one part, and a damaged part nothing but itself. In a suite
-    whose tasks share their requests, each unconstrained request is answered once.
-    """
-    prompts = pd.read_parquet(directory.prompts)
-    for each in passes(config):
-        unfinished = partial(_drop_parts, directory, each)
-        with stage(f"responses.{each.name}", directory, progress=progress, discard=unfinished) as work:
-            if work is None:
-                continue
-            settings = generation_settings(config, run_settings, greedy=each.greedy)
-            asked = prompts[prompts["constrained"] == each.constrained]
-            asked = distinct_requests(asked) if _shares(config, each) else asked
-            for number, start in enumerate(range(0, len(asked), PART_PROMPTS)):
-                path = directory.generated(each.name, number)
-                if directory.ledger.fault(path):
-                    part = asked.iloc[start : start + PART_PROMPTS].reset_index(drop=True)
-                    responses = generate(
-                        model, part, settings, progress=work.part(start / len(asked), len(part) / len(asked))
-                    )
-                    if each.greedy:  # else the first sample of the same prompt would have the same name
-                        responses["response_id"] = responses["prompt_id"] + "/greedy"
-                    write_parquet(path, responses)
-                    directory.ledger.keep(path)
-                work.wrote(path)
-
-
-def _drop_parts(directory: StudyDirectory, each: Pass) -> None:
-    """Remove the parts of a pass that were made of something else: none may be taken for a new one."""
-    for path in directory.parts(each.name):
-        path.unlink()
-
-
-def _shares(config: StudyConfig, each: Pass) -> bool:
-    """Whether what the pass answered belongs to the requests, and not to the prompts one by one."""
-    own = config.prompts is None and get_suite(suite_of(config)).answered_once
-    return own and not each.constrained
-
-
-def generation_settings(config: StudyConfig, run_settings: RunSettings, *, greedy: bool) -> GenerationConfig:
-    return GenerationConfig.of(
-        run_settings,
-        temperature=GREEDY if greedy else run_settings.temperature,
-        samples_per_prompt=1 if greedy else config.samples_per_prompt,
-        seed=config.seed,
-    )
 
 
 def verify_responses(directory: StudyDirectory, run_settings: RunSettings, progress: StageProgress) -> None:
@@ -185,7 +128,11 @@ def pair_counterfactuals(
 
 
 def capture_activations(
-    directory: StudyDirectory, model: LoadedModel, run_settings: RunSettings, progress: StageProgress
+    directory: StudyDirectory,
+    model: LoadedModel,
+    run_settings: RunSettings,
+    progress: StageProgress,
+    engine: Engine,
 ) -> None:
     """Capture the sampled responses, twins included, since specificity compares the two; and the pairs.
 
@@ -210,6 +157,7 @@ def capture_activations(
                 layers=run_settings.layers,
                 batch_size=run_settings.batch_size,
                 dtype=directory.config.store_dtype or "float32",
+                engine=engine,
                 progress=work.report,
             )
             work.wrote(*ActivationStore.open(path).files)

@@ -18,6 +18,7 @@ from if_circuits.models.loading import LoadedModel
 from if_circuits.models.settings import RunSettings
 from if_circuits.study import closing
 from if_circuits.study import pipeline as stages
+from if_circuits.study.answering import generation_settings, make_responses
 from if_circuits.study.budget import plan, sized_as
 from if_circuits.study.config import StudyConfig, suite_of
 from if_circuits.study.directory import StudyDirectory
@@ -28,6 +29,7 @@ from if_circuits.study.identity import (
     record_of,
     run_settings_of,
     store_dtype_of,
+    study_at,
 )
 from if_circuits.study.keys import task_names
 from if_circuits.study.lock import locked, uploaded
@@ -95,7 +97,7 @@ class Study:
         out = open_place(out, to_write=True)
         if budget is not None and (begun := StudyDirectory.find(out)) is not None:
             config = sized_as(config, begun.config)
-        found = cls._find(out, config)
+        found = study_at(out, config)
         model = model_of(config)
         config = replace(config, store_dtype=store_dtype_of(config, model, found and found.config))
         run_settings = run_settings_of(config, model, found and found.run_settings)
@@ -109,7 +111,7 @@ class Study:
         if found is None:
             stages.check_prompts(config, model, run_settings)
         with locked(out):
-            directory = cls._find(out, config) or StudyDirectory.create(
+            directory = study_at(out, config) or StudyDirectory.create(
                 out, record_of(config, model, run_settings)
             )
             check_model(directory, model)
@@ -118,40 +120,20 @@ class Study:
             if planned is not None:
                 directory.ledger.update(plan={"budget": budget, "seconds": dict(planned.seconds)})
             progress = telling_what_is_left(directory, progress)
-            settings = stages.generation_settings(config, run_settings, greedy=False)
+            settings = generation_settings(config, run_settings, greedy=False)
             run_pilot(directory, config, model, run_settings, settings, progress)
             make_prompts(directory, config, model, progress)
-            stages.make_responses(directory, config, model, run_settings, progress)
+            make_responses(directory, config, model, run_settings, progress, engine)
             stages.verify_responses(directory, run_settings, progress)
             stages.measure_compliance(directory, config, progress)
             say_prospects(directory)
             stages.pair_counterfactuals(directory, config, model, run_settings, progress)
-            stages.capture_activations(directory, model, run_settings, progress)
+            stages.capture_activations(directory, model, run_settings, progress, engine)
             stages.run_analyses(directory, config.analyses, lambda: model, run_settings, progress, engine)
             closing.repeat_on_agreed(directory, progress)
             closing.make_readings(directory, model, progress)
             closing.close_study(directory, config, progress)
         return cls(directory)
-
-    @staticmethod
-    def _find(out: Path, config: StudyConfig) -> StudyDirectory | None:
-        """The study of this configuration at `out`; None where one can begin.
-
-        Raises InputError when another study has work there.
-        """
-        directory = StudyDirectory.find(out)
-        if directory is None:
-            return None
-        # Another precision of what is stored makes no other study: the activations are captured again.
-        asked = replace(config, store_dtype=directory.config.store_dtype)
-        if not (differences := directory.config.differences(asked)):
-            return directory
-        if directory.holds_work():
-            raise InputError(
-                f"{directory.place} holds another study ({'; '.join(differences)}); "
-                "choose another directory, or the same options"
-            )
-        return None
 
     @classmethod
     def open(cls, directory: str | Path) -> "Study":
@@ -193,7 +175,13 @@ class Study:
             closing.close_study(self.directory, config, progress)
 
     def null(
-        self, name: str, names: Sequence[str] | None = None, *, draws: int, progress: StageProgress = _silent
+        self,
+        name: str,
+        names: Sequence[str] | None = None,
+        *,
+        draws: int,
+        engine: Engine = IN_PROCESS,
+        progress: StageProgress = _silent,
     ) -> pd.DataFrame:
         """The verdicts where there is nothing to find, which the report's checklist then tells of.
 
@@ -202,6 +190,7 @@ class Study:
                 anew, and read the same responses.
             names: Of the study's analyses; by default all that the null says something of.
             draws: How often.
+            engine: Carries out the units of the analyses.
             progress: As of `run`.
 
         Returns:
@@ -210,22 +199,17 @@ class Study:
         Raises:
             InputError: For another null, and an analysis that it says nothing of.
         """
+        from if_circuits.study.nulls.choice import null_named
         from if_circuits.study.nulls.draws import null_verdicts
-        from if_circuits.study.nulls.exchanged import exchanged_labels
-        from if_circuits.study.nulls.untrained import untrained_weights
 
-        if name not in ("labels", "untrained"):
-            raise InputError(f"{name!r} is no null; choose labels or untrained")
-        if name == "labels":
-            null = exchanged_labels(self.directory)
-        else:
-            null = untrained_weights(self.directory, self.load_model())
+        null = null_named(name, self.directory, self.load_model)
         with locked(self.directory.root):
             table = null_verdicts(
                 self.directory,
                 null,
                 names,
                 draws=draws,
+                engine=engine,
                 progress=lambda done, total: progress(f"null of {name}", done, total),
             )
             self.directory.ledger.mark_stale([CLOSING])

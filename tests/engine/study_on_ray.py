@@ -22,7 +22,7 @@ from threading import Event, Thread
 
 from if_circuits.analyses.base import ON_ACTIVATIONS, AnalysisSettings
 from if_circuits.engine.choice import open_engine
-from if_circuits.engine.on_ray import MOST_DEATHS
+from if_circuits.engine.ray_units import MOST_DEATHS
 from if_circuits.study import Study, StudyConfig
 from tests.study.kill import content
 

@@ -20,6 +20,7 @@ from if_circuits.engine.in_process import InProcess
 from if_circuits.engine.processes import Processes
 from if_circuits.errors import InputError
 from tests.engine import units as work
+from tests.engine.holds import Tenfold, times, times_or_dies
 from tests.engine.units import Numbered
 
 UNITS = [Numbered(number) for number in range(9)]
@@ -78,6 +79,54 @@ def test_a_unit_whose_worker_was_killed_is_done_again(two: Engine, tmp_path: Pat
 def test_a_unit_that_kills_every_worker_is_named(two: Engine):
     with pytest.raises(InputError, match="3 workers in a row .* unit 3"):
         list(two.map(work.dies, UNITS[:4]))
+
+
+def test_what_units_need_is_loaded_once_by_each_worker_and_not_at_all_where_it_is_at_hand(
+    engine: Engine, tmp_path: Path
+):
+    told: list[float] = []
+    for factor in (10, 20):
+        found = engine.map_held(
+            times,
+            UNITS,
+            source=Tenfold(tmp_path, factor),
+            here=factor,
+            progress=lambda done, total: told.append(done / total),
+        )
+        assert list(found) == [factor * unit.number for unit in UNITS]
+    loaded = [path.name for path in tmp_path.iterdir()]  # a second time would have been an error
+    assert bool(loaded) == (not isinstance(engine, InProcess))
+    assert len(loaded) <= 4
+    assert told[-1] == 1 and told == sorted(told[: len(told) // 2]) * 2
+
+
+def test_progress_goes_by_the_sizes_of_units(engine: Engine, tmp_path: Path):
+    told: list[tuple[int, int]] = []
+    sizes = [2, 4, 6]
+    found = engine.map_held(
+        times,
+        UNITS[:3],
+        source=Tenfold(tmp_path),
+        here=10,
+        sizes=sizes,
+        progress=lambda *step: told.append(step),
+    )
+    assert list(found) == [0, 10, 20]
+    assert told[-1] == (12, 12)
+    if isinstance(engine, InProcess):  # each unit tells that it is half done
+        assert told == [(1, 12), (2, 12), (4, 12), (6, 12), (9, 12), (12, 12)]
+
+
+def test_a_worker_that_was_killed_is_replaced_by_one_that_holds_the_same(two: Engine, tmp_path: Path):
+    units = [Numbered(number, tmp_path) for number in range(8)]
+    found = two.map_held(times_or_dies, units, source=Tenfold(tmp_path, 3), here=3)
+    assert list(found) == [3 * number for number in range(8)]
+    assert {"died-2", "died-5"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_what_a_worker_cannot_load_is_the_error(two: Engine, tmp_path: Path):
+    with pytest.raises(InputError, match="no such factor here"):
+        list(two.map_held(times, UNITS, source=Tenfold(tmp_path, -1), here=-1))
 
 
 def alive(process: int) -> bool:

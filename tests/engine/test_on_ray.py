@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from if_circuits.cli import main as cli
-from if_circuits.engine import on_ray
+from if_circuits.engine import ray_units
 from if_circuits.engine.choice import open_engine
 from if_circuits.errors import InputError
 from tests.engine.units import Numbered, drawn
@@ -49,14 +49,24 @@ def test_ray_gives_the_same_results_in_order_survives_killed_workers_and_names_u
     found = by_a_process("tests.engine.on_ray", str(tmp_path))
     assert found["drawn"] == [drawn(Numbered(number)) for number in range(8)]
     assert found["killed"] == list(range(8))
-    assert {path.name for path in tmp_path.iterdir()} == {"died-2", "died-5"}
+    assert {path.name for path in tmp_path.iterdir()} == {"died-2", "died-5", "held"}
     assert found["raised"] == ["three is not wanted", "at work on unit 3"]
+    # Of actors, which hold what units need.
+    for factor in (3, 5, 7):
+        assert found[f"times {factor}"] == [factor * number for number in range(8)]
+    assert found["drawn again"] == found["drawn"]
+    held = [path.name for path in (tmp_path / "held").iterdir()]
+    assert {"died-2", "died-5"} <= set(held)
+    for factor in (3, 5):  # a second time in one actor would have been an error
+        assert 1 <= sum(name.endswith(f"-{factor}") for name in held if "loaded" in name) <= 2
+    assert found["not loaded"][0] == "there is no such factor here"
+    assert "1 GPU(s) was asked for, and the Ray cluster has 0" in found["without a GPU"]
 
 
 def test_a_node_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(on_ray, "__version__", "0.0.1")
+    monkeypatch.setattr(ray_units, "__version__", "0.0.1")
     with pytest.raises(InputError, match=r"a node has if-circuits 0\.0\.1, and this study is run by 9"):
-        on_ray.of_version(drawn, Numbered(0), "9")
+        ray_units.of_version(drawn, Numbered(0), "9")
 
 
 def test_without_ray_one_line_says_what_to_install(

@@ -21,8 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from if_circuits.analyses.base import AnalysisSettings
-from if_circuits.study import Study, StudyConfig, closing
-from if_circuits.study import pipeline as stages
+from if_circuits.study import Study, StudyConfig, answering, closing
 from tests.checkpoints import save_checkpoint
 from tests.pictures import small_png
 
@@ -131,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def soak(work: Path, *, kills: int, rng: random.Random) -> dict[str, object]:
     """Kill runs in the empty directory `work` until there were so many kills and a study was finished."""
     config = configuration(save_checkpoint("llama", work / "model"))
-    stages.PART_PROMPTS = 16
+    answering.PART_PROMPTS = 16
     closing.png_bytes = small_png
     for name in HEAVY:
         import_module(name)

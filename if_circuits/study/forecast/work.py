@@ -12,12 +12,13 @@ from if_circuits.analyses.causal_ablation.neutral_text import TEXTS
 from if_circuits.analyses.causal_ablation.rebuilding import ROWS_PER_CLASS
 from if_circuits.analyses.localisation.analysis import TOKENS, passes_of
 from if_circuits.models.settings import RunSettings
+from if_circuits.study.answering import PART_PROMPTS
 from if_circuits.study.config import StudyConfig, suite_of
 from if_circuits.study.counts import ablated_by_part, answers_by_pass, blocks, pilot_answers
 from if_circuits.study.forecast.size import Size
 from if_circuits.study.order import has_second_judges
 from if_circuits.study.pilot_answers import N_QUERIES
-from if_circuits.study.pipeline import PAIRS_PER_TASK, PART_PROMPTS
+from if_circuits.study.pipeline import PAIRS_PER_TASK
 from if_circuits.study.space import BYTES_PER_TOKEN, activation_bytes
 from if_circuits.tasks.registry import get_tasks
 from if_circuits.tasks.suites.choice import get_suite

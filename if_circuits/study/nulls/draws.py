@@ -16,6 +16,8 @@ import pandas as pd
 
 from if_circuits.activations.source import ActivationSource
 from if_circuits.analyses.base import ON_ACTIVATIONS, get_analysis
+from if_circuits.engine.base import Engine
+from if_circuits.engine.in_process import IN_PROCESS
 from if_circuits.errors import InputError
 from if_circuits.io.digest import file_sha256, value_sha256
 from if_circuits.io.files import write_parquet
@@ -37,6 +39,8 @@ class Null:
     """`labels` or `untrained`."""
     draw: Callable[[int], Drawn]
     """What a draw has in place of the study's data."""
+    discard: Callable[[int], None]
+    """Remove what a draw has on disk."""
     code: str
     """Digest of the code that draws."""
     analyses: tuple[str, ...]
@@ -54,9 +58,12 @@ def null_verdicts(
     names: Sequence[str] | None = None,
     *,
     draws: int,
+    engine: Engine = IN_PROCESS,
     progress: Report | None = None,
 ) -> pd.DataFrame:
     """The verdicts of the analyses in so many draws of a null.
+
+    The `engine` carries out the units of each analysis.
 
     Returns:
         One row a draw and analysis: null, analysis, draw, verdict, effect, low, high, p, n, and made_from, a
@@ -83,19 +90,22 @@ def null_verdicts(
     drawn = cache(null.draw)
     for (draw, name), digest in digests.items():
         if digest not in set(known["made_from"]):
-            row = _row(directory, null, name, draw, drawn(draw))
+            row = _row(directory, null, name, draw, drawn(draw), engine)
             known = pd.concat([known, pd.DataFrame([row | {"made_from": digest}])], ignore_index=True)
             write_parquet(path, known)
         if name == names[-1]:  # the next draw takes its place
             drawn.cache_clear()
+            null.discard(draw)
         steps.done()
     return known.set_index("made_from").loc[list(digests.values())].reset_index()
 
 
-def _row(directory: StudyDirectory, null: Null, name: str, draw: int, drawn: Drawn) -> dict[str, object]:
+def _row(
+    directory: StudyDirectory, null: Null, name: str, draw: int, drawn: Drawn, engine: Engine
+) -> dict[str, object]:
     source, given = drawn
     also = {} if name in ON_ACTIVATIONS else given
-    found = get_analysis(name).run(source, directory.config.settings, **also).verdict
+    found = get_analysis(name).run(source, directory.config.settings, engine=engine, **also).verdict
     low, high = found.interval
     row: dict[str, object] = {"null": null.name, "analysis": name, "draw": draw, "verdict": found.verdict}
     return row | {"effect": found.effect, "low": low, "high": high, "p": found.p, "n": found.n}

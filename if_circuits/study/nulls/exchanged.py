@@ -36,7 +36,8 @@ def exchanged_labels(directory: StudyDirectory) -> Null:
     def draw(number: int) -> Drawn:
         return exchange_labels(source, seed=number), {}
 
-    return Null("labels", draw, labels_code(), ON_ACTIVATIONS)
+    # Nothing of a draw lies on disk.
+    return Null("labels", draw, lambda _: None, labels_code(), ON_ACTIVATIONS)
 
 
 def labels_code() -> str:

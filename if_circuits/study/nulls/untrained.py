@@ -7,6 +7,8 @@ must be held against each other, as in counterfactual pairs, nothing should be.
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 from if_circuits.activations.capture import capture
@@ -22,17 +24,26 @@ from if_circuits.study.prompting import unmeasured
 
 
 def untrained_weights(directory: StudyDirectory, model: LoadedModel) -> Null:
-    """The null of a study's responses, read by its model with weights drawn anew; they stay in memory.
+    """The null of a study's responses, read by its model with weights drawn anew.
 
+    The activations of a draw lie in the study's folder while it is at work, where they are found again after
+    an interruption.
     Localisation exchanges activations in the untrained model. Causal ablation is done in representation only,
     since an untrained model answers nothing.
     """
 
     def draw(number: int) -> Drawn:
         fresh, run_settings = untrained(model, seed=number), directory.run_settings
-        return _read(directory, fresh), {"model": fresh, "run_settings": run_settings}
+        read = _read(directory, fresh, folder(number))
+        return read, {"model": fresh, "run_settings": run_settings}
 
-    return Null("untrained", draw, weights_code(), ANALYSES)
+    def folder(number: int) -> Path:
+        return directory.root / f"at-work-null-untrained-{number}"
+
+    def discard_all(number: int) -> None:
+        shutil.rmtree(folder(number), ignore_errors=True)
+
+    return Null("untrained", draw, discard_all, weights_code(), ANALYSES)
 
 
 def weights_code() -> str:
@@ -40,7 +51,7 @@ def weights_code() -> str:
     return code_digest(untrained, _read)
 
 
-def _read(directory: StudyDirectory, model: LoadedModel) -> CapturedActivations:
+def _read(directory: StudyDirectory, model: LoadedModel, folder: Path) -> CapturedActivations:
     """What the study captured, of another model."""
     settings = directory.run_settings
     rows, pairs = rows_to_capture(directory, without=unmeasured(directory))
@@ -49,9 +60,9 @@ def _read(directory: StudyDirectory, model: LoadedModel) -> CapturedActivations:
         "batch_size": settings.batch_size,
         "dtype": directory.config.store_dtype or "float32",
     }
-    responses = capture(model, rows, progress=False, **as_before)
+    responses = capture(model, rows, path=folder / "responses", progress=False, **as_before)
     counterfactual = None
     if len(pairs):
-        store = capture(model, pairs, progress=False, **as_before).store
+        store = capture(model, pairs, path=folder / "pairs", progress=False, **as_before).store
         counterfactual = CapturedActivations(pairs, store, base_queries=responses.base_queries)
     return CapturedActivations(responses.responses, responses.store, counterfactual=counterfactual)

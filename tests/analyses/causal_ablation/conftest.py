@@ -20,7 +20,7 @@ from if_circuits.activations.captured import CapturedActivations
 from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.causal_ablation import behaviour as ablation_behaviour
 from if_circuits.analyses.causal_ablation import start_layer
-from if_circuits.analyses.causal_ablation.answers import answer
+from if_circuits.analyses.causal_ablation.answers import Asked, answer
 from if_circuits.analyses.causal_ablation.behaviour import Behaviour, measure_behaviour
 from if_circuits.analyses.causal_ablation.response_directions import fit_response_directions
 from if_circuits.generation.conditions import responses_under
@@ -61,10 +61,10 @@ class Calls:
     prompts: list[pd.DataFrame] = field(default_factory=list)
     conditions: list[Mapping[str, Sequence[Intervention]]] = field(default_factory=list)
 
-    def answer(self, model, prompts, conditions, **options) -> pd.DataFrame:
-        self.prompts.append(prompts)
-        self.conditions.append(conditions)
-        return answer(model, prompts, conditions, **options)
+    def answer(self, model, asked: Sequence[Asked], **options) -> list[pd.DataFrame]:
+        self.prompts.extend(each.prompts for each in asked)
+        self.conditions.extend(each.conditions for each in asked)
+        return answer(model, asked, **options)
 
 
 @pytest.fixture(scope="session")

@@ -1,3 +1,4 @@
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -5,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from if_circuits.analyses.causal_ablation.neutral_text import read_texts
+from if_circuits.analyses.causal_ablation.neutral_text import Texts, read_texts
 from if_circuits.interventions.hooks import Intervention
 from if_circuits.interventions.operations import ProjectOut
 from if_circuits.interventions.subspace import Subspace
@@ -27,6 +28,12 @@ def texts(load) -> pd.DataFrame:
     )
 
 
+def read_under(
+    model: LoadedModel, texts: pd.DataFrame, conditions: Mapping[str, Sequence[Intervention]]
+) -> pd.DataFrame:
+    return read_texts(model, Texts(texts, conditions, batch_size=64), None)
+
+
 def removal(model: LoadedModel, direction: np.ndarray, *, alpha: float = 1.0) -> list[Intervention]:
     subspace = Subspace.orthonormalise(direction[None], name="direction")
     return [Intervention(ProjectOut(subspace, alpha=alpha), layers=(model.n_layers - 1,))]
@@ -34,9 +41,7 @@ def removal(model: LoadedModel, direction: np.ndarray, *, alpha: float = 1.0) ->
 
 def test_an_identity_changes_no_distribution(llama: LoadedModel, texts: pd.DataFrame):
     direction = np.random.default_rng(1).standard_normal(llama.d_model)
-    found = read_texts(
-        llama, texts, {"intact": (), "identity": removal(llama, direction, alpha=0.0)}, batch_size=64
-    )
+    found = read_under(llama, texts, {"intact": (), "identity": removal(llama, direction, alpha=0.0)})
     np.testing.assert_allclose(found["kl"], 0, atol=1e-5)
     nll = found.pivot(index="base_query", columns="condition", values="nll")
     np.testing.assert_allclose(nll["identity"], nll["intact"], rtol=1e-5)
@@ -52,7 +57,7 @@ def test_a_direction_that_the_output_reads_does_more_damage_than_random_ones(
     rng = np.random.default_rng(2)
     conditions = {"read": removal(llama, read[0]), "unread": removal(llama, read[-1])}
     conditions |= {f"random/{i}": removal(llama, rng.standard_normal(llama.d_model)) for i in range(19)}
-    kl = read_texts(llama, texts, conditions, batch_size=64).groupby("condition")["kl"].sum()
+    kl = read_under(llama, texts, conditions).groupby("condition")["kl"].sum()
     random = kl[[name for name in kl.index if name.startswith("random")]]
     assert kl["read"] > random.mean()
     assert kl["unread"] < kl["read"]
@@ -60,7 +65,7 @@ def test_a_direction_that_the_output_reads_does_more_damage_than_random_ones(
 
 
 def test_log_probabilities_are_those_of_each_text_alone(llama: LoadedModel, texts: pd.DataFrame):
-    together = read_texts(llama, texts, {"intact": ()}, batch_size=64).set_index("base_query")
+    together = read_under(llama, texts, {"intact": ()}).set_index("base_query")
     assert together["tokens"].to_dict() == {"a": 7, "b": 3, "c": 5}
     hf: Any = llama.hf
     for row in texts.to_dict("records"):

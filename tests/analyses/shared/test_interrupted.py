@@ -14,7 +14,7 @@ from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.causal_ablation import analysis as causal_ablation
 from if_circuits.analyses.causal_ablation import answers
 from if_circuits.analyses.localisation import analysis as localisation
-from if_circuits.analyses.localisation import experiment, subspaces
+from if_circuits.analyses.localisation import compared, experiment, subspaces
 from if_circuits.erasure.das import train_das
 from if_circuits.io.kept import Kept
 from if_circuits.models.loading import LoadedModel
@@ -37,7 +37,7 @@ def study() -> tuple[LoadedModel, CapturedActivations]:
     [
         (causal_ablation, [answers], "responses_under", 3),
         # Of the task's map three parts, of the comparison one of two, then the dependencies.
-        (localisation, [experiment], "apply_interchanges", 6),
+        (localisation, [experiment, compared], "apply_interchanges", 6),
     ],
 )
 def test_it_goes_on_where_it_was_to_the_same_tables(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +15,8 @@ from if_circuits.activations.captured import CapturedActivations
 from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, Verdict
 from if_circuits.analyses.shared.null_rates import null_rates
 from if_circuits.cli import main as cli
+from if_circuits.engine.base import Engine
+from if_circuits.engine.in_process import IN_PROCESS, InProcess
 from if_circuits.errors import InputError
 from if_circuits.plotting.style import task_label
 from if_circuits.study import Study, StudyConfig
@@ -149,8 +154,11 @@ class Separation:
 
     given: list[str]
 
-    def run(self, source: CapturedActivations, settings: AnalysisSettings, **given: object) -> AnalysisResult:
+    def run(
+        self, source: CapturedActivations, settings: AnalysisSettings, *, engine: Engine, **given: object
+    ) -> AnalysisResult:
         del settings
+        assert isinstance(engine, InProcess)
         self.given.extend(given)
         rows = source.responses["task"] == "word_count"
         part = CapturedActivations(source.responses[rows], source.store)
@@ -180,8 +188,8 @@ def test_draws_are_kept_and_made_again_only_when_what_decides_them_changes(
     assert "cross_task_transfer" in capsys.readouterr().out
     first = pd.read_parquet(kept)
     assert first["draw"].tolist() == [0, 1] and not given
-    effect = Separation([]).run(open_activations(directory), study.config.settings).verdict.effect
-    assert len({effect, *first["effect"]}) == 3  # other labels, other numbers
+    separation = Separation([]).run(open_activations(directory), study.config.settings, engine=IN_PROCESS)
+    assert len({separation.verdict.effect, *first["effect"]}) == 3  # other labels, other numbers
     assert f"{task_label('cross_task_transfer')} 0 of 2" in directory.report.read_text("utf-8")
 
     monkeypatch.setattr(exchanged, "code_digest", lambda *_: "as it will be")
@@ -205,7 +213,40 @@ def test_an_untrained_model_reads_the_same_responses(study: Study, given: list[s
     assert table["effect"].nunique() == 2  # other weights, other numbers
     assert study.null("untrained", draws=2)["effect"].tolist() == table["effect"].tolist()
     assert len(given) == 4  # kept
+    assert not list(study.directory.root.glob("at-work-*"))  # what a draw read is gone
     report = study.directory.report.read_text("utf-8")
     assert "weights drawn anew, claims called supported" in report
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("given")
+def test_a_draw_of_weights_that_was_interrupted_does_not_read_again(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = Study.open(shutil.copytree(study.directory.root, tmp_path / "study"))
+
+    def fails(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(draws_module, "_row", fails)
+        with pytest.raises(KeyboardInterrupt):
+            study.null("untrained", draws=1)
+    (left,) = study.directory.root.glob("at-work-null-*")
+    shards = {path: path.stat().st_mtime_ns for path in left.rglob("shard-*")}
+    assert shards
+
+    def looks(*arguments: Any) -> dict[str, object]:
+        if left.exists():
+            assert {path: path.stat().st_mtime_ns for path in left.rglob("shard-*")} == shards
+        return row(*arguments)
+
+    row = draws_module._row
+    monkeypatch.setattr(draws_module, "_row", looks)
+    study.null("untrained", draws=1)
+    assert not left.exists()
+
+
+def test_another_null_is_refused(study: Study) -> None:
     with pytest.raises(InputError, match="labels or untrained"):
         study.null("weights", draws=1)
