@@ -3,8 +3,9 @@
     python -m tests.engine.study_on_ray FOLDER [--kills 3] [--seed 0]
 
 Each run is a process of its own, which starts a cluster, and dies by SIGKILL at a random moment of the
-analyses; beside it, now and then, a worker is killed. After the first death a copy of the study goes on
-without Ray. Prints one JSON object: how often drivers and workers were killed, and the files that differ.
+responses, the next one of the activations, the third of the analyses; beside it, now and then, a worker is
+killed. After the first death a copy of the study goes on without Ray. Prints one JSON object: how often
+drivers and workers were killed, and the files that differ.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from threading import Event, Thread
 from if_circuits.analyses.base import ON_ACTIVATIONS, AnalysisSettings
 from if_circuits.engine.choice import open_engine
 from if_circuits.engine.ray_units import MOST_DEATHS
-from if_circuits.study import Study, StudyConfig
+from if_circuits.study import Study, StudyConfig, answering
 from tests.study.kill import content
 
 CONFIG = StudyConfig(
@@ -38,17 +39,20 @@ CONFIG = StudyConfig(
     settings=AnalysisSettings(n_folds=3, n_bootstrap=20, n_permutations=20, n_random_subspaces=3),
 )
 WORKERS = 4
-_WORKER = "ray::of_version"
-"""How Ray names a process that is at work on a unit; its own agents are none of ours to kill."""
+STAGES = ("responses", "activations", "analyses")
+"""In turn, those in which a run dies."""
+_AT_WORK = ("ray::of_version", "ray::Holder")
+"""How Ray names processes that are at work on units; its own agents are none of ours to kill."""
 
 
 def run(out: Path, engine: str, *, dies_at: int | None, seed: int) -> None:
-    """One run, or the rest of one; `dies_at` counts what it tells of its analyses."""
-    told = 0
+    """One run, or the rest of one; `dies_at` counts what it tells of the stages that its seed names."""
+    told, dies_in = 0, STAGES[seed % len(STAGES)]
+    answering.PART_PROMPTS = 16  # several units a pass
 
     def tell(stage: str, _done: int, _total: int) -> None:
         nonlocal told
-        told += stage.startswith("analyses")
+        told += stage.startswith(dies_in)
         if told == dies_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -70,7 +74,7 @@ def _kill_workers(over: Event, rng: random.Random) -> None:
     """
     killed = 0
     while killed < MOST_DEATHS - 1 and not over.wait(rng.uniform(0.5, 4.0)):
-        at_work = [number for number in _descendants(os.getpid()) if _name(number).startswith(_WORKER)]
+        at_work = [number for number in _descendants(os.getpid()) if _name(number).startswith(_AT_WORK)]
         if at_work:
             killed += 1
             os.kill(rng.choice(at_work), signal.SIGKILL)
@@ -109,7 +113,7 @@ def main(folder: Path, *, kills: int, seed: int) -> dict[str, object]:
     _started(reference, "local")
     drivers, workers = 0, 0
     for number in range(kills):
-        dead, died = _started(on_ray, "ray", dies_at=rng.randint(2, 12), seed=number)
+        dead, died = _started(on_ray, "ray", dies_at=rng.randint(2, 6), seed=number)
         drivers += dead
         workers += died
         if number == 0:
