@@ -10,11 +10,12 @@ supported when above, else inconclusive. The interval takes the fitted probes as
 the signs, over training tasks, of how far a probe's transfer lies from half of its own excess over 0.5
 (with fewer than six tasks it cannot fall to 0.05). Inconclusive too unless the diagonal beats 0.5, by its
 interval and by a sign-flip test over tasks: else there is nothing to transfer, and where the interval reaches
-0.5 there is no ratio either. That transfer is clustered by skill is a second finding, given in the notes and
-in the table `families`: the mean within families minus the mean between them, tested by permuting the
-families of the tasks. An AUROC below 0.5 counts as it is: a probe that reads another task upside down does
-not transfer. Intervals and p of single cells take the probe as given: they are about this probe, not about
-the next.
+0.5 there is no ratio either. And inconclusive unless the specialists beat the words of their rows
+(`shared.beyond_words`): between words alone transfer is weak as well, in a model that learned nothing too.
+That transfer is clustered by skill is a second finding, given in the notes and in the table `families`: the
+mean within families minus the mean between them, tested by permuting the families of the tasks. An AUROC
+below 0.5 counts as it is: a probe that reads another task upside down does not transfer. Intervals and p of
+single cells take the probe as given: they are about this probe, not about the next.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from if_circuits.analyses.base import (
     no_verdict,
 )
 from if_circuits.analyses.cross_task_transfer.figure import draw
-from if_circuits.analyses.shared.beyond_words import TABLE, beyond_words, rung_of, told
+from if_circuits.analyses.shared.beyond_words import TABLE, beats_words, beyond_words, rung_of, told
 from if_circuits.analyses.shared.both_labels import on_both_labels
 from if_circuits.analyses.shared.layer_choice import ChosenSpecialists, choose_layers, specialists_at
 from if_circuits.analyses.shared.probing import ProbingRows, left_out_rows, probing_rows
@@ -102,7 +103,8 @@ def _analyse(
     gate = (
         f"the diagonal beats 0.5 by its interval and by a sign-flip test over tasks (p <= {settings.alpha:g})"
     )
-    decision = replace(decision, rule=f"{decision.rule}; inconclusive unless {gate}")
+    beats = "unless specialists beat the words alone by the interval"
+    decision = replace(decision, rule=f"{decision.rule}; inconclusive unless {gate}, and {beats}")
     within = cells.interval(own)
     clustered = families.iloc[0]
     notes = [
@@ -118,6 +120,11 @@ def _analyse(
         notes.insert(0, note)
     beyond = _beyond_words(source, rows, specialists, settings, engine=engine)
     notes.append(told(beyond.iloc[0]))
+    if not beats_words(beyond):
+        decision = replace(decision, verdict="inconclusive")
+        notes.insert(
+            0, "specialists do not beat the words alone, so that the words may be all that transfers"
+        )
     verdict = make_verdict(ANALYSIS.claim, decision, interval, p=p, notes=tuple(notes))
     table = pd.concat([cells.frame, left_out], ignore_index=True)
     tables = {

@@ -55,8 +55,12 @@ def rung_of(result: AnalysisResult) -> Rung:
     """`decodable` where specialists beat the words on natural labels, by the interval; else `text`."""
     if TABLE not in result.tables:
         return "text"
-    found = of_labels(result.tables[TABLE], NATURAL)
-    return "decodable" if (found["low"] > 0).any() else "text"
+    return "decodable" if beats_words(of_labels(result.tables[TABLE], NATURAL)) else "text"
+
+
+def beats_words(table: pd.DataFrame) -> bool:
+    """Whether the specialists of a table of `beyond_words` beat the words, by the interval."""
+    return bool((table["low"] > 0).any())
 
 
 def told(row: pd.Series) -> str:

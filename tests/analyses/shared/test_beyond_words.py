@@ -33,3 +33,10 @@ def test_on_counterfactual_labels_words_are_at_chance() -> None:
     both = found("specialist_vs_general", "surface").tables[TABLE]
     (row,) = of_labels(both, COUNTERFACTUAL).to_dict("records")
     assert row["auroc_text"] < 0.55
+
+
+def test_transfer_between_what_words_give_away_is_no_verdict() -> None:
+    words, activations = (found("cross_task_transfer", kind).verdict for kind in ("surface", "separate"))
+    assert words.verdict == "inconclusive"
+    assert "words may be all that transfers" in words.notes[0]
+    assert activations.verdict == "supported"
