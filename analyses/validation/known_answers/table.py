@@ -39,13 +39,17 @@ def known_answers_markdown(summaries: Sequence[Mapping[str, Any]]) -> str:
     questions = dict.fromkeys(
         question for kind in shown for model in of_kind[kind] for question in _answers(model)
     )
-    heads = [*(f"{kind} ({len(of_kind[kind])} models)" for kind in shown), "wrong [95 %]"]
+    heads = [*(f"{kind} ({_models(len(of_kind[kind]))})" for kind in shown), "wrong [95 %]"]
     lines = [f"| question | {' | '.join(heads)} |", f"|---|{'---|' * len(heads)}"]
     for question in questions:
         asked = [[_answers(model).get(question) for model in of_kind[kind]] for kind in shown]
         cells = [*map(_cell, asked), _error([answer for answers in asked for answer in answers])]
         lines.append(f"| {question.replace('_', ' ')} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _models(n: int) -> str:
+    return "1 model" if n == 1 else f"{n} models"
 
 
 def _answers(model: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

@@ -34,7 +34,7 @@ def row(table: str, question: str) -> list[str]:
 def test_models_of_a_kind_are_counted_over_all_summaries():
     first = summary(a=model("universal", "universal", MISSED), b=model("clustered", "undecided", ANSWER))
     table = known_answers_markdown([first, summary(c=model("universal", "compositional", ANSWER))])
-    assert row(table, "question") == ["universal (2 models)", "clustered (1 models)", "wrong [95 %]"]
+    assert row(table, "question") == ["universal (2 models)", "clustered (1 model)", "wrong [95 %]"]
     assert row(table, "mechanism") == [
         "universal; 1/0/1",
         "undecided (planted: clustered); 0/1/0",
