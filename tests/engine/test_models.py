@@ -83,7 +83,7 @@ def test_a_study_whose_model_is_in_two_workers_is_the_same_byte_for_byte(
     assert files(shared) == files(alone)
 
 
-def test_shards_are_filled_by_workers_and_goes_on_where_it_was(
+def test_workers_fill_shards_and_go_on_where_a_capture_was(
     two: Engine, model: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     rows = ifc.respond(model, ifc.prompts("topic", n=12), temperature=0, progress=False)
