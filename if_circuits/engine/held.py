@@ -46,6 +46,11 @@ class WithHeld(Generic[Held, Unit, Result]):
         return self.function(_held(self.source), unit, None)
 
 
+def let_go() -> None:
+    """Hold nothing any more, in this process."""
+    _held.cache_clear()
+
+
 @lru_cache(maxsize=1)
 def _held(source: Source[Any]) -> Any:
     """Of one process; what was held before is let go."""

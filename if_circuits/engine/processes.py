@@ -18,6 +18,7 @@ from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from if_circuits.engine.base import Engine, Result, Unit, carried_out
+from if_circuits.engine.held import WithHeld, let_go
 from if_circuits.errors import InputError
 
 MOST_DEATHS = 3
@@ -111,4 +112,6 @@ def _end_with(parent: int) -> None:
 
 
 def _placed(function: Callable[[Unit], Result], place: int, unit: Unit) -> tuple[int, Result]:
+    if not isinstance(function, WithHeld):
+        let_go()  # the memory is for other work now
     return place, carried_out(function, unit)

@@ -14,8 +14,10 @@ from pathlib import Path
 import joblib
 import pytest
 
+from if_circuits.engine import processes
 from if_circuits.engine.base import Engine
 from if_circuits.engine.choice import open_engine
+from if_circuits.engine.held import WithHeld
 from if_circuits.engine.in_process import InProcess
 from if_circuits.engine.processes import Processes
 from if_circuits.errors import InputError
@@ -122,6 +124,14 @@ def test_a_worker_that_was_killed_is_replaced_by_one_that_holds_the_same(two: En
     found = two.map_held(times_or_dies, units, source=Tenfold(tmp_path, 3), here=3)
     assert list(found) == [3 * number for number in range(8)]
     assert {"died-2", "died-5"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_a_worker_holds_nothing_while_it_is_at_other_work(tmp_path: Path):
+    again = WithHeld(times, Tenfold(tmp_path))
+    assert [processes._placed(again, 0, unit)[1] for unit in UNITS[:2]] == [0, 10]
+    processes._placed(work.drawn, 0, UNITS[0])
+    with pytest.raises(FileExistsError):  # it is loaded a second time
+        processes._placed(again, 0, UNITS[1])
 
 
 def test_what_a_worker_cannot_load_is_the_error(two: Engine, tmp_path: Path):
