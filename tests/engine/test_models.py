@@ -28,7 +28,7 @@ from if_circuits.study import Study, StudyConfig, answering
 CONFIG = StudyConfig(
     model="if-tiny-compositional",
     tasks=("json_format", "sentiment", "register", "topic"),
-    n_base_queries=16,
+    n_base_queries=24,
     prompts_per_query=2,
     samples_per_prompt=2,
     greedy=False,
