@@ -40,7 +40,7 @@ help:
 	@echo "make bench          measure the speed against alternatives and the machine's limits, into $(BENCH)"
 	@echo "make test           install with the development tools, then run the tests; from Python 3.12, with coverage"
 	@echo "make coverage       the same, with coverage on Python 3.11 too, which takes longer there"
-	@echo "make test-kernels   run the numerical tests on the kernels of other processors, in several orders: half an hour"
+	@echo "make test-kernels   run the numerical tests on the kernels of other processors, in several orders"
 	@echo "make soak           kill real studies at $(KILLS) random moments and damage their files in between"
 	@echo "make lint           ruff, the linter of imports, and pyright in strict mode"
 	@echo "make docs           build the site, strictly, into $(SITE)"

@@ -76,8 +76,14 @@ class Engine(ABC):
             The results in the order of the units.
         """
         del here
-        completed = self.completed(WithHeld(function, source), units)
+        completed = self.completed_held(function, units, source)
         return in_order(completed, sizes or [1] * len(units), progress=progress)
+
+    def completed_held(
+        self, function: OnHeld[Held, Unit, Result], units: Sequence[Unit], source: Source[Held]
+    ) -> Generator[tuple[int, Result]]:
+        """`completed`, by workers that hold what the source names."""
+        return self.completed(WithHeld(function, source), units)
 
     def close(self) -> None:
         """Stop the workers."""

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from if_circuits.engine.base import Engine, Result, Unit, in_order
+from if_circuits.engine.base import Engine, Result, Unit
 from if_circuits.engine.held import Held, OnHeld, Source
 from if_circuits.engine.ray_units import MOST_DEATHS, Holder, of_version, result_of
 from if_circuits.errors import InputError
-from if_circuits.progress import Report
 from if_circuits.version import __version__
 
 
@@ -63,20 +62,11 @@ class OnRay(Engine):
                 self.ray.cancel(reference, force=True)
 
         # Twice as many as there are workers: none waits for its next unit.
-        return self._completed([begin] * (2 * self.workers), units, stop)
+        yield from self._completed([begin] * (2 * self.workers), units, stop)
 
-    def map_held(
-        self,
-        function: OnHeld[Held, Unit, Result],
-        units: Sequence[Unit],
-        *,
-        source: Source[Held],
-        here: Held,
-        sizes: Sequence[int] | None = None,
-        progress: Report | None = None,
-    ) -> Generator[Result]:
-        del here
-
+    def completed_held(
+        self, function: OnHeld[Held, Unit, Result], units: Sequence[Unit], source: Source[Held]
+    ) -> Generator[tuple[int, Result]]:
         def beginning(holder: Any) -> Callable[[Unit], Any]:
             return lambda unit: holder.carry_out.remote(function, unit, __version__)
 
@@ -84,11 +74,8 @@ class OnRay(Engine):
             del references  # Ray ends what an actor has begun only by ending the actor
             self._let_go()
 
-        if not units:
-            return
-        holders = [beginning(holder) for holder in self._holding(source, len(units))]
-        completed = self._completed(holders, units, stop)
-        yield from in_order(completed, sizes or [1] * len(units), progress=progress)
+        holders = self._holding(source, len(units)) if units else []
+        yield from self._completed([beginning(holder) for holder in holders], units, stop)
 
     def _holding(self, source: Source[Any], n_units: int) -> list[Any]:
         """As many actors that hold it as can be at work; they stay until something else is to be done.

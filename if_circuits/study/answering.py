@@ -90,7 +90,9 @@ def make_responses(
                 for number, rows in enumerate(_ranges(len(asked_in(directory.prompts, each, shared=shared))))
             }
             missing = {path: part for path, part in parts.items() if directory.ledger.fault(path)}
-            answered = on_model(engine, model, answer_part, list(missing.values()), progress=work.report)
+            units = list(missing.values())
+            sizes = [part.rows.stop - part.rows.start for part in units]
+            answered = on_model(engine, model, answer_part, units, sizes=sizes, progress=work.report)
             for path, responses in zip(missing, answered, strict=True):
                 write_parquet(path, responses)
                 directory.ledger.keep(path)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import if_circuits as ifc
-from if_circuits.activations import capture as capture_module
+from if_circuits.activations import filling
 from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.causal_ablation import answers, neutral_text, rebuilding
 from if_circuits.analyses.localisation import experiment
@@ -71,6 +71,7 @@ def test_a_study_whose_model_is_in_two_workers_is_the_same_byte_for_byte(
 
     for module, name in (
         (answering, "generate"),
+        (filling, "fill"),
         (answers, "responses_under"),
         (neutral_text, "_log_probabilities"),
         (rebuilding, "read_positions"),
@@ -89,9 +90,9 @@ def test_workers_fill_shards_and_go_on_where_a_capture_was(
     rows = ifc.respond(model, ifc.prompts("topic", n=12), temperature=0, progress=False)
     small = {"layers": [1, 3], "shard_bytes": 60_000, "progress": False}
     ifc.capture(model, rows, path=tmp_path / "alone", **small)
-    monkeypatch.setattr(capture_module, "fill", None)  # what this process would do it by
+    monkeypatch.setattr(filling, "fill", None)  # what this process would do it by
     told: list[int] = []
-    capture = partial(capture_module.capture, model, rows, path=tmp_path / "shared", engine=two)
+    capture = partial(ifc.capture, model, rows, path=tmp_path / "shared", engine=two)
     capture(**small | {"progress": lambda done, _: told.append(done)})
     alone, shared = (
         {path.name: path.read_bytes() for path in (tmp_path / each).iterdir()} for each in ("alone", "shared")

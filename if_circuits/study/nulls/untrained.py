@@ -11,9 +11,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from if_circuits.activations.capture import capture
 from if_circuits.activations.captured import CapturedActivations
+from if_circuits.activations.store import discard
 from if_circuits.analyses.base import ANALYSES
+from if_circuits.errors import InputError
 from if_circuits.io.code import code_digest
 from if_circuits.models.loaded import LoadedModel
 from if_circuits.models.untrained import untrained
@@ -34,16 +38,16 @@ def untrained_weights(directory: StudyDirectory, model: LoadedModel) -> Null:
 
     def draw(number: int) -> Drawn:
         fresh, run_settings = untrained(model, seed=number), directory.run_settings
-        read = _read(directory, fresh, folder(number))
-        return read, {"model": fresh, "run_settings": run_settings}
+        return _read(directory, fresh, folder(number)), {"model": fresh, "run_settings": run_settings}
 
     def folder(number: int) -> Path:
-        return directory.root / f"at-work-null-untrained-{number}"
+        # The dot keeps it out of what goes to a URL.
+        return directory.root / f".null-untrained-{number}"
 
-    def discard_all(number: int) -> None:
+    def remove(number: int) -> None:
         shutil.rmtree(folder(number), ignore_errors=True)
 
-    return Null("untrained", draw, discard_all, weights_code(), ANALYSES)
+    return Null("untrained", draw, remove, weights_code(), ANALYSES)
 
 
 def weights_code() -> str:
@@ -52,7 +56,7 @@ def weights_code() -> str:
 
 
 def _read(directory: StudyDirectory, model: LoadedModel, folder: Path) -> CapturedActivations:
-    """What the study captured, of another model."""
+    """What the study captured, of another model; what `folder` holds of other responses is removed."""
     settings = directory.run_settings
     rows, pairs = rows_to_capture(directory, without=unmeasured(directory))
     as_before: dict[str, Any] = {
@@ -60,9 +64,19 @@ def _read(directory: StudyDirectory, model: LoadedModel, folder: Path) -> Captur
         "batch_size": settings.batch_size,
         "dtype": directory.config.store_dtype or "float32",
     }
-    responses = capture(model, rows, path=folder / "responses", progress=False, **as_before)
+
+    def captured(table: pd.DataFrame, path: Path) -> CapturedActivations:
+        try:
+            return capture(model, table, path=path, progress=False, **as_before)
+        except InputError:
+            if not path.exists():
+                raise
+            discard(path)  # of the study as it was when the draw was interrupted
+            return capture(model, table, path=path, progress=False, **as_before)
+
+    responses = captured(rows, folder / "responses")
     counterfactual = None
     if len(pairs):
-        store = capture(model, pairs, path=folder / "pairs", progress=False, **as_before).store
+        store = captured(pairs, folder / "pairs").store
         counterfactual = CapturedActivations(pairs, store, base_queries=responses.base_queries)
     return CapturedActivations(responses.responses, responses.store, counterfactual=counterfactual)

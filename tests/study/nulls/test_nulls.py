@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import if_circuits as ifc
 from if_circuits.activations.captured import CapturedActivations
 from if_circuits.analyses.base import AnalysisResult, AnalysisSettings, Verdict
 from if_circuits.analyses.shared.null_rates import null_rates
@@ -213,7 +214,7 @@ def test_an_untrained_model_reads_the_same_responses(study: Study, given: list[s
     assert table["effect"].nunique() == 2  # other weights, other numbers
     assert study.null("untrained", draws=2)["effect"].tolist() == table["effect"].tolist()
     assert len(given) == 4  # kept
-    assert not list(study.directory.root.glob("at-work-*"))  # what a draw read is gone
+    assert not list(study.directory.root.glob(".null-*"))  # what a draw read is gone
     report = study.directory.report.read_text("utf-8")
     assert "weights drawn anew, claims called supported" in report
 
@@ -233,7 +234,7 @@ def test_a_draw_of_weights_that_was_interrupted_does_not_read_again(
         patch.setattr(draws_module, "_row", fails)
         with pytest.raises(KeyboardInterrupt):
             study.null("untrained", draws=1)
-    (left,) = study.directory.root.glob("at-work-null-*")
+    (left,) = study.directory.root.glob(".null-*")
     shards = {path: path.stat().st_mtime_ns for path in left.rglob("shard-*")}
     assert shards
 
@@ -245,6 +246,18 @@ def test_a_draw_of_weights_that_was_interrupted_does_not_read_again(
     row = draws_module._row
     monkeypatch.setattr(draws_module, "_row", looks)
     study.null("untrained", draws=1)
+    assert not left.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("given")
+def test_what_a_draw_of_weights_left_of_other_responses_is_read_again(study: Study, tmp_path: Path) -> None:
+    study = Study.open(shutil.copytree(study.directory.root, tmp_path / "study"))
+    table_of(study.directory.root, "untrained").unlink(missing_ok=True)
+    others = study.activations.responses.head(4)
+    left = study.directory.root / ".null-untrained-0"
+    ifc.capture(study.load_model(), others, path=left / "responses", layers=[3], progress=False)
+    assert len(study.null("untrained", draws=1)) == 2
     assert not left.exists()
 
 
