@@ -84,7 +84,7 @@ def make_responses(
             if work is None:
                 continue
             settings = generation_settings(config, run_settings, greedy=each.greedy)
-            shared = answered_once(config, each)
+            shared = _shares_answers(config, each)
             parts = {
                 directory.generated(each.name, number): Part(directory.prompts, each, shared, rows, settings)
                 for number, rows in enumerate(_ranges(len(asked_in(directory.prompts, each, shared=shared))))
@@ -109,7 +109,7 @@ def _drop_parts(directory: StudyDirectory, each: Pass) -> None:
         path.unlink()
 
 
-def answered_once(config: StudyConfig, each: Pass) -> bool:
+def _shares_answers(config: StudyConfig, each: Pass) -> bool:
     """Whether what the pass answered belongs to the requests, and not to the prompts one by one."""
     own = config.prompts is None and get_suite(suite_of(config)).answered_once
     return own and not each.constrained

@@ -7,7 +7,6 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from if_circuits.progress import Report
 from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.keys import StageKeys
 from if_circuits.study.order import inputs_of
@@ -17,8 +16,6 @@ StageProgress = Callable[[str, int, int], None]
 """Told the stage, how much of it is done, and of how much."""
 
 _logger = logging.getLogger(__name__)
-_FINE = 1000
-"""Steps in which the progress of a stage of several parts is told."""
 
 
 class Stage:
@@ -35,10 +32,6 @@ class Stage:
     def report(self, done: int, total: int) -> None:
         """Tell how much of the stage is done."""
         self._progress(self._name, done, total)
-
-    def part(self, before: float, share: float) -> Report:
-        """What reports the progress of a part, which begins at `before` and is `share` of the stage."""
-        return lambda done, total: self.report(round(_FINE * (before + share * done / total)), _FINE)
 
 
 @contextmanager
