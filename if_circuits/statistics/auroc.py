@@ -64,7 +64,8 @@ def _by_ranks(
     summed: Callable[[Float[np.ndarray, "rows m"], Bool[np.ndarray, "rows k"]], Float[np.ndarray, "*shape"]],
 ) -> Float[np.ndarray, "*shape"]:
     """AUROCs from the ranks of the positive rows in each stratum, as `summed` adds them up (Mann-Whitney)."""
-    won, pairs = np.zeros(()), np.zeros(labels.shape[1])
+    # Of no rows, so that columns without any have their NaN too.
+    won, pairs = summed(scores[:0], labels[:0]), np.zeros(labels.shape[1])
     for stratum in np.unique(strata):
         rows = strata == stratum
         positives = labels[rows].sum(axis=0)

@@ -197,3 +197,10 @@ def test_rows_that_no_probe_scored_are_left_out_and_other_nan_scores_are_refused
     assert grouped_auroc(labels, scores, strata=np.array([0, 0, -1]), **pairs).estimate == 1.0
     with pytest.raises(ValueError, match="1 scores of stratum 0 are NaN"):
         grouped_auroc(labels, scores, strata=np.zeros(3, dtype=int), **pairs)
+
+
+def test_columns_without_any_row_have_no_auroc():
+    """As a fold has that holds no row of a task, in a study of few base queries."""
+    labels, scores, strata = np.zeros((0, 3), dtype=bool), np.zeros((0, 3)), np.zeros(0, dtype=int)
+    assert np.isnan(column_aurocs(labels, scores, strata=strata)).tolist() == [True] * 3
+    assert np.isnan(crossed_aurocs(labels, scores[:, :2], strata=strata)).tolist() == [[True] * 3] * 2
