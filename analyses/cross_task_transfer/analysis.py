@@ -99,7 +99,7 @@ def _analyse(
     interval = cells.ratio(other, own)
     p = task_p(_beyond_weak(cells.frame), settings)
     decision = decide(interval, supported_when="below", threshold=WEAK, p=p, alpha=settings.alpha)
-    own_p = task_p(cells.aurocs.estimate[diagonal] - 0.5, settings)
+    own_p = task_p(cells.estimates[diagonal] - 0.5, settings)
     gate = (
         f"the diagonal beats 0.5 by its interval and by a sign-flip test over tasks (p <= {settings.alpha:g})"
     )

@@ -64,7 +64,7 @@ def _analyse(
     table, readable, behind = _layer_curves(engine, source, rows, settings, progress)
     names = [task.name for task in rows.tasks]
     depths = np.array([depth(layer, source.n_layers) for layer in source.layers])
-    curves = table.aurocs.estimate.reshape(len(names), len(depths))
+    curves = table.estimates.reshape(len(names), len(depths))
     draws = table.draws.reshape(len(table.draws), len(names), len(depths))
     found = depths_of_emergence(curves[None], readable, depths)[0]
     resampled = depths_of_emergence(draws, readable, depths)

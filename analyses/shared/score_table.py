@@ -14,7 +14,7 @@ from if_circuits.analyses.base import AnalysisSettings
 from if_circuits.analyses.shared.probing import ProbingRows
 from if_circuits.probes.across_folds import AcrossFolds
 from if_circuits.probes.evaluate import balanced_accuracy
-from if_circuits.statistics.auroc import GroupedAuroc, grouped_auroc, stack
+from if_circuits.statistics.auroc import GroupedAuroc, grouped_auroc
 from if_circuits.statistics.bootstrap import Interval, bootstrap_draws, interval_of
 from if_circuits.statistics.permutation import paired_permutation
 from if_circuits.statistics.ratio import Resampled, ratio_interval
@@ -26,6 +26,8 @@ class Score:
 
     columns: Mapping[str, object]
     auroc: GroupedAuroc
+    n_queries: int
+    """Base queries that are resampled, whether or not the task has rows of them."""
 
 
 def score(
@@ -78,8 +80,8 @@ def score_of(
         "n_base_queries": len(np.unique(labelled.queries)),
         "reason": "",
     }
-    auroc = grouped_auroc(labels, values, groups=labelled.queries, strata=folds, n_groups=rows.n_queries)
-    return Score(described, auroc)
+    auroc = grouped_auroc(labels, values, groups=labelled.queries, strata=folds)
+    return Score(described, auroc, rows.n_queries)
 
 
 def score_fitted(
@@ -112,14 +114,16 @@ class ScoreTable:
     """Scores with their bootstrap draws over base queries."""
 
     frame: pd.DataFrame
-    aurocs: GroupedAuroc
+    estimates: Float[np.ndarray, " scores"]
     draws: Float[np.ndarray, "resamples scores"]
     confidence: float
+    n_groups: int
+    """Base queries with at least one pair."""
 
     def interval(self, weights: Float[np.ndarray, " scores"]) -> Interval:
         """A weighted sum of scores, such as a difference of means."""
         used = weights != 0  # a score that is undefined on a resample concerns no sum without it
-        estimate = float(self.aurocs.estimate[used] @ weights[used])
+        estimate = float(self.estimates[used] @ weights[used])
         return self.interval_from(estimate, self.draws[:, used] @ weights[used])
 
     def interval_from(self, estimate: float, draws: Float[np.ndarray, " resamples"]) -> Interval:
@@ -137,7 +141,7 @@ class ScoreTable:
 
     def _excess(self, weights: Float[np.ndarray, " scores"]) -> Resampled:
         used = weights != 0
-        estimate = float((self.aurocs.estimate[used] - 0.5) @ weights[used])
+        estimate = float((self.estimates[used] - 0.5) @ weights[used])
         return Resampled(estimate, (self.draws[:, used] - 0.5) @ weights[used])
 
     def p(self, weights: Float[np.ndarray, " scores"], *, threshold: float = 0.0) -> float:
@@ -165,22 +169,21 @@ class ScoreTable:
             records.append({**{name: part[name].iloc[0] for name in by}, **values, **sizes})
         return pd.DataFrame(records)
 
-    @property
-    def n_groups(self) -> int:
-        """Base queries with at least one pair."""
-        pairs = self.aurocs.pairs.sum(axis=0)
-        return int((pairs.sum(axis=0) + pairs.sum(axis=1) > 0).sum())
-
 
 def score_table(scores: Sequence[Score], settings: AnalysisSettings) -> ScoreTable:
     """Scores as a table with intervals; raises ValueError when there is no score."""
-    aurocs = stack([one.auroc for one in scores])
-    n_groups = aurocs.wins.shape[-1]
+    if not scores:
+        raise ValueError("there is no score")
+    aurocs = [one.auroc for one in scores]
     draws = bootstrap_draws(
-        np.arange(n_groups), aurocs.under, n_resamples=settings.n_bootstrap, seed=settings.seed
+        np.arange(scores[0].n_queries),
+        lambda weights: np.stack([each.under(weights) for each in aurocs], axis=1),
+        n_resamples=settings.n_bootstrap,
+        seed=settings.seed,
     )
+    n_groups = len(np.unique(np.concatenate([each.groups for each in aurocs])))
     confidence = 1 - settings.alpha
-    estimates = aurocs.estimate
+    estimates = np.array([each.estimate for each in aurocs])
     intervals = [
         interval_of(estimate, column, n_groups=n_groups, confidence=confidence)
         for estimate, column in zip(estimates.tolist(), draws.T, strict=True)
@@ -189,7 +192,7 @@ def score_table(scores: Sequence[Score], settings: AnalysisSettings) -> ScoreTab
     frame["auroc"] = estimates
     frame["low"] = [interval.low for interval in intervals]
     frame["high"] = [interval.high for interval in intervals]
-    return ScoreTable(frame, aurocs, draws, confidence)
+    return ScoreTable(frame, estimates, draws, confidence, n_groups)
 
 
 def bootstrap_p(draws: Float[np.ndarray, " resamples"], *, threshold: float) -> float:

@@ -144,7 +144,7 @@ def selectivity_table(table: ScoreTable | None, p: Sequence[float], rows: Probin
         real, controls = (
             np.flatnonzero(here & (probe == kind)).tolist() for kind in ("recurring", "control_task")
         )
-        estimate, draws = table.aurocs.estimate, table.draws
+        estimate, draws = table.estimates, table.draws
         # A resample may leave a control task one class; the others then stand for it.
         found = table.interval_from(
             float(estimate[real].mean() - estimate[controls].mean()),

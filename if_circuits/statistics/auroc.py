@@ -15,7 +15,7 @@ across folds would pull the AUROC of a null probe below 0.5 (Parker, Guenter and
 `roc_auc_score` has no strata; without them it is what the tests compare with.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -125,30 +125,63 @@ def auroc_influence(
 
 
 @dataclass(frozen=True, eq=False)
-class GroupedAuroc:
-    """One AUROC, or a stack of them over the same groups, as counts of pairs. Made by `grouped_auroc`.
+class _Block:
+    """Pairs of one stratum, sorted by the groups of the two rows."""
 
-    Sorted by the groups of the two rows, wins and pairs are two matrices [groups, groups], and a resample
-    that draws group g w_g times weights their cells by w_g w_h. So a thousand resamples of a whole table cost
-    one matrix product a cell.
+    positive: Int[np.ndarray, " p"]
+    """Groups that hold positive rows of the stratum, in order."""
+    negative: Int[np.ndarray, " q"]
+    wins: Float[np.ndarray, "p q"]
+    """Pairs won, ties one half."""
+    n_positive: Float[np.ndarray, " p"]
+    n_negative: Float[np.ndarray, " q"]
+
+    def under(
+        self, weights: Float[np.ndarray, "resamples groups"]
+    ) -> tuple[Float[np.ndarray, " resamples"], Float[np.ndarray, " resamples"]]:
+        """Pairs won and pairs, where group g was drawn as often as its weight says."""
+        positive, negative = weights[:, self.positive], weights[:, self.negative]
+        both, at, beside = np.intersect1d(self.positive, self.negative, return_indices=True)
+        once = weights[:, both] - weights[:, both] ** 2
+        won = np.einsum("rq,rq->r", positive @ self.wins, negative) + once @ self.wins[at, beside]
+        pairs = (positive @ self.n_positive) * (negative @ self.n_negative)
+        return won, pairs + once @ (self.n_positive[at] * self.n_negative[beside])
+
+
+@dataclass(frozen=True, eq=False)
+class GroupedAuroc:
+    """One AUROC as counts of pairs of groups, made by `grouped_auroc`, to be resampled with others.
+
+    A resample that draws group g w_g times weights the pairs of the groups g and h by w_g w_h. Counts are
+    multiples of one half, so that sums of them are exact in any order.
     """
 
-    wins: Float[np.ndarray, "*stack groups groups"]
-    """Pairs won, ties one half: rows are the positive's group, columns the negative's."""
-    pairs: Float[np.ndarray, "*stack groups groups"]
+    blocks: tuple[_Block, ...]
 
     @property
-    def estimate(self) -> Float[np.ndarray, "*stack"]:
+    def estimate(self) -> float:
         """The AUROC itself; NaN without a pair."""
-        return _share(self.wins.sum(axis=(-2, -1)), self.pairs.sum(axis=(-2, -1)))
+        won = sum(float(block.wins.sum()) for block in self.blocks)
+        pairs = sum(float(block.n_positive.sum() * block.n_negative.sum()) for block in self.blocks)
+        return float(_share(np.array(won), np.array(pairs)))
 
-    def under(self, weights: Float[np.ndarray, "resamples groups"]) -> Float[np.ndarray, "resamples *stack"]:
-        """The AUROCs of each resample, given how often it drew each group.
+    @property
+    def groups(self) -> Int[np.ndarray, " paired"]:
+        """The groups that are in some pair, in order."""
+        found = [part for block in self.blocks for part in (block.positive, block.negative)]
+        return np.unique(np.concatenate(found)) if found else np.zeros(0, dtype=int)
 
-        A group that is drawn twice is not compared with its own copy: the diagonal has weight w_g, not w_g
-        squared, so that resamples have as many pairs within groups as the data.
+    def under(self, weights: Float[np.ndarray, "resamples groups"]) -> Float[np.ndarray, " resamples"]:
+        """The AUROC of each resample, given how often it drew each group.
+
+        A group that is drawn twice is not compared with its own copy: its pairs with itself have weight w_g,
+        not w_g squared, so that resamples have as many pairs within groups as the data.
         """
-        return _share(_quadratic(self.wins, weights), _quadratic(self.pairs, weights))
+        won, pairs = np.zeros(len(weights)), np.zeros(len(weights))
+        for block in self.blocks:
+            more_won, more_pairs = block.under(weights)
+            won, pairs = won + more_won, pairs + more_pairs
+        return _share(won, pairs)
 
 
 def grouped_auroc(
@@ -157,15 +190,14 @@ def grouped_auroc(
     *,
     groups: Int[np.ndarray, " n"],
     strata: Int[np.ndarray, " n"],
-    n_groups: int,
 ) -> GroupedAuroc:
     """Count the pairs of one column of scores within strata.
 
-    `groups` are numbers below `n_groups` that mean the same group in every call, so that AUROCs of several
-    tasks or probes can be stacked and resampled together. Rows of a stratum below 0 were scored by no probe:
-    they are left out. Raises ValueError on NaN scores of other rows.
+    `groups` are numbers from 0 that mean the same group in every call, so that AUROCs of several tasks or
+    probes can be resampled together. Rows of a stratum below 0 were scored by no probe: they are left out.
+    Raises ValueError on NaN scores of other rows.
     """
-    wins, pairs = np.zeros((n_groups, n_groups)), np.zeros((n_groups, n_groups))
+    blocks = list[_Block]()
     for stratum in np.unique(strata[strata >= 0]):
         rows = np.flatnonzero(strata == stratum)
         rows = rows[np.argsort(groups[rows], kind="stable")]
@@ -175,28 +207,11 @@ def grouped_auroc(
         if np.isnan(scores[rows]).any():
             raise ValueError(f"{int(np.isnan(scores[rows]).sum())} scores of stratum {stratum} are NaN")
         won = (np.sign(scores[positive][:, None] - scores[negative][None]) + 1) / 2
-        positive_groups, starts = np.unique(groups[positive], return_index=True)
-        negative_groups, negative_starts = np.unique(groups[negative], return_index=True)
-        cells = np.ix_(positive_groups, negative_groups)
-        wins[cells] += np.add.reduceat(np.add.reduceat(won, starts, axis=0), negative_starts, axis=1)
-        counts = np.diff(starts, append=len(positive)), np.diff(negative_starts, append=len(negative))
-        pairs[cells] += np.outer(*counts)
-    return GroupedAuroc(wins, pairs)
-
-
-def stack(aurocs: Sequence[GroupedAuroc]) -> GroupedAuroc:
-    """Several AUROCs over the same groups as one stack, in their order."""
-    return GroupedAuroc(np.stack([each.wins for each in aurocs]), np.stack([each.pairs for each in aurocs]))
-
-
-def _quadratic(
-    counts: Float[np.ndarray, "*stack groups groups"], weights: Float[np.ndarray, "resamples groups"]
-) -> Float[np.ndarray, "resamples *stack"]:
-    matrices = counts.reshape(-1, *counts.shape[-2:])
-    crossed = [np.einsum("rg,rg->r", weights @ matrix, weights) for matrix in matrices]
-    diagonal = np.diagonal(matrices, axis1=1, axis2=2)
-    sums = np.stack(crossed, axis=1) + (weights - weights**2) @ diagonal.T
-    return sums.reshape(len(weights), *counts.shape[:-2])
+        first, starts, n_positive = np.unique(groups[positive], return_index=True, return_counts=True)
+        second, second_starts, n_negative = np.unique(groups[negative], return_index=True, return_counts=True)
+        wins = np.add.reduceat(np.add.reduceat(won, starts, axis=0), second_starts, axis=1)
+        blocks.append(_Block(first, second, wins, n_positive.astype(float), n_negative.astype(float)))
+    return GroupedAuroc(tuple(blocks))
 
 
 def _share(

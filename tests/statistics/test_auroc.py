@@ -14,7 +14,6 @@ from if_circuits.statistics.auroc import (
     crossed_aurocs,
     grouped_auroc,
     resampled_auroc,
-    stack,
 )
 
 N_GROUPS = 8
@@ -76,7 +75,7 @@ def test_many_columns_agree_with_scikit_learn_within_strata(data: Rows, seed: in
 def test_pairs_of_groups_agree_with_scikit_learn_within_strata(data: Rows, seed: int):
     labels, scores, _, strata = columns_of(data)
     groups = np.random.default_rng(seed).integers(0, N_GROUPS, size=len(labels))
-    found = grouped_auroc(labels, scores, groups=groups, strata=strata, n_groups=N_GROUPS)
+    found = grouped_auroc(labels, scores, groups=groups, strata=strata)
     ones = np.ones(len(labels))
     np.testing.assert_allclose(found.estimate, by_scikit_learn(labels, scores, ones, strata), rtol=1e-12)
     # A draw of some groups once each has no copies: it is the AUROC of their rows.
@@ -147,7 +146,7 @@ def sample(seed: int, *, n: int = 60) -> dict[str, np.ndarray]:
 
 
 def counted(seed: int) -> GroupedAuroc:
-    return grouped_auroc(**sample(seed), strata=np.zeros(60, dtype=int), n_groups=N_GROUPS)
+    return grouped_auroc(**sample(seed), strata=np.zeros(60, dtype=int))
 
 
 def draws(n: int) -> np.ndarray:
@@ -173,27 +172,17 @@ def test_a_resample_of_groups_is_the_auroc_of_the_drawn_rows_without_pairs_of_co
         assert value == pytest.approx(won / pairs)
 
 
-def test_stacked_aurocs_are_resampled_together():
-    one, other, weights = counted(1), counted(2), draws(5)
-    both = stack([one, other])
-    np.testing.assert_allclose(
-        both.under(weights), np.stack([one.under(weights), other.under(weights)], axis=1)
-    )
-    np.testing.assert_allclose(both.estimate, [one.estimate, other.estimate])
-
-
 def test_a_group_of_one_class_alone_gives_nan():
     four = np.arange(4)
-    found = grouped_auroc(
-        np.ones(4, dtype=bool), np.arange(4.0), groups=four, strata=np.zeros(4, dtype=int), n_groups=4
-    )
+    found = grouped_auroc(np.ones(4, dtype=bool), np.arange(4.0), groups=four, strata=four // 4)
+    assert len(found.groups) == 0
     assert np.isnan(found.estimate)
     assert np.isnan(found.under(np.ones((1, 4)))).all()
 
 
 def test_rows_that_no_probe_scored_are_left_out_and_other_nan_scores_are_refused():
     labels, scores = np.array([True, False, True]), np.array([1.0, 0.0, np.nan])
-    pairs = {"groups": np.arange(3), "n_groups": 3}
+    pairs = {"groups": np.arange(3)}
     assert grouped_auroc(labels, scores, strata=np.array([0, 0, -1]), **pairs).estimate == 1.0
     with pytest.raises(ValueError, match="1 scores of stratum 0 are NaN"):
         grouped_auroc(labels, scores, strata=np.zeros(3, dtype=int), **pairs)

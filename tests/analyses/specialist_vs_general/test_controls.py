@@ -15,7 +15,7 @@ def test_activations_that_are_the_same_for_both_labels_score_chance_by_every_met
     # As below the first block in a counterfactual pair: one text, so one activation, under both labels.
     found = method_scores(np.ones((len(rows.rows), 8)), rows, settings, layer=-1)
     assert len(found) == len(METHODS) * len(rows.tasks)
-    assert {float(each.auroc.estimate) for each in found} == {0.5}
+    assert {each.auroc.estimate for each in found} == {0.5}
     assert {each.columns["balanced_accuracy"] for each in found} == {0.5}
 
 
