@@ -43,15 +43,22 @@ class WithHeld(Generic[Held, Unit, Result]):
     source: Source[Held]
 
     def __call__(self, unit: Unit) -> Result:
-        return self.function(_held(self.source), unit, None)
+        hold = _held_on_gpus if self.source.n_gpus else _held
+        return self.function(hold(self.source), unit, None)
 
 
 def let_go() -> None:
-    """Hold nothing any more, in this process."""
+    """Hold nothing any more that takes memory from other work of this process. What is on GPUs stays."""
     _held.cache_clear()
 
 
 @lru_cache(maxsize=1)
 def _held(source: Source[Any]) -> Any:
     """Of one process; what was held before is let go."""
+    return source.load()
+
+
+@lru_cache(maxsize=1)
+def _held_on_gpus(source: Source[Any]) -> Any:
+    """The same of what lies there."""
     return source.load()

@@ -126,12 +126,17 @@ def test_a_worker_that_was_killed_is_replaced_by_one_that_holds_the_same(two: En
     assert {"died-2", "died-5"} <= {path.name for path in tmp_path.iterdir()}
 
 
-def test_a_worker_holds_nothing_while_it_is_at_other_work(tmp_path: Path):
-    again = WithHeld(times, Tenfold(tmp_path))
-    assert [processes._placed(again, 0, unit)[1] for unit in UNITS[:2]] == [0, 10]
+def test_a_worker_holds_nothing_while_it_is_at_other_work_unless_it_lies_on_gpus(tmp_path: Path):
+    """Memory of a GPU is of no use to other work, and a model takes long to load again."""
+    on_cpu, on_gpu = (WithHeld(times, Tenfold(tmp_path / str(n), n_gpus=n)) for n in (0, 1))
+    for again in (on_cpu, on_gpu):
+        again.source.folder.mkdir()
+        assert [processes._placed(again, 0, unit)[1] for unit in UNITS[:2]] == [0, 10]
     processes._placed(work.drawn, 0, UNITS[0])
+    assert processes._placed(on_gpu, 0, UNITS[1])[1] == 10
     with pytest.raises(FileExistsError):  # it is loaded a second time
-        processes._placed(again, 0, UNITS[1])
+        processes._placed(on_cpu, 0, UNITS[1])
+
 
 
 def test_what_a_worker_cannot_load_is_the_error(two: Engine, tmp_path: Path):
