@@ -18,6 +18,7 @@ from torch import Tensor
 from if_circuits.generation.batch import Batch, OnBatch, common_start
 from if_circuits.generation.nucleus import pick
 from if_circuits.generation.own_attention import own_attention
+from if_circuits.models.own_modules import own_blocks
 
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
@@ -77,7 +78,7 @@ def decode(
         on_end=on_end,
     )
     waiting = list(range(len(rows)))
-    with torch.no_grad(), own_attention(model):
+    with torch.no_grad(), own_blocks(model), own_attention(model):
         while waiting:
             run.write(waiting, width or len(rows))
     return [run.response(number) for number in range(len(rows))]

@@ -11,6 +11,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from if_circuits.models.own_modules import Place, components, replaced
+
 if TYPE_CHECKING:
     from if_circuits.models.loading import LoadedModel
 
@@ -19,55 +21,45 @@ if TYPE_CHECKING:
 def own_attention(model: LoadedModel) -> Generator[None]:
     """Let every layer attend by its own module; nothing changes where that would not be the same."""
     places = _places(model)
-    config: Any = model.hf.config
     if not places:
         yield
         return
+    config: Any = model.hf.config
     before = config._attn_implementation
     try:
         config._attn_implementation = "sdpa"
-        for parent, name, component in places:
-            parent._modules[name] = component.original_component
-        yield
+        with replaced(places):
+            yield
     finally:
         config._attn_implementation = before
-        for parent, name, component in places:
-            parent._modules[name] = component
 
 
-def _places(model: LoadedModel) -> list[tuple[Any, str, Any]]:
-    """The attention of every layer: the module that holds it, its name there, and the bridge's component.
+def _places(model: LoadedModel) -> list[Place]:
+    """The attention of every layer.
 
-    Empty where it must stay: with hooks inside, after the bridge has changed the weights, and for what sdpa
-    does not compute.
+    None where it must stay: with hooks inside one, after the bridge has changed the weights, and for what
+    sdpa does not compute.
     """
-    from transformer_lens.hook_points import HookPoint
     from transformer_lens.model_bridge.generalized_components.base import GeneralizedComponent
     from transformer_lens.model_bridge.generalized_components.position_embeddings_attention import (
         PositionEmbeddingsAttentionBridge,
     )
 
-    hf, bridge = model.hf, model.bridge
-    config: Any = hf.config
+    config: Any = model.hf.config
     if (
         config._attn_implementation != "eager"
-        or not getattr(hf, "_supports_sdpa", False)
+        or not getattr(model.hf, "_supports_sdpa", False)
         or getattr(config, "attn_logit_softcapping", None) is not None
-        or getattr(bridge, "compatibility_mode", False)
     ):
         return []
-    places = [
-        (parent, name, component)
-        for parent in hf.modules()
+    n_attending = sum(
+        isinstance(child, PositionEmbeddingsAttentionBridge)
+        for parent in model.hf.modules()
         if not isinstance(parent, GeneralizedComponent)
-        for name, component in parent.named_children()
-        if isinstance(component, PositionEmbeddingsAttentionBridge)
-    ]
-    for _, _, component in places:
-        # A learned share of attention that goes nowhere is not for sdpa.
-        own = component.original_component
-        if own is None or hasattr(own, "sinks"):
-            return []
-        if any(isinstance(each, HookPoint) and each.has_hooks() for each in component.modules()):
-            return []
+        for child in parent.children()
+    )
+    places = components(model, PositionEmbeddingsAttentionBridge)
+    # A learned share of attention that goes nowhere is not for sdpa.
+    if len(places) < n_attending or any(hasattr(place[2].original_component, "sinks") for place in places):
+        return []
     return places

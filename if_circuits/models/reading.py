@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from if_circuits.models.own_modules import own_modules
 from if_circuits.threads import threads_for
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def reading(model: LoadedModel) -> Generator[None]:
-    """Evaluation mode, no gradients, and as many threads as a model of its width has use for.
+    """Evaluation mode, no gradients, no wrappers that nobody uses, as many threads as its width has use for.
 
     Each module's own mode returns at the end: a bridge in hand may be in the middle of its training.
     """
@@ -25,7 +26,7 @@ def reading(model: LoadedModel) -> Generator[None]:
     for module in training:
         module.training = False
     try:
-        with threads_for(model.d_model), torch.no_grad():
+        with threads_for(model.d_model), torch.no_grad(), own_modules(model):
             yield
     finally:
         for module in training:

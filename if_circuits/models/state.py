@@ -17,7 +17,8 @@ _LIBRARIES = ("transformer_lens.", "transformers.", "accelerate.")
 """Hooks of these are part of how the model runs."""
 _NOT_NUMBERS = ("training", "name_or_path", "max_seq_len_cached", "layer_idx")
 """Attributes of modules that have no say in the numbers, or that change while the model runs."""
-_BRIDGE_SETTINGS = ("use_attn_result", "use_split_qkv_input", "use_attn_in", "use_hook_mlp_in")
+BRIDGE_SETTINGS = ("use_attn_result", "use_split_qkv_input", "use_attn_in", "use_hook_mlp_in")
+"""Switches of the bridge, with which it computes in another way or calls more hooks."""
 
 
 def hooks_in_place(bridge: TransformerBridge) -> tuple[str, ...]:
@@ -25,24 +26,29 @@ def hooks_in_place(bridge: TransformerBridge) -> tuple[str, ...]:
 
     Hooks that the libraries themselves need are left out. Those of an `intervene` around the caller are not.
     """
-    from transformer_lens.hook_points import HookPoint
-
-    found: list[str] = []
-    for name, module in _modules(bridge):
-        # Torch lists hooks nowhere in public.
-        own: dict[str, Any] = vars(module)
-        before, after = own["_forward_pre_hooks"].values(), own["_forward_hooks"]
-        if isinstance(module, HookPoint):
-            wrapped = {handle.hook.id: handle.user_hook for handle in module.fwd_hooks}
-            hooks = [*before, *(wrapped.get(number) or hook for number, hook in after.items())]
-            found += [f"{module.name or name}: {_function_name(hook)}" for hook in hooks]
-            continue
-        hooks = [*before, *after.values(), *([own["forward"]] if "forward" in own else [])]
-        found += [f"{name}: {_function_name(hook)}" for hook in hooks if not _of_a_library(hook)]
+    found = [
+        f"{_hook_point_name(module) or name}: {_function_name(hook)}"
+        for name, module in _modules(bridge)
+        for hook in user_hooks(module)
+    ]
     for kind in ("_global_forward_pre_hooks", "_global_forward_hooks"):
         everywhere: dict[int, Any] = getattr(nn.modules.module, kind)
         found += [f"all modules: {_function_name(hook)}" for hook in everywhere.values()]
     return tuple(found)
+
+
+def user_hooks(module: nn.Module) -> list[Callable[..., Any]]:
+    """Forward hooks on a module and what replaced its `forward`, but for what the libraries need."""
+    from transformer_lens.hook_points import HookPoint
+
+    # Torch lists hooks nowhere in public.
+    own: dict[str, Any] = vars(module)
+    before, after = own["_forward_pre_hooks"].values(), own["_forward_hooks"]
+    if isinstance(module, HookPoint):
+        wrapped = {handle.hook.id: handle.user_hook for handle in module.fwd_hooks}
+        return [*before, *(wrapped.get(number) or hook for number, hook in after.items())]
+    hooks = [*before, *after.values(), *([own["forward"]] if "forward" in own else [])]
+    return [hook for hook in hooks if not _of_a_library(hook)]
 
 
 def settings_sha256(bridge: TransformerBridge) -> str:
@@ -60,7 +66,7 @@ def settings_sha256(bridge: TransformerBridge) -> str:
             and attribute not in _NOT_NUMBERS
             and not attribute.startswith("_")
         ]
-    switches = [(name, bool(getattr(bridge.cfg, name, False))) for name in _BRIDGE_SETTINGS]
+    switches = [(name, bool(getattr(bridge.cfg, name, False))) for name in BRIDGE_SETTINGS]
     return value_sha256([plain, switches, bool(getattr(bridge, "compatibility_mode", False))])
 
 
@@ -72,6 +78,12 @@ def _modules(bridge: TransformerBridge) -> Iterator[tuple[str, nn.Module]]:
             if id(module) not in seen:
                 seen.add(id(module))
                 yield name or type(module).__name__, module
+
+
+def _hook_point_name(module: nn.Module) -> str | None:
+    from transformer_lens.hook_points import HookPoint
+
+    return module.name if isinstance(module, HookPoint) else None
 
 
 def _of_a_library(hook: Callable[..., Any]) -> bool:

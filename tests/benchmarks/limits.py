@@ -80,7 +80,8 @@ class Matrices:
         """Each matrix times so many rows, one after the other as in a pass."""
         multiplied = (*self.blocks, self.unembedding) if logits else self.blocks
         inner = {each.shape[1] for each in multiplied}
-        given = {width: torch.randn(rows, width, dtype=self.unembedding.dtype) for width in inner}
+        like: Any = {"dtype": self.unembedding.dtype, "device": self.unembedding.device}
+        given = {width: torch.randn(rows, width, **like) for width in inner}
 
         def work() -> None:
             with torch.no_grad():

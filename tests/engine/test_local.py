@@ -138,7 +138,6 @@ def test_a_worker_holds_nothing_while_it_is_at_other_work_unless_it_lies_on_gpus
         processes._placed(on_cpu, 0, UNITS[1])
 
 
-
 def test_what_a_worker_cannot_load_is_the_error(two: Engine, tmp_path: Path):
     with pytest.raises(InputError, match="no such factor here"):
         list(two.map_held(times, UNITS, source=Tenfold(tmp_path, -1), here=-1))
