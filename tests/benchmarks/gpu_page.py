@@ -13,6 +13,7 @@ import numpy as np
 from if_circuits.analyses.validation.marked_table import insert_table
 from if_circuits.io.durable import write_text
 from tests.benchmarks.gpu import Limits, Measured
+from tests.benchmarks.page import line
 
 NAME = "gpu"
 HEADER = (
@@ -32,8 +33,8 @@ def table(written: Mapping[str, Any]) -> str:
     """Stages with their shares of both limits, as Markdown."""
     limits = {(row["model"], row["rows"]): Limits(**row) for row in written["limits"]}
     stages = [Measured(**row) for row in written["stages"]]
-    lines = [_line(HEADER), f"|{'---|' * len(HEADER)}"]
-    lines += [_line(cells(stage, limits[stage.model, stage.rows])) for stage in stages]
+    lines = [line(HEADER), f"|{'---|' * len(HEADER)}"]
+    lines += [line(cells(stage, limits[stage.model, stage.rows])) for stage in stages]
     return "\n".join([*lines, "", f"Ran on one {written['device']}, torch {written['torch']}.", ""])
 
 
@@ -54,10 +55,6 @@ def cells(stage: Measured, limit: Limits) -> list[str]:
         f"{read / limit.copy_gb_s:.3f}" if read else "–",
         f"{stage.peak_gb:.1f}",
     ]
-
-
-def _line(found: Sequence[str]) -> str:
-    return f"| {' | '.join(found)} |"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -45,13 +45,14 @@ def _cpu_lines() -> list[str]:
 
 def table(rows: Sequence[Row], ran_on: Mapping[str, Any]) -> str:
     """Rows, how to read them and what they ran on, as Markdown."""
-    lines = [LEGEND, "", _line(HEADER), f"|{'---|' * len(HEADER)}"]
-    lines += [_line(row.cells()).replace(": no |", ": **no** |") for row in rows]
+    lines = [LEGEND, "", line(HEADER), f"|{'---|' * len(HEADER)}"]
+    lines += [line(row.cells()).replace(": no |", ": **no** |") for row in rows]
     versions = ", ".join(f"{name} {ran_on[name]}" for name in ("python", *LIBRARIES))
     return "\n".join([*lines, "", f"Ran on {ran_on['cores']} cores of {ran_on['cpu']}; {versions}.", ""])
 
 
-def _line(cells: Sequence[str]) -> str:
+def line(cells: Sequence[str]) -> str:
+    """Cells as a row of a Markdown table."""
     return f"| {' | '.join(cells)} |"
 
 
