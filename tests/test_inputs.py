@@ -12,16 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from if_circuits.errors import InputError
-from if_circuits.inputs import (
-    as_array,
-    as_count,
-    as_groups,
-    as_labels,
-    as_layers,
-    as_names,
-    as_number,
-    as_vector,
-)
+from if_circuits.input_arrays import as_array, as_groups, as_labels, as_vector
+from if_circuits.inputs import as_count, as_layers, as_names, as_number
 from if_circuits.interventions.hooks import Intervention, as_interventions
 from if_circuits.interventions.operations import Add, MeanReplace, ProjectOut, Zero
 from if_circuits.probes.evaluate import out_of_fold

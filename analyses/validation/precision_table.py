@@ -20,8 +20,9 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from if_circuits.activations.captured import CapturedActivations, Store
+from if_circuits.activations.dtypes import StoredDtype
 from if_circuits.activations.manifest import CaptureKey
-from if_circuits.activations.precision import StoredDtype, from_stored, held_as, to_stored
+from if_circuits.activations.precision import from_stored, held_as, to_stored
 from if_circuits.analyses.decodability.analysis import probe
 from if_circuits.analyses.validation.marked_table import insert_table
 from if_circuits.errors import InputError

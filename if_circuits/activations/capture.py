@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 
 from if_circuits.activations.captured import CapturedActivations
+from if_circuits.activations.dtypes import StoredDtype, stored_dtype
 from if_circuits.activations.filling import Filling, Shard, fill, fill_shard
 from if_circuits.activations.manifest import (
     INDEX_FILE,
@@ -30,7 +31,7 @@ from if_circuits.activations.manifest import (
 from if_circuits.activations.memory import MemoryStore, MemoryWriter, check_memory
 from if_circuits.activations.plan import CapturePlan, plan_capture
 from if_circuits.activations.positions import POSITIONS
-from if_circuits.activations.precision import StoredDtype, held_as, stored_dtype
+from if_circuits.activations.precision import held_as
 from if_circuits.activations.store import ActivationStore, is_intact
 from if_circuits.activations.teacher_forcing import usual_reading_size
 from if_circuits.engine.base import Engine

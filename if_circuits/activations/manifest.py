@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
 
-from if_circuits.activations.precision import StoredDtype
+from if_circuits.activations.dtypes import StoredDtype
 from if_circuits.errors import InputError
 from if_circuits.io.durable import write_text
 

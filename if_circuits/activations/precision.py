@@ -6,29 +6,14 @@ float32.
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, get_args
-
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from if_circuits.activations.dtypes import StoredDtype
 from if_circuits.errors import InputError
-from if_circuits.models.presets import DType
-
-StoredDtype: TypeAlias = DType
-"""float16 and bfloat16 halve the space. float16 has 11 significant bits and overflows above 65504, which
-Gemma reaches; bfloat16 has 8, and the range of float32."""
 
 _HELD_AS: dict[StoredDtype, str] = {"float32": "<f4", "float16": "<f2", "bfloat16": "<u2"}
 _BFLOAT16_NAN = 0x7FC0
-
-
-def stored_dtype(asked: StoredDtype | Literal["model"], *, of_model: DType) -> StoredDtype:
-    """The type that is asked for by name; "model" is the model's own. Raises InputError for another name."""
-    if asked == "model":
-        return of_model
-    if asked not in get_args(DType):
-        raise InputError(f"activations are stored as {', '.join(get_args(DType))} or model, not as {asked!r}")
-    return asked
 
 
 def held_as(dtype: StoredDtype) -> np.dtype:

@@ -15,8 +15,9 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from safetensors import SafetensorError, safe_open
 
+from if_circuits.activations.dtypes import StoredDtype
 from if_circuits.activations.manifest import CaptureKey
-from if_circuits.activations.precision import StoredDtype, from_stored, held_as, to_stored
+from if_circuits.activations.precision import from_stored, held_as, to_stored
 from if_circuits.errors import InputError
 from if_circuits.io.durable import durable_file
 

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from if_circuits.errors import InputError
-from if_circuits.inputs import as_array, as_groups, as_labels
+from if_circuits.input_arrays import as_array, as_groups, as_labels
 from if_circuits.interventions.fitted import Fitted, FittedErasure, FittedSubspace, ReadAt
 from if_circuits.interventions.operations import Add
 from if_circuits.interventions.subspace import AffineErasure, Subspace

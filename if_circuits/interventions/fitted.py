@@ -20,7 +20,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from if_circuits.errors import InputError
-from if_circuits.inputs import as_number, as_vector
+from if_circuits.input_arrays import as_vector
+from if_circuits.inputs import as_number
 from if_circuits.interventions.hooks import Intervention
 from if_circuits.interventions.operations import Add, Erase, MeanReplace, Operation, ProjectOut, Zero
 from if_circuits.interventions.scope import Scope

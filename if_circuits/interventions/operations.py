@@ -20,7 +20,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from if_circuits.errors import InputError
-from if_circuits.inputs import as_array, as_number, as_vector
+from if_circuits.input_arrays import as_array, as_vector
+from if_circuits.inputs import as_number
 from if_circuits.interventions.low_rank import LowRankUpdate
 from if_circuits.interventions.scope import Window
 from if_circuits.interventions.subspace import AffineErasure, Subspace

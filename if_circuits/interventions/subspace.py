@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from if_circuits.errors import InputError
-from if_circuits.inputs import as_array, as_vector
+from if_circuits.input_arrays import as_array, as_vector
 
 ORTHONORMAL_TOLERANCE = 1e-8
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from if_circuits.errors import InputError
-from if_circuits.inputs import as_array, as_groups, as_labels
+from if_circuits.input_arrays import as_array, as_groups, as_labels
 from if_circuits.probes.across_folds import DEFAULT_CS, fit_across_folds
 from if_circuits.probes.base import ProbeMethod
 from if_circuits.probes.folds import grouped_folds

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from if_circuits.activations.precision import StoredDtype
+from if_circuits.activations.dtypes import StoredDtype
 from if_circuits.analyses.base import ANALYSES, AnalysisSettings
 from if_circuits.errors import InputError
 from if_circuits.inputs import as_count, as_layers, as_names, as_number

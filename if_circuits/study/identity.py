@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from if_circuits.activations.precision import StoredDtype, stored_dtype
+from if_circuits.activations.dtypes import StoredDtype, stored_dtype
 from if_circuits.activations.teacher_forcing import usual_reading_size
 from if_circuits.errors import InputError
 from if_circuits.generation.batch_size import longest_prompt, usual_batch_size

@@ -3,8 +3,9 @@
 import shutil
 from pathlib import Path
 
+from if_circuits.activations.dtypes import StoredDtype, stored_dtype
 from if_circuits.activations.positions import POSITIONS
-from if_circuits.activations.precision import StoredDtype, held_as, stored_dtype
+from if_circuits.activations.precision import held_as
 from if_circuits.errors import InputError
 from if_circuits.models.loading import LoadedModel
 from if_circuits.models.settings import RunSettings

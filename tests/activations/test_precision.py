@@ -13,7 +13,8 @@ from hypothesis.extra.numpy import arrays
 from safetensors.torch import load_file
 
 from if_circuits.activations.capture import capture
-from if_circuits.activations.precision import from_stored, stored_dtype, to_stored
+from if_circuits.activations.dtypes import stored_dtype
+from if_circuits.activations.precision import from_stored, to_stored
 from if_circuits.errors import InputError
 from if_circuits.models.loading import LoadedModel, load_model
 from tests.activations.sequences import make_sequences

@@ -8,7 +8,7 @@ from if_circuits.analyses.base import ANALYSES
 from if_circuits.cli import listing
 from if_circuits.cli import main as cli
 
-HEAVY = ("torch", "transformer_lens", "transformers", "sklearn", "pandas", "scipy", "matplotlib")
+HEAVY = ("numpy", "torch", "transformer_lens", "transformers", "sklearn", "pandas", "scipy", "matplotlib")
 
 
 def run(*arguments: str | Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:

@@ -13,7 +13,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from if_circuits.activations.precision import stored_dtype
+from if_circuits.activations.dtypes import stored_dtype
 from if_circuits.models.presets import ITEMSIZE, DType
 from if_circuits.models.settings import RunSettings
 from if_circuits.study.config import StudyConfig

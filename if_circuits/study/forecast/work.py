@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from if_circuits.activations.precision import StoredDtype
+from if_circuits.activations.dtypes import StoredDtype
 from if_circuits.analyses.causal_ablation.answers import CONDITIONS_AT_A_TIME
 from if_circuits.analyses.causal_ablation.behaviour import PROMPTS_PER_TASK
 from if_circuits.analyses.causal_ablation.neutral_text import TEXTS
