@@ -8,6 +8,7 @@ import pytest
 
 import if_circuits
 from if_circuits.monitor.guard import LOOPBACK
+from if_circuits.study import StudyConfig
 from if_circuits.study.versions import versions
 
 ROOT = Path(__file__).parents[1]
@@ -91,6 +92,6 @@ def test_no_file_of_the_package_is_code_in_disguise():
 
 def test_the_record_of_versions_tells_no_secrets(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HF_TOKEN", "hf_do_not_tell")
-    text = json.dumps(versions())
+    text = json.dumps(versions(StudyConfig("if-tiny")))
     assert "hf_do_not_tell" not in text
     assert str(Path.home()) not in text

@@ -17,7 +17,7 @@ from if_circuits.cli.arguments import (
 )
 from if_circuits.errors import InputError
 from if_circuits.study import StudyConfig
-from if_circuits.study.config import STORE_DTYPES, SUITES
+from if_circuits.study.config import GENERATORS, STORE_DTYPES, SUITES
 
 DEFAULTS = StudyConfig(model="")
 
@@ -92,6 +92,12 @@ def add_parser(commands: Any) -> None:
         type=_time,
         help="such as 20m or 2h: the largest study that is expected to fit, from a few timed seconds; says "
         "beforehand what it will do, and how wide the intervals will be",
+    )
+    run.add_argument(
+        "--generator",
+        choices=GENERATORS,
+        help="what writes the responses without interventions: bridge, the model itself, or vllm where that "
+        f"is installed, which the study records (default: {DEFAULTS.generator})",
     )
     run.add_argument("--seed", metavar="N", type=seed, help=f"default: {DEFAULTS.seed}")
     add_generation_options(run)
@@ -192,6 +198,10 @@ def _run(arguments: argparse.Namespace) -> int:
         options = " and ".join(sorted(_SIZES[name] for name in sized))
         raise InputError(f"--budget chooses {options}: give either")
     config = config_of(arguments)
+    if "budget" in given and config.generator != "bridge":
+        raise InputError(
+            f"--budget times the bridge, and {config.generator} has another speed: leave either out"
+        )
 
     from if_circuits.cli.console import StageDisplay, print_study
     from if_circuits.study import Study

@@ -223,7 +223,7 @@ def _generate(
         of_condition = [(at, i) for at, (of, i) in enumerate(pairs) if of == c]
         mine = [i for _, i in of_condition]
         written = [generated[at, sample] for at, _ in of_condition for sample in samples]
-        tables.append(_table(model, prompts.iloc[mine], config, [encoded[i] for i in mine], written))
+        tables.append(response_table(model, prompts.iloc[mine], config, [encoded[i] for i in mine], written))
     return tables
 
 
@@ -263,13 +263,14 @@ def _noise(config: GenerationConfig, prompt_id: str, sample: int) -> Float[np.nd
     return stream.random(config.max_new_tokens)
 
 
-def _table(
+def response_table(
     model: LoadedModel,
     prompts: pd.DataFrame,
     config: GenerationConfig,
     encoded: list[list[int]],
     responses: list[list[int]],
 ) -> pd.DataFrame:
+    """What `generate` gives, of the tokens of each prompt, and of each of its samples in turn."""
     per_prompt = config.samples_per_prompt
     table = prompts.iloc[np.repeat(np.arange(len(prompts)), per_prompt)].reset_index(drop=True)
     sample = np.tile(np.arange(per_prompt), len(prompts))

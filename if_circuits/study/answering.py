@@ -5,6 +5,7 @@ An interruption costs the parts that were at work, and a damaged part nothing bu
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from if_circuits.engine.in_process import IN_PROCESS
+from if_circuits.generation.on_vllm import Writer, check_for_vllm, on_vllm
 from if_circuits.generation.responses import GenerationConfig, generate
 from if_circuits.generation.sampling import GREEDY
 from if_circuits.generation.shared_answers import distinct_requests
@@ -57,10 +60,23 @@ def asked_in(prompts: Path, each: Pass, *, shared: bool) -> pd.DataFrame:
     return distinct_requests(asked) if shared else asked
 
 
-def answer_part(model: LoadedModel, part: Part, progress: Report | None) -> pd.DataFrame:
+def check_generator(config: StudyConfig, model: LoadedModel) -> None:
+    """Raise InputError where what shall write the responses cannot be had, or would not write them."""
+    if config.generator == "vllm":
+        check_for_vllm(model)
+
+
+def writer_of(config: StudyConfig) -> AbstractContextManager[Writer]:
+    """What writes a study's responses, for as long as the context lasts."""
+    return on_vllm() if config.generator == "vllm" else nullcontext(generate)
+
+
+def answer_part(
+    model: LoadedModel, part: Part, progress: Report | None, *, write: Writer = generate
+) -> pd.DataFrame:
     """The responses to a part's prompts."""
     asked = asked_in(part.prompts, part.of, shared=part.shared).iloc[part.rows].reset_index(drop=True)
-    responses = generate(model, asked, part.settings, progress=progress)
+    responses = write(model, asked, part.settings, progress=progress)
     if part.of.greedy:  # else the first sample of the same prompt would have the same name
         responses["response_id"] = responses["prompt_id"] + "/greedy"
     return responses
@@ -73,10 +89,13 @@ def make_responses(
     run_settings: RunSettings,
     progress: StageProgress,
     engine: Engine,
+    *,
+    write: Writer = generate,
 ) -> None:
     """Write the responses of each pass: constrained and unconstrained sampled, constrained greedy.
 
-    In a suite whose tasks share their requests, each unconstrained request is answered once.
+    In a suite whose tasks share their requests, each unconstrained request is answered once. Another writer
+    than `generate` has its own way to use a machine, and writes in this process.
     """
     for each in passes(config):
         unfinished = partial(_drop_parts, directory, each)
@@ -92,7 +111,11 @@ def make_responses(
             missing = {path: part for path, part in parts.items() if directory.ledger.fault(path)}
             units = list(missing.values())
             sizes = [part.rows.stop - part.rows.start for part in units]
-            answered = on_model(engine, model, answer_part, units, sizes=sizes, progress=work.report)
+            own = write is generate
+            answer = answer_part if own else partial(answer_part, write=write)
+            answered = on_model(
+                engine if own else IN_PROCESS, model, answer, units, sizes=sizes, progress=work.report
+            )
             for path, responses in zip(missing, answered, strict=True):
                 write_parquet(path, responses)
                 directory.ledger.keep(path)

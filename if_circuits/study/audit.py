@@ -92,7 +92,7 @@ def _stages(directory: StudyDirectory) -> Finding:
 
 def _versions(directory: StudyDirectory) -> Finding:
     recorded: dict[str, str] = directory.ledger.read()["versions"]
-    now = versions()
+    now = versions(directory.config)
     faults = [
         f"{name} was {recorded.get(name, 'absent')}, here it is {now.get(name, 'absent')}"
         for name in sorted(recorded.keys() | now.keys())

@@ -12,6 +12,7 @@ from if_circuits.errors import InputError
 from if_circuits.inputs import as_count, as_layers, as_names, as_number
 
 SUITES = ("open", "controlled")
+GENERATORS = ("bridge", "vllm")
 STORE_DTYPES = (*get_args(StoredDtype), "model")
 _COUNTS = ("n_base_queries", "prompts_per_query", "samples_per_prompt", "max_new_tokens", "batch_size")
 
@@ -77,6 +78,9 @@ class StudyConfig:
     the one that the study has, and float32 in a new one. Another one makes no other study: the activations
     are captured again.
     """
+    generator: str = "bridge"
+    """What writes the responses without interventions: bridge, the model itself, or vllm where that is
+    installed (`generation.on_vllm`). All that reads or changes activations is the bridge's work."""
     settings: AnalysisSettings = field(default_factory=AnalysisSettings)
 
     def __post_init__(self) -> None:
@@ -120,6 +124,8 @@ class StudyConfig:
             raise InputError(
                 f"store_dtype is {self.store_dtype!r}; expected one of {', '.join(STORE_DTYPES)}"
             )
+        if self.generator not in GENERATORS:
+            raise InputError(f"generator is {self.generator!r}; expected one of {', '.join(GENERATORS)}")
         if self.tasks is not None and not self.tasks:
             raise InputError("tasks is empty; name at least one task, or None for all")
 
@@ -136,7 +142,8 @@ class StudyConfig:
     def from_json(cls, values: Mapping[str, Any]) -> "StudyConfig":
         """The configuration that `to_json` wrote. Raises InputError when fields are missing or unknown."""
         known = {item.name for item in fields(cls)}
-        values = {"store_dtype": "float32", **values}  # studies from before there was a choice do not say
+        # Studies from before there was a choice do not say.
+        values = {"store_dtype": "float32", "generator": "bridge", **values}
         if known != set(values):
             differing = ", ".join(sorted(known ^ set(values)))
             raise InputError(

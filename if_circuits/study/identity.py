@@ -118,7 +118,7 @@ def record_of(config: StudyConfig, model: LoadedModel, run_settings: RunSettings
         "run_settings": run_settings.to_json(),
         "held_out_only": model.preset.held_out_only,
         "judges": judge_names(judged_properties(task_names(config)), run_settings.judges),
-        "versions": versions(),
+        "versions": versions(config),
     }
 
 

@@ -144,6 +144,7 @@ class StageKeys:
             "the settings of generation": value_sha256(settings),
             "the code that generates": _code(generation.generate),
             **({"the code that shares answers": _code(shared_answers)} if self._suite.answered_once else {}),
+            **({} if config.generator == "bridge" else {"what generates": config.generator}),
         }
 
     def _generation(self) -> tuple[object, ...]:

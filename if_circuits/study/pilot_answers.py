@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from if_circuits.errors import InputError
+from if_circuits.generation.on_vllm import Writer
 from if_circuits.generation.responses import GenerationConfig, generate
 from if_circuits.generation.shared_answers import distinct_requests, shared_out
 from if_circuits.progress import Report
@@ -67,6 +68,7 @@ def answer_pilot(
     prompts: pd.DataFrame,
     settings: GenerationConfig,
     *,
+    write: Writer = generate,
     progress: Report | None = None,
 ) -> pd.DataFrame:
     """One answer to each constrained prompt, and those to the unconstrained requests, each asked once."""
@@ -76,12 +78,12 @@ def answer_pilot(
     unasked = replace(settings, samples_per_prompt=UNCONSTRAINED_SAMPLES)
     tell = progress or (lambda _, __: None)
     total = len(asked) + UNCONSTRAINED_SAMPLES * len(requests)
-    answers = generate(
+    answers = write(
         model,
         asked,
         replace(settings, samples_per_prompt=1),
         progress=lambda done, _: tell(done, total),
     )
-    shared = generate(model, requests, unasked, progress=lambda done, _: tell(len(asked) + done, total))
+    shared = write(model, requests, unasked, progress=lambda done, _: tell(len(asked) + done, total))
     answers = answers.assign(answer=answers["response_id"])
     return pd.concat([answers, shared_out(twins, shared)], ignore_index=True)

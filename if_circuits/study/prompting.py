@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from if_circuits.errors import InputError
+from if_circuits.generation.on_vllm import Writer
+from if_circuits.generation.responses import generate
 from if_circuits.io.files import write_parquet
 from if_circuits.study.config import StudyConfig, suite_of
 from if_circuits.study.directory import StudyDirectory
@@ -36,6 +38,8 @@ def run_pilot(
     run_settings: RunSettings,
     settings: GenerationConfig,
     progress: StageProgress,
+    *,
+    write: Writer = generate,
 ) -> None:
     """Write the pilot's answers, their verdicts, and which grades the study asks; nothing where it has none.
 
@@ -45,7 +49,9 @@ def run_pilot(
         return
     with stage("pilot.responses", directory, progress=progress) as work:
         if work is not None:
-            answers = answer_pilot(model, prompts_of_pilot(config), settings, progress=work.report)
+            answers = answer_pilot(
+                model, prompts_of_pilot(config), settings, write=write, progress=work.report
+            )
             write_parquet(directory.pilot_answers, answers)
             work.wrote(directory.pilot_answers)
     with stage("pilot", directory, progress=progress) as work:

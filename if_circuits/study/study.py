@@ -18,7 +18,7 @@ from if_circuits.models.loading import LoadedModel
 from if_circuits.models.settings import RunSettings
 from if_circuits.study import closing
 from if_circuits.study import pipeline as stages
-from if_circuits.study.answering import generation_settings, make_responses
+from if_circuits.study.answering import check_generator, generation_settings, make_responses, writer_of
 from if_circuits.study.budget import plan, sized_as
 from if_circuits.study.config import StudyConfig, suite_of
 from if_circuits.study.directory import StudyDirectory
@@ -109,6 +109,7 @@ class Study:
             run_settings = run_settings_of(config, model, run_settings)
         check_space(config, model, run_settings, out)
         if found is None:
+            check_generator(config, model)
             stages.check_prompts(config, model, run_settings)
         with locked(out):
             directory = study_at(out, config) or StudyDirectory.create(
@@ -121,9 +122,10 @@ class Study:
                 directory.ledger.update(plan={"budget": budget, "seconds": dict(planned.seconds)})
             progress = telling_what_is_left(directory, progress)
             settings = generation_settings(config, run_settings, greedy=False)
-            run_pilot(directory, config, model, run_settings, settings, progress)
-            make_prompts(directory, config, model, progress)
-            make_responses(directory, config, model, run_settings, progress, engine)
+            with writer_of(config) as write:
+                run_pilot(directory, config, model, run_settings, settings, progress, write=write)
+                make_prompts(directory, config, model, progress)
+                make_responses(directory, config, model, run_settings, progress, engine, write=write)
             stages.verify_responses(directory, run_settings, progress)
             stages.measure_compliance(directory, config, progress)
             say_prospects(directory)

@@ -3,6 +3,7 @@
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
+from if_circuits.study.config import StudyConfig
 from if_circuits.version import __version__
 
 _PACKAGES = (
@@ -19,10 +20,10 @@ _PACKAGES = (
 )
 
 
-def versions() -> dict[str, str]:
-    """Versions of this package, of Python and of the libraries beneath, and the platform."""
+def versions(config: StudyConfig) -> dict[str, str]:
+    """Versions of this package, of Python and of the libraries beneath a study, and the platform."""
     found = {"if_circuits": __version__, "python": platform.python_version()}
-    for package in _PACKAGES:
+    for package in (*_PACKAGES, *(["vllm"] if config.generator == "vllm" else [])):
         try:
             found[package] = version(package)
         except PackageNotFoundError:
