@@ -19,7 +19,7 @@ from if_circuits.errors import InputError
 from if_circuits.models.chat import ChatTokenizer, has_system_role
 from if_circuits.models.checkpoint import check_checkpoint
 from if_circuits.models.devices import check_device, check_device_map, only_device
-from if_circuits.models.gguf import check_gguf, load_gguf, load_gguf_tokenizer, quantisation
+from if_circuits.models.gguf import check_gguf, load_gguf, load_gguf_tokenizer, quantisation, read_once
 from if_circuits.models.hub import check_on_hub
 from if_circuits.models.loaded import LoadedModel
 from if_circuits.models.places import locate
@@ -152,9 +152,10 @@ def _load(
     with naming(name, local=place.local), quiet_progress():
         placement = {"device": device} if device_map is None else {"device_map": device_map}
         if place.kind == "gguf":
-            tokenizer = load_gguf_tokenizer(Path(place.source))
-            bridge = _boot_gguf(Path(place.source), tokenizer, placement, _DTYPES[precision])
-            dequantised_from = quantisation(Path(place.source))
+            with read_once():
+                tokenizer = load_gguf_tokenizer(Path(place.source))
+                bridge = _boot_gguf(Path(place.source), tokenizer, placement, _DTYPES[precision])
+                dequantised_from = quantisation(Path(place.source))
         else:
             tokenizer = load_tokenizer(place.source, trust_remote_code=trust_remote_code)
             bridge = _boot(place.source, tokenizer, placement, _DTYPES[precision], trust_remote_code)

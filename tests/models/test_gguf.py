@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import gguf
 import pytest
 import torch
 
@@ -55,6 +56,28 @@ def test_its_tokenizer_template_and_ends_come_with_it(model: LoadedModel) -> Non
     assert (chat.eos_ids, chat.pad_id) == ((1,), 3)
     responses = generate(model, ["Hello."], GenerationConfig(8, temperature=0.0))
     assert responses["n_tokens"].iloc[0] > 0
+
+
+def test_a_load_reads_the_file_once_and_leaves_the_package_as_it_was(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    class Counted(gguf.GGUFReader):
+        def __init__(self, path: str) -> None:
+            read.append(path)
+            super().__init__(path)
+
+    monkeypatch.setattr(gguf, "GGUFReader", Counted)
+    names = gguf.get_tensor_name_map
+    load_model(str(file))
+    assert read == [str(file)]
+    assert (gguf.GGUFReader, gguf.get_tensor_name_map) == (Counted, names)
+    file_without = file.with_name("cut.gguf")
+    file_without.write_bytes(file.read_bytes()[:200])
+    with pytest.raises(InputError, match="cut.gguf"):
+        load_model(str(file_without))
+    assert (gguf.GGUFReader, gguf.get_tensor_name_map) == (Counted, names)
 
 
 @pytest.mark.parametrize(("quantised_by", "said"), [("Q8_0", "Q8_0"), ("Q4_1", "Q4_1"), (None, None)])
