@@ -13,7 +13,7 @@ from if_circuits.generation.responses import GenerationConfig
 from if_circuits.models.loading import LoadedModel
 from if_circuits.models.settings import RunSettings
 from if_circuits.study.pilot import pilot_table
-from if_circuits.study.pilot_answers import answer_pilot, pilot_prompts
+from if_circuits.study.pilot_answers import answer_asked, answer_pilot, pilot_prompts
 from if_circuits.tasks.judges.choice import usual_judges
 from if_circuits.tasks.registry import get_tasks
 from if_circuits.tasks.verification import judged_properties, verify
@@ -51,7 +51,9 @@ def _ask(model: LoadedModel, usual: RunSettings) -> tuple[pd.DataFrame, pd.DataF
     longest = max(map(len, model.chat.encode(sorted(set(prompts["prompt"])))))
     room = max(1, min(usual.max_new_tokens, model.context_length - longest))
     settings = GenerationConfig.of(replace(usual, max_new_tokens=room), temperature=STUDY.temperature)
-    responses = answer_pilot(model, prompts, settings)
+    responses = answer_pilot(
+        prompts, settings, lambda units, **_: [answer_asked(model, unit, None) for unit in units]
+    )
     judges = usual_judges(model.preset, judged_properties(task.name for task in tasks))
     return pilot_table(verify(responses, chosen=judges)), responses.drop_duplicates("answer")
 

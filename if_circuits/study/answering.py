@@ -5,7 +5,6 @@ An interruption costs the parts that were at work, and a damaged part nothing bu
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,27 +12,24 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from if_circuits.engine.in_process import IN_PROCESS
-from if_circuits.generation.on_vllm import Writer, check_for_vllm, on_vllm
+from if_circuits.generation.parts import in_parts
 from if_circuits.generation.responses import GenerationConfig, generate
 from if_circuits.generation.sampling import GREEDY
 from if_circuits.generation.shared_answers import distinct_requests
 from if_circuits.io.files import write_parquet
-from if_circuits.models.workers import on_model
 from if_circuits.study.config import StudyConfig, suite_of
 from if_circuits.study.order import Pass, passes
 from if_circuits.study.stage import StageProgress, stage
+from if_circuits.study.writing import written
 from if_circuits.tasks.suites.choice import get_suite
 
 if TYPE_CHECKING:
     from if_circuits.engine.base import Engine
+    from if_circuits.generation.on_vllm import Writer
     from if_circuits.models.loading import LoadedModel
     from if_circuits.models.settings import RunSettings
     from if_circuits.progress import Report
     from if_circuits.study.directory import StudyDirectory
-
-PART_PROMPTS = 256
-"""Prompts whose responses are written together: what an interruption of generation can cost a worker."""
 
 
 @dataclass(frozen=True)
@@ -60,23 +56,12 @@ def asked_in(prompts: Path, each: Pass, *, shared: bool) -> pd.DataFrame:
     return distinct_requests(asked) if shared else asked
 
 
-def check_generator(config: StudyConfig, model: LoadedModel) -> None:
-    """Raise InputError where what shall write the responses cannot be had, or would not write them."""
-    if config.generator == "vllm":
-        check_for_vllm(model)
-
-
-def writer_of(config: StudyConfig) -> AbstractContextManager[Writer]:
-    """What writes a study's responses, for as long as the context lasts."""
-    return on_vllm() if config.generator == "vllm" else nullcontext(generate)
-
-
 def answer_part(
-    model: LoadedModel, part: Part, progress: Report | None, *, write: Writer = generate
+    model: LoadedModel, part: Part, progress: Report | None, /, *, write: Writer | None = None
 ) -> pd.DataFrame:
-    """The responses to a part's prompts."""
+    """The responses to a part's prompts, the model's own where there is no other writer."""
     asked = asked_in(part.prompts, part.of, shared=part.shared).iloc[part.rows].reset_index(drop=True)
-    responses = write(model, asked, part.settings, progress=progress)
+    responses = (write or generate)(model, asked, part.settings, progress=progress)
     if part.of.greedy:  # else the first sample of the same prompt would have the same name
         responses["response_id"] = responses["prompt_id"] + "/greedy"
     return responses
@@ -90,12 +75,11 @@ def make_responses(
     progress: StageProgress,
     engine: Engine,
     *,
-    write: Writer = generate,
+    write: Writer | None = None,
 ) -> None:
     """Write the responses of each pass: constrained and unconstrained sampled, constrained greedy.
 
-    In a suite whose tasks share their requests, each unconstrained request is answered once. Another writer
-    than `generate` has its own way to use a machine, and writes in this process.
+    In a suite whose tasks share their requests, each unconstrained request is answered once.
     """
     for each in passes(config):
         unfinished = partial(_drop_parts, directory, each)
@@ -106,24 +90,18 @@ def make_responses(
             shared = _shares_answers(config, each)
             parts = {
                 directory.generated(each.name, number): Part(directory.prompts, each, shared, rows, settings)
-                for number, rows in enumerate(_ranges(len(asked_in(directory.prompts, each, shared=shared))))
+                for number, rows in enumerate(in_parts(len(asked_in(directory.prompts, each, shared=shared))))
             }
             missing = {path: part for path, part in parts.items() if directory.ledger.fault(path)}
             units = list(missing.values())
             sizes = [part.rows.stop - part.rows.start for part in units]
-            own = write is generate
-            answer = answer_part if own else partial(answer_part, write=write)
-            answered = on_model(
-                engine if own else IN_PROCESS, model, answer, units, sizes=sizes, progress=work.report
+            answered = written(
+                engine, model, answer_part, units, write=write, sizes=sizes, progress=work.report
             )
             for path, responses in zip(missing, answered, strict=True):
                 write_parquet(path, responses)
                 directory.ledger.keep(path)
             work.wrote(*parts)
-
-
-def _ranges(n: int) -> list[slice]:
-    return [slice(start, min(start + PART_PROMPTS, n)) for start in range(0, n, PART_PROMPTS)]
 
 
 def _drop_parts(directory: StudyDirectory, each: Pass) -> None:

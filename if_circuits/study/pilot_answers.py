@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pandas as pd
 
 from if_circuits.errors import InputError
-from if_circuits.generation.on_vllm import Writer
+from if_circuits.generation.parts import in_parts
 from if_circuits.generation.responses import GenerationConfig, generate
 from if_circuits.generation.shared_answers import distinct_requests, shared_out
 from if_circuits.progress import Report
@@ -19,6 +19,7 @@ from if_circuits.tasks.suites.suite import Suite
 from if_circuits.tasks.task import Task
 
 if TYPE_CHECKING:
+    from if_circuits.generation.on_vllm import Writer
     from if_circuits.models.loading import LoadedModel
 
 N_QUERIES = 12
@@ -63,27 +64,50 @@ def pilot_prompts(
     )
 
 
-def answer_pilot(
-    model: LoadedModel,
-    prompts: pd.DataFrame,
-    settings: GenerationConfig,
-    *,
-    write: Writer = generate,
-    progress: Report | None = None,
+@dataclass(frozen=True)
+class Asked:
+    """Some prompts of the pilot, and how they are answered: a unit of work."""
+
+    prompts: pd.DataFrame
+    settings: GenerationConfig
+
+    def __str__(self) -> str:
+        return f"{len(self.prompts)} prompts of the pilot"
+
+    @property
+    def n(self) -> int:
+        """Answers that come of it."""
+        return len(self.prompts) * self.settings.samples_per_prompt
+
+
+def answer_asked(
+    model: LoadedModel, asked: Asked, progress: Report | None, /, *, write: Writer | None = None
 ) -> pd.DataFrame:
+    """The answers to some prompts, the model's own where there is no other writer."""
+    return (write or generate)(model, asked.prompts, asked.settings, progress=progress)
+
+
+class Ask(Protocol):
+    """Has units of work answered, `sizes` answers each, in their order."""
+
+    def __call__(self, units: Sequence[Asked], /, *, sizes: Sequence[int]) -> Iterable[pd.DataFrame]:
+        """The answers of each unit."""
+        ...
+
+
+def answer_pilot(prompts: pd.DataFrame, settings: GenerationConfig, ask: Ask) -> pd.DataFrame:
     """One answer to each constrained prompt, and those to the unconstrained requests, each asked once."""
-    asked = prompts[prompts["constrained"]].reset_index(drop=True)
     twins = prompts[~prompts["constrained"]].reset_index(drop=True)
-    requests = distinct_requests(twins)
-    unasked = replace(settings, samples_per_prompt=UNCONSTRAINED_SAMPLES)
-    tell = progress or (lambda _, __: None)
-    total = len(asked) + UNCONSTRAINED_SAMPLES * len(requests)
-    answers = write(
-        model,
-        asked,
-        replace(settings, samples_per_prompt=1),
-        progress=lambda done, _: tell(done, total),
-    )
-    shared = write(model, requests, unasked, progress=lambda done, _: tell(len(asked) + done, total))
+    asked, requests = prompts[prompts["constrained"]], distinct_requests(twins)
+    once = replace(settings, samples_per_prompt=1)
+    often = replace(settings, samples_per_prompt=UNCONSTRAINED_SAMPLES)
+    units = [*_units(asked, once), *_units(requests, often)]
+    answered = list(ask(units, sizes=[unit.n for unit in units]))
+    n = len(in_parts(len(asked)))
+    answers, shared = (pd.concat(some, ignore_index=True) for some in (answered[:n], answered[n:]))
     answers = answers.assign(answer=answers["response_id"])
     return pd.concat([answers, shared_out(twins, shared)], ignore_index=True)
+
+
+def _units(prompts: pd.DataFrame, settings: GenerationConfig) -> list[Asked]:
+    return [Asked(prompts.iloc[rows].reset_index(drop=True), settings) for rows in in_parts(len(prompts))]

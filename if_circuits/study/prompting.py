@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from if_circuits.errors import InputError
-from if_circuits.generation.on_vllm import Writer
-from if_circuits.generation.responses import generate
 from if_circuits.io.files import write_parquet
 from if_circuits.study.config import StudyConfig, suite_of
 from if_circuits.study.directory import StudyDirectory
 from if_circuits.study.order import has_pilot
 from if_circuits.study.pilot import kept_grades, pilot_table, without_verdict
-from if_circuits.study.pilot_answers import answer_pilot, pilot_prompts
+from if_circuits.study.pilot_answers import answer_asked, answer_pilot, pilot_prompts
 from if_circuits.study.stage import StageProgress, stage
+from if_circuits.study.writing import written
 from if_circuits.tasks.ifeval import prompts_digest, read_ifeval
 from if_circuits.tasks.prompts import build_prompts
 from if_circuits.tasks.registry import get_tasks
@@ -26,6 +26,8 @@ from if_circuits.tasks.verification import verify
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from if_circuits.engine.base import Engine
+    from if_circuits.generation.on_vllm import Writer
     from if_circuits.generation.responses import GenerationConfig
     from if_circuits.models.loading import LoadedModel
     from if_circuits.models.settings import RunSettings
@@ -38,8 +40,9 @@ def run_pilot(
     run_settings: RunSettings,
     settings: GenerationConfig,
     progress: StageProgress,
+    engine: Engine,
     *,
-    write: Writer = generate,
+    write: Writer | None = None,
 ) -> None:
     """Write the pilot's answers, their verdicts, and which grades the study asks; nothing where it has none.
 
@@ -49,9 +52,8 @@ def run_pilot(
         return
     with stage("pilot.responses", directory, progress=progress) as work:
         if work is not None:
-            answers = answer_pilot(
-                model, prompts_of_pilot(config), settings, write=write, progress=work.report
-            )
+            ask = partial(written, engine, model, answer_asked, write=write, progress=work.report)
+            answers = answer_pilot(prompts_of_pilot(config), settings, ask)
             write_parquet(directory.pilot_answers, answers)
             work.wrote(directory.pilot_answers)
     with stage("pilot", directory, progress=progress) as work:

@@ -18,7 +18,7 @@ from if_circuits.models.loading import LoadedModel
 from if_circuits.models.settings import RunSettings
 from if_circuits.study import closing
 from if_circuits.study import pipeline as stages
-from if_circuits.study.answering import check_generator, generation_settings, make_responses, writer_of
+from if_circuits.study.answering import generation_settings, make_responses
 from if_circuits.study.budget import plan, sized_as
 from if_circuits.study.config import StudyConfig, suite_of
 from if_circuits.study.directory import StudyDirectory
@@ -41,6 +41,7 @@ from if_circuits.study.prospects import say_prospects
 from if_circuits.study.remaining import telling_what_is_left
 from if_circuits.study.space import check_space
 from if_circuits.study.stage import StageProgress
+from if_circuits.study.writing import check_generator, writer_of
 from if_circuits.tasks.verification import check_judges
 
 _logger = logging.getLogger(__name__)
@@ -123,7 +124,7 @@ class Study:
             progress = telling_what_is_left(directory, progress)
             settings = generation_settings(config, run_settings, greedy=False)
             with writer_of(config) as write:
-                run_pilot(directory, config, model, run_settings, settings, progress, write=write)
+                run_pilot(directory, config, model, run_settings, settings, progress, engine, write=write)
                 make_prompts(directory, config, model, progress)
                 make_responses(directory, config, model, run_settings, progress, engine, write=write)
             stages.verify_responses(directory, run_settings, progress)

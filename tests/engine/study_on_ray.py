@@ -24,7 +24,8 @@ from threading import Event, Thread
 from if_circuits.analyses.base import ON_ACTIVATIONS, AnalysisSettings
 from if_circuits.engine.choice import open_engine
 from if_circuits.engine.ray_units import MOST_DEATHS
-from if_circuits.study import Study, StudyConfig, answering
+from if_circuits.generation import parts
+from if_circuits.study import Study, StudyConfig
 from tests.study.kill import content
 
 CONFIG = StudyConfig(
@@ -48,7 +49,7 @@ _AT_WORK = ("ray::of_version", "ray::Holder")
 def run(out: Path, engine: str, *, dies_at: int | None, seed: int) -> None:
     """One run, or the rest of one; `dies_at` counts what it tells of the stages that its seed names."""
     told, dies_in = 0, STAGES[seed % len(STAGES)]
-    answering.PART_PROMPTS = 16  # several units a pass
+    parts.PART_PROMPTS = 16  # several units a pass
 
     def tell(stage: str, _done: int, _total: int) -> None:
         nonlocal told

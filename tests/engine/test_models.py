@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import if_circuits as ifc
@@ -20,10 +21,11 @@ from if_circuits.engine.base import Engine
 from if_circuits.engine.choice import open_engine
 from if_circuits.erasure.das import train_das
 from if_circuits.errors import InputError
+from if_circuits.generation import parts
 from if_circuits.models.loading import LoadedModel
 from if_circuits.models.workers import ModelSource, on_model
 from if_circuits.progress import Report
-from if_circuits.study import Study, StudyConfig, answering
+from if_circuits.study import Study, StudyConfig, answering, pilot_answers
 
 CONFIG = StudyConfig(
     model="if-tiny-compositional",
@@ -63,7 +65,7 @@ def test_a_study_whose_model_is_in_two_workers_is_the_same_byte_for_byte(
     two: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(compared_subspaces, "train_das", partial(train_das, epochs=1))
-    monkeypatch.setattr(answering, "PART_PROMPTS", 40)
+    monkeypatch.setattr(parts, "PART_PROMPTS", 40)
     alone = Study.run(CONFIG, tmp_path / "alone")
 
     def refuses(*_: object, **__: object) -> None:
@@ -81,6 +83,26 @@ def test_a_study_whose_model_is_in_two_workers_is_the_same_byte_for_byte(
     shared = Study.run(CONFIG, tmp_path / "shared", engine=two)
     assert len(list((shared.directory.root / "generated").iterdir())) > 3
     assert not {"answers", "rebuilt", "damage"} - set(shared.results["causal_ablation"].tables)
+    assert files(shared) == files(alone)
+
+
+def test_workers_answer_the_pilot(two: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    config = StudyConfig(
+        "if-tiny",
+        suite="open",
+        tasks=("word_count", "sentiment"),
+        n_base_queries=3,
+        prompts_per_query=1,
+        samples_per_prompt=1,
+        max_new_tokens=12,
+        layers=(1,),
+        analyses=(),
+    )
+    monkeypatch.setattr(parts, "PART_PROMPTS", 20)
+    alone = Study.run(config, tmp_path / "alone")
+    monkeypatch.setattr(pilot_answers, "generate", None)  # what this process would do it by
+    shared = Study.run(config, tmp_path / "shared", engine=two)
+    assert len(pd.read_parquet(shared.directory.pilot_answers)) > 100
     assert files(shared) == files(alone)
 
 
@@ -141,7 +163,7 @@ def test_a_worker_with_other_weights_is_one_clear_error(model: LoadedModel):
 def test_what_a_study_says_of_its_progress_does_not_depend_on_its_workers(
     two: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(answering, "PART_PROMPTS", 10)
+    monkeypatch.setattr(parts, "PART_PROMPTS", 10)
     told: dict[str, list[float]] = {}
 
     def tell(stage: str, done: int, total: int) -> None:

@@ -21,7 +21,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from if_circuits.analyses.base import AnalysisSettings
-from if_circuits.study import Study, StudyConfig, answering, closing
+from if_circuits.generation import parts
+from if_circuits.study import Study, StudyConfig, closing
 from tests.checkpoints import save_checkpoint
 from tests.pictures import small_png
 
@@ -130,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def soak(work: Path, *, kills: int, rng: random.Random) -> dict[str, object]:
     """Kill runs in the empty directory `work` until there were so many kills and a study was finished."""
     config = configuration(save_checkpoint("llama", work / "model"))
-    answering.PART_PROMPTS = 16
+    parts.PART_PROMPTS = 16
     closing.png_bytes = small_png
     for name in HEAVY:
         import_module(name)

@@ -250,7 +250,7 @@ def test_what_a_stopped_run_left_of_a_stage_is_dropped_when_its_code_changes(
 ):
     out = tmp_path / "study"
     with monkeypatch.context() as patch:
-        patch.setattr("if_circuits.study.answering.PART_PROMPTS", 8)
+        patch.setattr("if_circuits.generation.parts.PART_PROMPTS", 8)
 
         def stop(stage: str, done: int, total: int) -> None:
             if stage == "responses.constrained" and done > total / 2:
@@ -272,7 +272,7 @@ def test_what_was_left_before_a_change_is_dropped_however_often_the_study_is_sto
 ):
     """A second stop leaves parts of the code before and after the change side by side."""
     out = tmp_path / "study"
-    monkeypatch.setattr("if_circuits.study.answering.PART_PROMPTS", 8)
+    monkeypatch.setattr("if_circuits.generation.parts.PART_PROMPTS", 8)
 
     def stop(share: float) -> Callable[[str, int, int], None]:
         def told(stage: str, done: int, total: int) -> None:

@@ -11,8 +11,8 @@ from if_circuits.analyses.causal_ablation.behaviour import PROMPTS_PER_TASK
 from if_circuits.analyses.causal_ablation.neutral_text import TEXTS
 from if_circuits.analyses.causal_ablation.rebuilding import ROWS_PER_CLASS
 from if_circuits.analyses.localisation.analysis import TOKENS, passes_of
+from if_circuits.generation.parts import PART_PROMPTS
 from if_circuits.models.settings import RunSettings
-from if_circuits.study.answering import PART_PROMPTS
 from if_circuits.study.config import StudyConfig, suite_of
 from if_circuits.study.counts import ablated_by_part, answers_by_pass, blocks, pilot_answers
 from if_circuits.study.forecast.size import Size
@@ -109,7 +109,11 @@ def probed_rows(config: StudyConfig) -> int:
 
 def _responses(config: StudyConfig, n_tasks: int, lengths: Lengths) -> Iterator[Work]:
     if piloted := pilot_answers(config):
-        yield Work("pilot.responses", (Answers(piloted, piloted, 2),), bytes=_text_bytes(piloted, lengths))
+        yield Work(
+            "pilot.responses",
+            (Answers(piloted, piloted, -(-piloted // PART_PROMPTS) + 1),),
+            bytes=_text_bytes(piloted, lengths),
+        )
     for name, n in answers_by_pass(config, n_tasks, config.n_base_queries).items():
         prompts = n // (1 if name == "greedy" else config.samples_per_prompt)
         made = Answers(n, prompts, -(-prompts // PART_PROMPTS))
