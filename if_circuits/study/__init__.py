@@ -5,7 +5,7 @@ Where to look:
 - What a study is: `study`, `config`, `identity`; what it asks, counted: `counts`.
 - How much it takes: `space` and `budget` on this machine, `forecast` on another, `remaining` as it runs.
 - Its stages: their `order`, the `pilot` and its `pilot_answers`, `prompting`, `answering`, `pipeline`,
-  `readings`, `closing`; one of them at work: `stage`.
+  `readings`, `closing`; who writes responses, and where: `writing`; one of them at work: `stage`.
 - What lies in its directory: `directory`, `ledger`, `lock`, `stored`; whether that still holds: `keys`,
   `out_of_date`, `versions`, `audit`.
 - A study at a URL: the doors (`place`), the folder in which it is worked on (`mirror`), what goes to and fro
