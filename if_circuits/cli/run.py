@@ -198,10 +198,6 @@ def _run(arguments: argparse.Namespace) -> int:
         options = " and ".join(sorted(_SIZES[name] for name in sized))
         raise InputError(f"--budget chooses {options}: give either")
     config = config_of(arguments)
-    if "budget" in given and config.generator != "bridge":
-        raise InputError(
-            f"--budget times the bridge, and {config.generator} has another speed: leave either out"
-        )
 
     from if_circuits.cli.console import StageDisplay, print_study
     from if_circuits.study import Study

@@ -103,11 +103,13 @@ def plan(config: StudyConfig, model: LoadedModel, run_settings: RunSettings, *, 
     half of the time does not suffice for it. All else is the configuration's.
 
     Raises:
-        InputError: For a file of prompts, whose size is given, and for less time than the smallest study
-            needs.
+        InputError: For a file of prompts, whose size is given, for another generator than the bridge, whose
+            speed is not known, and for less time than the smallest study needs.
     """
     if config.prompts is not None:
         raise InputError("--budget chooses the number of prompts, and cannot go with --prompts")
+    if config.generator != "bridge":
+        raise InputError(f"--budget times the bridge, and cannot go with --generator {config.generator}")
     rates = measure(config, model, run_settings)
     n_tasks = len(get_tasks(config.tasks))
     taken = {"pilot": pilot_answers(config) * rates.answer}
