@@ -39,7 +39,7 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Study, Stu
     return (
         Study.run(CONFIG, root / "first"),
         Study.run(CONFIG, root / "again"),
-        Study.run(replace(CONFIG, batch_size=5), root / "small"),
+        Study.run(replace(CONFIG, batch_size=17), root / "small"),
     )
 
 
