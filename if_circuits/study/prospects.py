@@ -1,4 +1,8 @@
-"""What a study says of its verdicts once its responses are verified, and what would do for those it lacks."""
+"""What a study says of its analyses once its responses are verified, and what would do for those that lack
+labels.
+
+Enough labels are not yet a verdict: probes must read the tasks too, and one analysis only describes.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ _logger = logging.getLogger(__name__)
 
 
 def say_prospects(directory: StudyDirectory) -> None:
-    """Log which verdicts the study can have, which it cannot, and how many base queries would do."""
+    """Log which analyses have enough labels, which have not, and how many base queries would do."""
     config, place = directory.config, directory.place
     for left_out in described(unmeasured(directory)):
         _logger.warning("%s: %s", place, left_out)
@@ -30,7 +34,9 @@ def say_prospects(directory: StudyDirectory) -> None:
     can = [name for name in config.analyses if name not in short]
     if config.analyses:
         which = f": {', '.join(can)}" if short and can else ""
-        _logger.warning("%s: %d of %d verdicts can be had%s", place, len(can), len(config.analyses), which)
+        _logger.warning(
+            "%s: %d of %d analyses have enough labels%s", place, len(can), len(config.analyses), which
+        )
     most = _most_base_queries(directory)
     for shortage in (*short.values(), *limited.values()):
         too_many = most is not None and shortage.base_queries is not None and shortage.base_queries > most

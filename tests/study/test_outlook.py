@@ -232,7 +232,7 @@ def test_a_study_says_what_it_can_have_and_asks_for_no_more_base_queries_than_th
         caplog.clear()
         say_prospects(directory)
         first, second, third = [record.getMessage() for record in caplog.records]
-        assert "1 of 2 verdicts can be had: temporal_dynamics" in first
+        assert "1 of 2 analyses have enough labels: temporal_dynamics" in first
         assert "specialist_vs_general can have no verdict: 1 of 2 tasks" in second
         assert f"about {math.ceil(600 / rarer)} base queries {told}" in second
         assert second.endswith("would do") == (rarer == 9)

@@ -151,7 +151,7 @@ def test_few_tasks_and_few_base_queries_end_in_a_report_without_verdicts(
     study = Study.run(config, tmp_path / "study", progress=told)
     assert study.directory.report.is_file()
     assert {result.verdict.verdict for result in study.results.values()} == {"inconclusive"}
-    assert any("0 of 8 verdicts can be had" in line for line in said)
+    assert any("0 of 8 analyses have enough labels" in line for line in said)
     for name, result in study.results.items():
         (why,) = [line for line in said if f"{name} can have no verdict" in line]
         assert "6 base queries, and 10 are needed" in why
