@@ -51,7 +51,8 @@ def _analyse(arguments: argparse.Namespace) -> int:
 
     study = Study.open(arguments.directory)
     if arguments.agreed:
-        return _agreed(study, arguments.only)
+        with engine_of(arguments) as engine:
+            return _agreed(study, arguments.only, engine)
     if arguments.null is not None:
         with engine_of(arguments) as engine:
             return _null(study, arguments, engine)
@@ -63,7 +64,7 @@ def _analyse(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _agreed(study: Study, only: list[str] | None) -> int:
+def _agreed(study: Study, only: list[str] | None, engine: Engine) -> int:
     from if_circuits.cli.console import StageDisplay, print_table
     from if_circuits.plotting.numbers import format_number
     from if_circuits.study.closing import agreement_of
@@ -72,6 +73,7 @@ def _agreed(study: Study, only: list[str] | None) -> int:
         found = agreement_of(
             study.directory,
             only or study.config.analyses,
+            engine=engine,
             progress=lambda done, total: progress("agreed labels", done, total),
         )
     if found.judges.empty:

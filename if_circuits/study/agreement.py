@@ -15,6 +15,8 @@ import pandas as pd
 
 from if_circuits.activations.captured import CapturedActivations
 from if_circuits.analyses.base import AnalysisSettings, get_analysis
+from if_circuits.engine.base import Engine
+from if_circuits.engine.in_process import IN_PROCESS
 from if_circuits.generation.sampling import sampled
 from if_circuits.progress import Report, Steps
 from if_circuits.study.outlook import shortages
@@ -45,15 +47,18 @@ def find_agreement(
     settings: AnalysisSettings,
     *,
     judges: Mapping[str, str],
+    engine: Engine = IN_PROCESS,
     progress: Report | None = None,
 ) -> Agreement:
     """The agreement of the judges, by property, with others; and the verdicts on the labels agreed on.
 
-    Analyses that use the model would have to generate anew, and are left out.
+    Analyses that use the model would have to generate anew, and are left out. The `engine` carries out the
+    units of the others.
     """
     second = second_verdicts(source.responses, judges)
     table = agreement_table(source.responses, second, judges)
-    return Agreement(table, verdicts_on(agreed(source, second, judges), names, settings, progress=progress))
+    source = agreed(source, second, judges)
+    return Agreement(table, verdicts_on(source, names, settings, engine=engine, progress=progress))
 
 
 def second_verdicts(rows: pd.DataFrame, judges: Mapping[str, str]) -> pd.Series:
@@ -158,6 +163,7 @@ def verdicts_on(
     names: Sequence[str],
     settings: AnalysisSettings,
     *,
+    engine: Engine = IN_PROCESS,
     progress: Report | None = None,
 ) -> pd.DataFrame:
     """The verdicts of those analyses that need no model, one row each. Where too little is left they are
@@ -170,7 +176,7 @@ def verdicts_on(
     steps = Steps(progress, len(asked))
     rows: list[tuple[object, ...]] = []
     for name in asked:
-        found = get_analysis(name).run(source, settings).verdict
+        found = get_analysis(name).run(source, settings, engine=engine).verdict
         why = str(short[name]) if name in short else ""
         outcome = "inconclusive" if why else found.verdict
         rows.append((name, outcome, found.effect, *found.interval, found.p, found.n, why))

@@ -13,6 +13,8 @@ import pandas as pd
 from if_circuits.analyses.base import get_analysis
 from if_circuits.analyses.compliance.figure import compliance_figure
 from if_circuits.analyses.compliance.pilot_figure import pilot_figure
+from if_circuits.engine.base import Engine
+from if_circuits.engine.in_process import IN_PROCESS
 from if_circuits.errors import InputError
 from if_circuits.io.files import json_text, write_bytes, write_parquet
 from if_circuits.models.loading import LoadedModel
@@ -32,14 +34,14 @@ from if_circuits.study.readings import read_sample, read_stored
 from if_circuits.study.stage import StageProgress, stage
 
 
-def repeat_on_agreed(directory: StudyDirectory, progress: StageProgress) -> None:
+def repeat_on_agreed(directory: StudyDirectory, progress: StageProgress, engine: Engine = IN_PROCESS) -> None:
     """Write what two judges agree on, and the verdicts on it; nothing where the study has no such stage."""
     if AGREED not in stage_names(directory.config):
         return
     with stage(AGREED, directory, progress=progress) as work:
         if work is None:
             return
-        found = agreement_of(directory, directory.config.analyses, progress=work.report)
+        found = agreement_of(directory, directory.config.analyses, engine=engine, progress=work.report)
         for name, table in ((None, found.verdicts), ("judges", found.judges)):
             write_parquet(directory.table(AGREED, name), table)
             work.wrote(directory.table(AGREED, name))
@@ -52,7 +54,11 @@ def agreed_tables(directory: StudyDirectory) -> list[Path]:
 
 
 def agreement_of(
-    directory: StudyDirectory, names: Sequence[str], *, progress: Report | None = None
+    directory: StudyDirectory,
+    names: Sequence[str],
+    *,
+    engine: Engine = IN_PROCESS,
+    progress: Report | None = None,
 ) -> Agreement:
     """What two judges agree on, and the verdicts of the analyses on it; changes nothing.
 
@@ -67,6 +73,7 @@ def agreement_of(
         names,
         directory.config.settings,
         judges=directory.ledger.read()["judges"],
+        engine=engine,
         progress=progress,
     )
 

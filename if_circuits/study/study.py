@@ -133,7 +133,7 @@ class Study:
             stages.pair_counterfactuals(directory, config, model, run_settings, progress)
             stages.capture_activations(directory, model, run_settings, progress, engine)
             stages.run_analyses(directory, config.analyses, lambda: model, run_settings, progress, engine)
-            closing.repeat_on_agreed(directory, progress)
+            closing.repeat_on_agreed(directory, progress, engine)
             closing.make_readings(directory, model, progress)
             closing.close_study(directory, config, progress)
         return cls(directory)
@@ -174,7 +174,7 @@ class Study:
             again = [name for name in (AGREED, CLOSING) if name in stage_names(config)]
             self.directory.ledger.mark_stale([*(f"analyses.{name}" for name in names), *again])
             stages.run_analyses(self.directory, config.analyses, model, self.run_settings, progress, engine)
-            closing.repeat_on_agreed(self.directory, progress)
+            closing.repeat_on_agreed(self.directory, progress, engine)
             closing.close_study(self.directory, config, progress)
 
     def null(

@@ -11,6 +11,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from if_circuits.activations.captured import CapturedActivations
+from if_circuits.engine.in_process import InProcess
 from if_circuits.study.agreement import agreed, agreement_table, second_verdicts, verdicts_on
 from if_circuits.tasks.judges.choice import second_judges
 from tests.analyses.planted import SETTINGS, small_study
@@ -110,3 +111,21 @@ def test_where_too_little_is_left_the_reason_is_said_and_the_numbers_describe():
     assert row["verdict"] == "inconclusive"
     assert "can have no verdict" in row["reason"]
     assert row["low"] < row["effect"] < row["high"]
+
+
+def test_the_engine_carries_out_what_the_analyses_fit():
+    done: list[str] = []
+
+    class Counting(InProcess):
+        def completed(self, function: Any, units: Any) -> Any:
+            done.extend(str(unit) for unit in units)
+            return super().completed(function, units)
+
+    source: Any = small_study("separate", n_base_queries=12, samples=12, signal=6.0)
+    source.responses["temperature"] = 1.0
+    few: Any = replace(SETTINGS, n_bootstrap=50, n_permutations=64, n_folds=3)
+    alone = verdicts_on(source, ["layer_stratification"], few)
+    assert not done
+    shared = verdicts_on(source, ["layer_stratification"], few, engine=Counting())
+    assert len(done) >= len(source.layers)
+    pd.testing.assert_frame_equal(shared, alone)

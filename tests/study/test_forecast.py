@@ -21,7 +21,7 @@ from if_circuits.models.presets import find_preset
 from if_circuits.models.settings import RunSettings
 from if_circuits.study import Study, StudyConfig
 from if_circuits.study.forecast.forecast import Forecast, forecast
-from if_circuits.study.forecast.machine import GPUS, find_machine
+from if_circuits.study.forecast.machine import GPUS, find_machine, probe_flops, probe_seconds
 from if_circuits.study.forecast.size import PUBLISHED, find_size, size_of
 from if_circuits.study.forecast.work import Lengths, Work, work_of
 
@@ -165,7 +165,7 @@ def test_a_model_that_no_gpu_holds_takes_several_for_a_copy() -> None:
 
 
 def test_rates_decide_the_time_of_what_they_bound() -> None:
-    usual, slower = on_paper(), on_paper(probe_rate=1.6e10, block_seconds=1.64e-3)
+    usual, slower = on_paper(probe_rate=3.2e10), on_paper(probe_rate=1.6e10, block_seconds=1.64e-3)
     hours = {each.stage: each.hours for each in usual.stages}
     for each in slower.stages:
         if each.stage == "probes" or each.stage.startswith("responses."):  # which wait for calls
@@ -176,6 +176,17 @@ def test_rates_decide_the_time_of_what_they_bound() -> None:
     # Matrix products of the blocks and attention to as many tokens as a text has, at 1 TFLOP/s.
     attention = 4 * LENGTHS.both * 4096 * 32
     assert 3600 * read.hours == pytest.approx(read.tokens * (flops + attention) / 1e12)
+
+
+def test_small_probes_reach_less_than_large_ones() -> None:
+    machine = find_machine("h200", "float32")
+    rates = [
+        probe_flops(n, d) / probe_seconds(machine, n, d)
+        for n, d in ((120, 576), (1000, 2304), (20_000, 8192))
+    ]
+    assert 20 * rates[0] < 2 * rates[1] < rates[2]
+    given = find_machine("h200", "float32", probe_rate=1e9)
+    assert probe_seconds(given, 120, 576) == probe_flops(120, 576) / 1e9
 
 
 def test_what_is_not_known_is_refused_with_what_is() -> None:

@@ -17,7 +17,7 @@ from if_circuits.activations.dtypes import stored_dtype
 from if_circuits.models.presets import ITEMSIZE, DType
 from if_circuits.models.settings import RunSettings
 from if_circuits.study.config import StudyConfig
-from if_circuits.study.forecast.machine import Machine, probe_flops
+from if_circuits.study.forecast.machine import Machine, probe_seconds
 from if_circuits.study.forecast.size import Size
 from if_circuits.study.forecast.work import Answers, Lengths, Reading, Work, suite_shortage, work_of
 
@@ -105,13 +105,17 @@ def forecast(
         f"{lengths.answer:.0f} an answer, at most {lengths.longest}",
         f"batches of {run_settings.batch_size}; copies of the model at work: {copies}, on {per_copy} each",
         f"{machine.matrix_rate / 1e12:.3g} TFLOP/s and {machine.bandwidth / 1e12:.3g} TB/s reached, "
-        f"{machine.block_seconds * 1e3:.2g} ms to call a block, probes at {machine.probe_rate / 1e9:.3g} "
-        "GFLOP/s of one core",
+        f"{machine.block_seconds * 1e3:.2g} ms to call a block, probes {_probe_pace(machine)}",
         f"{machine.dollars_per_hour:.2f} dollars an hour and GPU, which is an example unless it was given",
         "judges, figures and the report are not counted",
         *filter(None, (suite_shortage(config),)),
     )
     return Forecast(size.name, machine, gpus, per_copy, needed, stages, assumes)
+
+
+def _probe_pace(machine: Machine) -> str:
+    rate = machine.probe_rate
+    return "as one core took at many sizes" if rate is None else f"at {rate / 1e9:.3g} GFLOP/s of one core"
 
 
 def memory_needed(size: Size, batch_size: int, lengths: Lengths, *, dtype: DType) -> float:
@@ -146,8 +150,8 @@ class _Pace:
     def seconds(self, work: Work, copies: int) -> float:
         """Of a stage: what the model does is shared by its copies, and probes are not."""
         on_model = sum(map(self._writing, work.answers)) + sum(map(self._reading, work.readings))
-        flops = probe_flops(work.probed_rows, self.size.d_model)
-        return on_model / copies + work.probes * flops / self.machine.probe_rate
+        probe = probe_seconds(self.machine, work.probed_rows, self.size.d_model)
+        return on_model / copies + work.probes * probe
 
     def _writing(self, made: Answers) -> float:
         """Steps of one token of each row; a run ends with the last of its rows, which nobody joins."""

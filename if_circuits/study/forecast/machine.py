@@ -24,8 +24,9 @@ class Machine:
     """Bytes for weights, caches and all else."""
     block_seconds: float
     """Time to call the operations of one block, whatever their size."""
-    probe_rate: float
-    """FLOP of a Gram matrix over the seconds of a probe with its folds and penalties; on the host's CPU."""
+    probe_rate: float | None
+    """FLOP of a Gram matrix over the seconds of a probe with its folds and penalties, on one core of the
+    host: measured at the sizes in use, or given. None: what one core took at many sizes (`probe_seconds`)."""
     dollars_per_hour: float
     """Price of one GPU with its share of the host."""
     overlaps: bool
@@ -60,8 +61,13 @@ BANDWIDTH_SHARE = 0.9
 """Of the peak of memory: a copy moved 4.3 of 4.8 TB/s there."""
 BLOCK_SECONDS = 0.82e-3
 """A step of 64 rows took 24.6, 19.7 and 26.1 ms for 30, 24 and 32 blocks there, whatever their size."""
-PROBE_RATE = 3.2e10
-"""25 fits of 1,000 rows of width 2,304 took 0.14 s of one core of an AMD EPYC (docs/speed.md)."""
+PROBE_SECONDS = (4.7e-3, 4.2e-7, 1.76e-5, 2.5e-11)
+"""Of a probe with 5 folds and 5 penalties on one core: always, for each squared row or feature, whichever are
+fewer, for each row and feature, and for each FLOP of their Gram matrix.
+
+Fitted to 12 sizes, 120 to 2,000 rows and 64 to 4,096 features, on a core of an AMD EPYC: it gives 0.68 to
+1.51 times the 0.009 to 1.7 s that they took. The last is the time of a matrix product, and was not fitted.
+"""
 
 
 def find_machine(
@@ -90,7 +96,7 @@ def find_machine(
         bandwidth=BANDWIDTH_SHARE * peak.bandwidth,
         memory=peak.memory,
         block_seconds=BLOCK_SECONDS,
-        probe_rate=PROBE_RATE,
+        probe_rate=None,
         dollars_per_hour=peak.example_price,
         overlaps=True,
     )
@@ -107,6 +113,15 @@ def find_machine(
 def with_rates(machine: Machine, **rates: float | None) -> Machine:
     """The machine with the rates that are given in place of its own."""
     return replace(machine, **{name: rate for name, rate in rates.items() if rate is not None})
+
+
+def probe_seconds(machine: Machine, n: int, d: int) -> float:
+    """Of one probe of n rows and d features, with its folds and penalties, on one core of the host."""
+    flops = probe_flops(n, d)
+    if machine.probe_rate is not None:
+        return flops / machine.probe_rate
+    always, squared, each, per_flop = PROBE_SECONDS
+    return always + squared * min(n, d) ** 2 + each * (n + d) + per_flop * flops
 
 
 def probe_flops(n: int, d: int) -> float:
