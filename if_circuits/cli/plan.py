@@ -98,6 +98,7 @@ def _forecast(arguments: argparse.Namespace) -> "Forecast":
     from if_circuits.study.forecast.machine import EFFICIENCY, HERE, find_machine, with_rates
     from if_circuits.study.forecast.size import find_size
     from if_circuits.study.forecast.work import Lengths, probed_rows
+    from if_circuits.tasks.registry import get_tasks
 
     config = config_of(arguments)
     size = find_size(config.model)
@@ -120,6 +121,7 @@ def _forecast(arguments: argparse.Namespace) -> "Forecast":
         measured = measure_here(
             size,
             batch_size=settings.batch_size,
+            n_tasks=len(get_tasks(config.tasks)),
             rows=probed_rows(config),
             n_folds=config.settings.n_folds,
         )

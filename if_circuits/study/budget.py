@@ -18,14 +18,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from if_circuits.analyses.localisation.analysis import passes_of
-from if_circuits.analyses.shared.probing import STUDY_CS
 from if_circuits.errors import InputError
 from if_circuits.generation.decoding import decode
 from if_circuits.models.loading import LoadedModel
 from if_circuits.models.settings import RunSettings
-from if_circuits.probes.across_folds import fit_across_folds
 from if_circuits.study.config import StudyConfig, suite_of
-from if_circuits.study.counts import ablated_answers, answers, blocks, pilot_answers
+from if_circuits.study.counts import ablated_answers, answers, cells, pilot_answers
+from if_circuits.study.forecast.cell import cell_timer
 from if_circuits.study.order import has_second_judges
 from if_circuits.study.pilot_answers import N_QUERIES, pilot_prompts
 from if_circuits.tasks.registry import get_tasks
@@ -119,16 +118,17 @@ def plan(config: StudyConfig, model: LoadedModel, run_settings: RunSettings, *, 
     layers = run_settings.layers or tuple(range(-1, model.n_layers))
     most = len(get_suite(suite_of(config)).available(held_out_only=model.preset.held_out_only))
     most -= N_QUERIES if taken["pilot"] else 0
+    seconds_of_cell = cell_timer(n_tasks, model.d_model, n_folds=config.settings.n_folds)
     for n in sorted({most, *range(FEWEST_QUERIES, most, 10)}, reverse=True):
         rows = n * config.prompts_per_query * config.samples_per_prompt
-        block = _seconds_of_probes(n_tasks, rows, model.d_model, config)
+        cell = seconds_of_cell(rows)
         for stride in range(1, 1 + max(1, len(layers) // 6)):
             read = layers if stride == 1 else (layers[0], *layers[1:][stride - 1 :: stride])
             spent = {
                 **taken,
                 "responses": answers(config, n_tasks, n) * rates.answer,
                 "activations": 3 * n_tasks * rows * rates.reading,
-                "probes": (1 + has_second_judges(config)) * blocks(len(read)) * block,
+                "probes": (1 + has_second_judges(config)) * cells(config.analyses, len(read)) * cell,
                 "ablation": ablation,
                 "localisation": located,
             }
@@ -202,17 +202,6 @@ def _with_localisation(config: StudyConfig, needed: float, seconds: float) -> tu
     if "localisation" in config.analyses and needed <= LOCATED_SHARE * seconds:
         return config, needed
     return replace(config, analyses=tuple(a for a in config.analyses if a != "localisation")), 0.0
-
-
-def _seconds_of_probes(n_tasks: int, rows_per_task: int, d_model: int, config: StudyConfig) -> float:
-    """Time probes of one task on random numbers; `n_tasks` of them and as many general ones are a block."""
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((rows_per_task, d_model))
-    y = rng.random(rows_per_task) < 0.5
-    folds = np.arange(rows_per_task) % config.settings.n_folds
-    train = np.ones((rows_per_task, 1), dtype=bool)
-    taken = _timed(lambda: fit_across_folds(X, y, fold_of_row=folds, train=train, Cs=STUDY_CS))
-    return 2 * n_tasks * taken
 
 
 def _half_width(n_queries: int) -> float:

@@ -32,7 +32,7 @@ def planned(
 ) -> Plan:
     """A plan at rates that are given, so that no clock decides."""
     monkeypatch.setattr(budget, "measure", lambda *_: Rates(answer, answer / 10))
-    monkeypatch.setattr(budget, "_seconds_of_probes", lambda *_: answer * 10)
+    monkeypatch.setattr(budget, "cell_timer", lambda *_, **__: lambda _: answer * 10)
     return plan(CONFIG, model, RunSettings.of(model.preset), seconds=seconds)
 
 
@@ -123,7 +123,7 @@ def test_a_study_within_a_budget_is_run_and_goes_on_with_its_size(
     )
     monkeypatch.setattr(budget, "FEWEST_QUERIES", 5)
     monkeypatch.setattr(budget, "measure", lambda *_: Rates(0.1, 0.01))
-    monkeypatch.setattr(budget, "_seconds_of_probes", lambda *_: 0.1)
+    monkeypatch.setattr(budget, "cell_timer", lambda *_, **__: lambda _: 0.1)
     study = Study.run(config, tmp_path / "study", budget=60)
     n = study.config.n_base_queries
     assert n != config.n_base_queries

@@ -25,8 +25,9 @@ class Machine:
     block_seconds: float
     """Time to call the operations of one block, whatever their size."""
     probe_rate: float | None
-    """FLOP of a Gram matrix over the seconds of a probe with its folds and penalties, on one core of the
-    host: measured at the sizes in use, or given. None: what one core took at many sizes (`probe_seconds`)."""
+    """FLOP of a Gram matrix over the seconds of a probe with its folds, its penalties and its part of what
+    else is fitted beside it, on one core of the host: measured at the sizes in use, or given. None: what one
+    core took at many sizes (`probe_seconds`)."""
     dollars_per_hour: float
     """Price of one GPU with its share of the host."""
     overlaps: bool
@@ -68,6 +69,10 @@ fewer, for each row and feature, and for each FLOP of their Gram matrix.
 Fitted to 12 sizes, 120 to 2,000 rows and 64 to 4,096 features, on a core of an AMD EPYC: it gives 0.68 to
 1.51 times the 0.009 to 1.7 s that they took. The last is the time of a matrix product, and was not fitted.
 """
+BESIDE = 3.6
+"""Times a probe by itself: probes of all tasks' rows are fitted beside it, and real rows take more steps than
+random ones. Of random rows it was 2.5 to 3.0, in four cells of nine tasks, 120 to 600 rows and width 576 or
+2,304; and real ones take `cell.REAL` times that."""
 
 
 def find_machine(
@@ -116,12 +121,12 @@ def with_rates(machine: Machine, **rates: float | None) -> Machine:
 
 
 def probe_seconds(machine: Machine, n: int, d: int) -> float:
-    """Of one probe of n rows and d features, with its folds and penalties, on one core of the host."""
+    """Of one probe of n rows and d features, with all that is counted to it, on one core of the host."""
     flops = probe_flops(n, d)
     if machine.probe_rate is not None:
         return flops / machine.probe_rate
     always, squared, each, per_flop = PROBE_SECONDS
-    return always + squared * min(n, d) ** 2 + each * (n + d) + per_flop * flops
+    return BESIDE * (always + squared * min(n, d) ** 2 + each * (n + d) + per_flop * flops)
 
 
 def probe_flops(n: int, d: int) -> float:

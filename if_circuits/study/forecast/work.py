@@ -14,7 +14,7 @@ from if_circuits.analyses.localisation.analysis import TOKENS, passes_of
 from if_circuits.generation.parts import PART_PROMPTS
 from if_circuits.models.settings import RunSettings
 from if_circuits.study.config import StudyConfig, suite_of
-from if_circuits.study.counts import ablated_by_part, answers_by_pass, blocks, pilot_answers
+from if_circuits.study.counts import ablated_by_part, answers_by_pass, cells, pilot_answers
 from if_circuits.study.forecast.size import Size
 from if_circuits.study.order import has_second_judges
 from if_circuits.study.pilot_answers import N_QUERIES
@@ -68,7 +68,8 @@ class Work:
     answers: tuple[Answers, ...] = ()
     readings: tuple[Reading, ...] = ()
     probes: int = 0
-    """Probes of one task at one layer and position, folds and penalties included."""
+    """Specialists and generals of one task at one layer and position, folds and penalties included, with
+    their part of what else is fitted there."""
     probed_rows: int = 0
     """Rows of each."""
     bytes: int = 0
@@ -155,7 +156,11 @@ def _analyses(
         )
     if config.analyses:
         times = 1 + has_second_judges(config)  # once more on the labels on which two judges agree
-        yield Work("probes", probes=2 * times * n_tasks * blocks(len(set(layers))), probed_rows=rows)
+        yield Work(
+            "probes",
+            probes=round(2 * times * n_tasks * cells(config.analyses, len(set(layers)))),
+            probed_rows=rows,
+        )
 
 
 def _ablation(n_tasks: int, n_random: int, rows: int, lengths: Lengths) -> Work:
