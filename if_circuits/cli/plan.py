@@ -50,6 +50,13 @@ def add_parser(commands: Any) -> None:
         help="a100, h100 or h200, or here: this machine's CPU, measured in a few seconds (default: h100)",
     )
     plan.add_argument("--gpus", metavar="N", type=count, default=1, help="default: 1")
+    plan.add_argument(
+        "--workers",
+        metavar="N",
+        type=count,
+        default=1,
+        help="cores of the host that share probes (default: 1)",
+    )
     add_sizes(plan)
     plan.add_argument(
         "--random-subspaces", dest="n_random_subspaces", metavar="N", type=count, help="as for run"
@@ -130,7 +137,16 @@ def _forecast(arguments: argparse.Namespace) -> "Forecast":
         machine = find_machine(arguments.gpu, dtype, efficiency=arguments.efficiency or EFFICIENCY, **rates)
     longest = settings.max_new_tokens
     lengths = Lengths(arguments.prompt_tokens, arguments.answer_tokens or USED_SHARE * longest, longest)
-    return forecast(config, size, settings, machine, gpus=arguments.gpus, dtype=dtype, lengths=lengths)
+    return forecast(
+        config,
+        size,
+        settings,
+        machine,
+        gpus=arguments.gpus,
+        dtype=dtype,
+        lengths=lengths,
+        workers=arguments.workers,
+    )
 
 
 def _print(found: "Forecast") -> None:

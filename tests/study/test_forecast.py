@@ -134,7 +134,7 @@ def test_a_published_size_is_what_transformers_counts(name: str) -> None:
     assert size_of(CONFIGURATIONS[name](), name=name) == PUBLISHED[name]
 
 
-def on_paper(model: str = "llama-3.1-8b", *, gpus: int = 1, **rates: float) -> Forecast:
+def on_paper(model: str = "llama-3.1-8b", *, gpus: int = 1, workers: int = 1, **rates: float) -> Forecast:
     preset = find_preset("llama-3.1-8b")
     assert preset is not None
     return forecast(
@@ -145,6 +145,7 @@ def on_paper(model: str = "llama-3.1-8b", *, gpus: int = 1, **rates: float) -> F
         gpus=gpus,
         dtype="bfloat16",
         lengths=LENGTHS,
+        workers=workers,
     )
 
 
@@ -155,6 +156,13 @@ def test_twice_the_gpus_halve_what_the_model_takes_and_not_the_probes() -> None:
         assert after.hours == pytest.approx(before.hours / share)
         assert after.dollars == pytest.approx(before.dollars * 2 / share)
         assert replace(after, hours=0, dollars=0) == replace(before, hours=0, dollars=0)
+
+
+def test_workers_share_the_probes_and_nothing_else() -> None:
+    one, four = on_paper(), on_paper(workers=4)
+    for before, after in zip(one.stages, four.stages, strict=True):
+        assert after.hours == pytest.approx(before.hours / (4 if before.stage == "probes" else 1))
+    assert any("4 workers" in line for line in four.assumes)
 
 
 def test_a_model_that_no_gpu_holds_takes_several_for_a_copy() -> None:

@@ -3,8 +3,8 @@
 A pass is a roofline: its matrix products take what computing or reading the weights takes, whichever is
 longer, and so does attention with the cache. Calling the operations takes a time of its own, which a GPU
 hides behind them and a CPU adds. GPUs hold copies of the model and share answers and readings evenly; one
-copy over several GPUs is as fast as one GPU, since its blocks run one after another. Probes run on one core
-of the host.
+copy over several GPUs is as fast as one GPU, since its blocks run one after another. Probes are shared by so
+many workers, one core of the host each.
 """
 
 from __future__ import annotations
@@ -85,17 +85,18 @@ def forecast(
     gpus: int,
     dtype: DType,
     lengths: Lengths,
+    workers: int = 1,
 ) -> Forecast:
     """What a study takes. Where the GPUs do not hold the model, as many as do are reckoned with.
 
-    `machine.dollars_per_hour` is paid for every GPU, also while probes run on the host beside them.
+    `machine.dollars_per_hour` is paid for every GPU, also while `workers` fit probes on the host beside them.
     """
     needed = memory_needed(size, run_settings.batch_size, lengths, dtype=dtype)
     per_copy = math.ceil(needed / (USABLE * machine.memory))
     used = max(gpus, per_copy)
     copies = used // per_copy
     stored = stored_dtype(config.store_dtype or "float32", of_model=dtype)
-    on = _Pace(size, machine, ITEMSIZE[dtype], run_settings.batch_size, lengths)
+    on = _Pace(size, machine, ITEMSIZE[dtype], run_settings.batch_size, lengths, workers)
     stages = tuple(
         _cost(work, on.seconds(work, copies), lengths, used * machine.dollars_per_hour)
         for work in work_of(config, size, run_settings, lengths, dtype=stored)
@@ -105,7 +106,8 @@ def forecast(
         f"{lengths.answer:.0f} an answer, at most {lengths.longest}",
         f"batches of {run_settings.batch_size}; copies of the model at work: {copies}, on {per_copy} each",
         f"{machine.matrix_rate / 1e12:.3g} TFLOP/s and {machine.bandwidth / 1e12:.3g} TB/s reached, "
-        f"{machine.block_seconds * 1e3:.2g} ms to call a block, probes {_probe_pace(machine)}",
+        f"{machine.block_seconds * 1e3:.2g} ms to call a block, probes {_probe_pace(machine)}, by {workers} "
+        f"worker{'s' * (workers > 1)}",
         f"{machine.dollars_per_hour:.2f} dollars an hour and GPU, which is an example unless it was given",
         "judges, figures and the report are not counted",
         *filter(None, (suite_shortage(config),)),
@@ -146,12 +148,13 @@ class _Pace:
     itemsize: int
     batch_size: int
     lengths: Lengths
+    workers: int
 
     def seconds(self, work: Work, copies: int) -> float:
-        """Of a stage: what the model does is shared by its copies, and probes are not."""
+        """Of a stage: what the model does is shared by its copies, and probes by workers of the host."""
         on_model = sum(map(self._writing, work.answers)) + sum(map(self._reading, work.readings))
         probe = probe_seconds(self.machine, work.probed_rows, self.size.d_model)
-        return on_model / copies + work.probes * probe
+        return on_model / copies + work.probes * probe / self.workers
 
     def _writing(self, made: Answers) -> float:
         """Steps of one token of each row; a run ends with the last of its rows, which nobody joins."""
