@@ -65,14 +65,17 @@ def _analyse(arguments: argparse.Namespace) -> int:
 
 
 def _agreed(study: Study, only: list[str] | None, engine: Engine) -> int:
+    from if_circuits.analyses.base import get_analysis
     from if_circuits.cli.console import StageDisplay, print_table
     from if_circuits.plotting.numbers import format_number
     from if_circuits.study.closing import agreement_of
 
+    names = [name for name in only or study.config.analyses if not get_analysis(name).uses_model]
+    before = {name: study.directory.read_result(name).verdict for name in names}
     with StageDisplay() as progress:
         found = agreement_of(
             study.directory,
-            only or study.config.analyses,
+            names,
             engine=engine,
             progress=lambda done, total: progress("agreed labels", done, total),
         )
@@ -95,7 +98,6 @@ def _agreed(study: Study, only: list[str] | None, engine: Engine) -> int:
             for row in found.judges.to_dict("records")
         ],
     )
-    before = {name: study.directory.read_result(name).verdict for name in found.verdicts["analysis"]}
     print_table(
         ("analysis", "verdict", "effect", "n", "on agreed labels", "effect", "n"),
         [

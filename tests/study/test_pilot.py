@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ import pandas as pd
 import pytest
 
 from if_circuits.analyses.base import AnalysisSettings
+from if_circuits.cli.main import main
 from if_circuits.errors import InputError
-from if_circuits.study import Study, StudyConfig
+from if_circuits.study import Study, StudyConfig, closing
 from if_circuits.study.audit import audit
 from if_circuits.study.pilot import (
     CEILING,
@@ -180,12 +182,25 @@ def test_verdicts_are_repeated_on_the_labels_on_which_two_judges_agree(study: St
     assert "the second judge of sentiment (opinion-terms)" in recorded["key"]
 
 
+def test_they_are_printed_again_or_refused_before_the_work(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask = ["analyse", str(study.directory.root), "--agreed", "--only", "specificity"]
+    assert main(ask) == 0
+    shown = capsys.readouterr().out
+    assert "sentiment" in shown and "on agreed labels" in shown
+    copied = Study.open(shutil.copytree(study.directory.root, tmp_path / "study"))
+    copied.directory.verdict("specificity").unlink()
+    monkeypatch.setattr(closing, "agreement_of", None)  # what the work is done by
+    assert main(["analyse", str(copied.directory.root), *ask[2:]]) == 2
+    assert "has no result of specificity" in capsys.readouterr().err
+
+
 def test_the_files_bear_themselves_out(study: Study) -> None:
     assert [finding.faults for finding in audit(study.directory.root, recompute=True)] == [()] * 8
 
 
 def test_another_analysis_or_judge_costs_no_answer(study: Study, tmp_path: Path) -> None:
-    import shutil
     from dataclasses import replace
 
     copy = shutil.copytree(study.directory.root, tmp_path / "study")
