@@ -10,6 +10,7 @@ import numpy as np
 
 from if_circuits.analyses.shared.probing import STUDY_CS
 from if_circuits.probes.across_folds import fit_across_folds
+from if_circuits.study.forecast.machine import lone_probe_seconds
 from if_circuits.threads import one_thread_each
 
 REAL = 1.35
@@ -22,7 +23,8 @@ _MOST_ROWS = 300
 def cell_timer(n_tasks: int, d_model: int, *, n_folds: int) -> Callable[[int], float]:
     """Seconds of one core by rows a task: specialists, generals of equal totals, probes of all tasks' rows.
 
-    More than a few hundred rows are reckoned from so many, by their Gram matrices. Each size is timed once.
+    More than a few hundred rows are reckoned from so many, as a probe by itself grows (`machine`). Each size
+    is timed once.
     """
 
     @cache
@@ -32,7 +34,7 @@ def cell_timer(n_tasks: int, d_model: int, *, n_folds: int) -> Callable[[int], f
 
     def seconds(rows: int) -> float:
         fewer = min(rows, _MOST_ROWS)
-        larger = rows * min(rows, d_model) / (fewer * min(fewer, d_model))
+        larger = lone_probe_seconds(rows, d_model) / lone_probe_seconds(fewer, d_model)
         return REAL * larger * timed(fewer)
 
     return seconds

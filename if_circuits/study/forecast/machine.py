@@ -63,7 +63,7 @@ BANDWIDTH_SHARE = 0.9
 BLOCK_SECONDS = 0.82e-3
 """A step of 64 rows took 24.6, 19.7 and 26.1 ms for 30, 24 and 32 blocks there, whatever their size."""
 PROBE_SECONDS = (4.7e-3, 4.2e-7, 1.76e-5, 2.5e-11)
-"""Of a probe with 5 folds and 5 penalties on one core: always, for each squared row or feature, whichever are
+"""Of a probe with 5 folds and 3 penalties on one core: always, for each squared row or feature, whichever are
 fewer, for each row and feature, and for each FLOP of their Gram matrix.
 
 Fitted to 12 sizes, 120 to 2,000 rows and 64 to 4,096 features, on a core of an AMD EPYC: it gives 0.68 to
@@ -122,11 +122,15 @@ def with_rates(machine: Machine, **rates: float | None) -> Machine:
 
 def probe_seconds(machine: Machine, n: int, d: int) -> float:
     """Of one probe of n rows and d features, with all that is counted to it, on one core of the host."""
-    flops = probe_flops(n, d)
-    if machine.probe_rate is not None:
-        return flops / machine.probe_rate
+    if machine.probe_rate is None:
+        return BESIDE * lone_probe_seconds(n, d)
+    return probe_flops(n, d) / machine.probe_rate
+
+
+def lone_probe_seconds(n: int, d: int) -> float:
+    """Of a probe of n rows and d features by itself, on the core where `PROBE_SECONDS` were measured."""
     always, squared, each, per_flop = PROBE_SECONDS
-    return BESIDE * (always + squared * min(n, d) ** 2 + each * (n + d) + per_flop * flops)
+    return always + squared * min(n, d) ** 2 + each * (n + d) + per_flop * probe_flops(n, d)
 
 
 def probe_flops(n: int, d: int) -> float:
