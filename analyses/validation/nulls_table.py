@@ -40,13 +40,14 @@ def nulls_markdown(drawn: pd.DataFrame) -> str:
 
 
 def drawn_of(study: Path) -> pd.DataFrame:
-    """The draws that lie in a study's directory. Raises InputError where there are none."""
+    """The draws in a study's directory, the last where one was made anew. Raises InputError for none."""
     found = [pd.read_parquet(path) for path in sorted(study.glob("null-*.parquet"))]
     if not found:
         raise InputError(
             f"{study} has no draws of a null; if-circuits analyse {study} --null labels makes them"
         )
-    return pd.concat(found, ignore_index=True).assign(model=study.name)
+    drawn = pd.concat(found, ignore_index=True)
+    return drawn.drop_duplicates(["null", "analysis", "draw"], keep="last").assign(model=study.name)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -18,7 +18,9 @@ def test_the_page_gets_one_row_a_claim_and_null(tmp_path: Path, capsys: pytest.C
     assert "--null labels" in capsys.readouterr().err
     verdicts = ["supported", "inconclusive", "inconclusive", "not supported"]
     for null, first in (("labels", verdicts), ("untrained", verdicts[1:])):
-        table = pd.DataFrame({"null": null, "analysis": "specificity", "verdict": first})
+        draws = {"analysis": "specificity", "draw": range(len(first)), "verdict": first}
+        older = {"analysis": "specificity", "draw": [0, 1], "verdict": "supported"}  # made anew since
+        table = pd.concat([pd.DataFrame(older), pd.DataFrame(draws)]).assign(null=null)
         table.to_parquet(study / f"null-{null}.parquet")
     assert main([str(study), str(page)]) == 0
     text = page.read_text()
