@@ -203,11 +203,13 @@ def load_plain(model: LoadedModel) -> PreTrainedModel:
         raise InputError(f"{model.name} was given as a bridge, so there are no files to load a copy from")
     place, dtype = locate(model.name), _DTYPES[model.dtype]
     with naming(model.name, local=place.local), quiet_progress():
-        plain: Any = (
-            load_gguf(Path(place.source), dtype=dtype)
-            if place.kind == "gguf"
-            else AutoModelForCausalLM.from_pretrained(place.source, dtype=dtype, attn_implementation="eager")
-        )
+        if place.kind == "gguf":
+            with read_once():
+                plain: Any = load_gguf(Path(place.source), dtype=dtype)
+        else:
+            plain = AutoModelForCausalLM.from_pretrained(
+                place.source, dtype=dtype, attn_implementation="eager"
+            )
     return plain.to(model.device).eval()
 
 
