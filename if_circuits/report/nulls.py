@@ -1,7 +1,9 @@
 """The control distribution of a cell: its AUROC when base queries exchange their labels.
 
 From the scores of single responses, which a study keeps. The scores stay as they are and the labels move, so
-this is what the same probe would get if its scores had nothing to do with the labels.
+this is what the same probe would get if its scores had nothing to do with the labels. Counterfactual pairs
+have nothing to exchange, since every base query holds both labels: in a random half of them the two labels
+change places.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from if_circuits.analyses.base import AnalysisResult
-from if_circuits.analyses.shared.decodability import exchange_labels
+from if_circuits.analyses.shared.both_labels import COUNTERFACTUAL
+from if_circuits.analyses.shared.decodability import exchange_labels, flip_labels
 from if_circuits.report.cells import Json
 from if_circuits.report.numbers import num
 from if_circuits.statistics.auroc import crossed_aurocs
@@ -36,7 +39,12 @@ class Null:
         known = self.found.get((analysis, str(labels), _text(by), str(task)))
         if known is None:
             return []
-        return [{"name": "labels exchanged between base queries", "mean": num(known[0]), "sd": num(known[1])}]
+        name = (
+            "labels of pairs exchanged"
+            if labels == COUNTERFACTUAL
+            else "labels exchanged between base queries"
+        )
+        return [{"name": name, "mean": num(known[0]), "sd": num(known[1])}]
 
 
 def exchanged(results: Mapping[str, AnalysisResult], labelled: pd.DataFrame) -> Null:
@@ -60,7 +68,8 @@ def exchanged(results: Mapping[str, AnalysisResult], labelled: pd.DataFrame) -> 
             fold = part.drop_duplicates("response_id").set_index("response_id").loc[wide.index, "fold"]
             y = is_satisfied(own)
             queries = pd.factorize(own["base_query"])[0]
-            drawn = exchange_labels(y, queries, n_permutations=_DRAWS, seed=0).T
+            permute = flip_labels if labels == COUNTERFACTUAL else exchange_labels
+            drawn = permute(y, queries, n_permutations=_DRAWS, seed=0).T
             values = crossed_aurocs(drawn, wide.to_numpy(dtype=np.float64), strata=fold.to_numpy())
             for name, row in zip(wide.columns, values, strict=True):
                 if (known := row[np.isfinite(row)]).size > 1:
