@@ -9,15 +9,16 @@ from if_circuits.probes.lda import fit_lda
 from tests.probes.planted import planted
 
 
-def test_agrees_with_scikit_learn_under_one_shrinkage_for_both_classes():
-    X, y = planted(120, 8)
-    X = X @ (np.eye(8) + 0.5)  # correlated, or all of it would be shrunk away
+@pytest.mark.parametrize(("n", "d"), [(120, 8), (60, 60), (40, 90), (50, 1)])
+def test_agrees_with_scikit_learn_under_one_shrinkage_for_both_classes(n: int, d: int):
+    X, y = planted(n, d)
+    X = X @ (np.eye(d) + 0.5 * np.exp(-np.arange(d)))  # correlated, or all of it would be shrunk away
     Z = (X - X.mean(axis=0)) / X.std(axis=0)
     residual = Z - np.where(y[:, None], Z[y].mean(axis=0), Z[~y].mean(axis=0))
     shrinkage = LedoitWolf(assume_centered=True).fit(residual).shrinkage_
-    assert 0.01 < shrinkage < 1
+    assert d == 1 or 0.01 < shrinkage < 1
     expected = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage).fit(Z, y).decision_function(Z)
-    # Of order 1, by a least-squares solution of a covariance whose condition is below 1e3.
+    # Of order 1, by a solution under a covariance whose condition is below 1e3.
     np.testing.assert_allclose(fit_lda(X, y).scores(X), expected, atol=1e-10)
 
 

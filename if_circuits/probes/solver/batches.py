@@ -1,8 +1,8 @@
 """Which of many logistic problems over one matrix are solved together, in which coordinates and precision.
 
-With few features all problems share one design matrix, in batches that fit into a cache. With more features
-than rows they share a Gram matrix: all of them where their training rows give the features nearly the same
-scales, as folds do, and otherwise those that train on the same rows. Float32 comes first; what it cannot
+With few features, or more rows than features, all problems share one design matrix, in batches that fit into a
+cache. Otherwise they share a Gram matrix: all of them where their training rows give the features nearly the
+same scales, as folds do, and otherwise those that train on the same rows. Float32 comes first; what it cannot
 bring to its tolerance is solved again in float64.
 """
 
@@ -33,8 +33,9 @@ ROUGH = 10.0
 """How much wider the tolerance is while predictions come from a rounded Gram matrix."""
 SHARED_ROUGH = 1000.0
 """The same of one that is shared, and so off by more."""
-SHARED_PRODUCTS = 50
-"""Products with a shared Gram matrix that a problem takes more than with its own."""
+SHARED_ROWS = 1.1
+"""Rows a feature up to which problems on several sets of rows share a Gram matrix. It costs a problem more
+products than its own would, and they are half as many; in between, neither way is faster by much."""
 SHARED_ITERATIONS = 20
 """Newton steps after which a problem would rather have a Gram matrix of its own; most take five."""
 
@@ -74,7 +75,10 @@ def solve_all(
         yield from _by_row(X, sign, a, penalty, columns, rule)
         return
     groups, by_feature = _same_rows(a, columns), list[Int[np.ndarray, " j"]]()
-    if rule.standardise and _sharing_pays(len(X), X.shape[1], len(columns), groups=len(groups)):
+    if rule.standardise and len(groups) > 1:
+        if not _sharing_pays(len(X), X.shape[1]):
+            yield from _by_feature(X, sign, a, penalty, groups, rule)
+            return
         parts, alone = _by_shared_row(X, sign, a, penalty, groups, rule)
         yield from parts
         groups = _same_rows(a, alone)
@@ -101,9 +105,9 @@ def _by_row_pays(n: int, d: int, m: int) -> bool:
     return d > SMALL and n < d and n * d < saved
 
 
-def _sharing_pays(n: int, d: int, m: int, *, groups: int) -> bool:
-    """Whether one Gram matrix for m problems on several sets of rows costs less than one a set."""
-    return _by_row_pays(n, d, m) and 2 * SHARED_PRODUCTS * m < (groups - 1) * d
+def _sharing_pays(n: int, d: int) -> bool:
+    """Whether problems on several sets of rows are solved faster over one Gram matrix than over the features."""
+    return d > SMALL and n <= SHARED_ROWS * d
 
 
 def _by_shared_row(

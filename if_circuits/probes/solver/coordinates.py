@@ -42,9 +42,8 @@ class ByFeature:
         fast: Precision = np.float32,
     ) -> ByFeature:
         """Coordinates of one problem a row of `inverse_scale`, with no directions removed."""
-        none = np.zeros((len(inverse_scale), 0, Z.shape[1]))
-        spectrum = Spectrum.of(Z).astype(fast)
-        return cls(Z, Z.astype(fast, copy=False), inverse_scale, none, spectrum)
+        none, quick = np.zeros((len(inverse_scale), 0, Z.shape[1])), Z.astype(fast, copy=False)
+        return cls(Z, quick, inverse_scale, none, Spectrum.of(quick))
 
     @property
     def width(self) -> int:
