@@ -25,6 +25,9 @@ study choose from fewer (`analyses.shared.probing.STUDY_CS`)."""
 SELECTION_TOLERANCE = 1e-3
 """Enough to rank penalties; the fits that are kept are solved to `fit_logistic`'s own tolerance."""
 
+MUCH_THE_SAME = 0.75
+"""Least share of the rows of several probes that each of them trains on, to be fitted together."""
+
 
 @dataclass(frozen=True, eq=False)
 class AcrossFolds:
@@ -95,7 +98,7 @@ def fit_across_folds(
     for rows, probes in _by_rows(weights > 0):
         part = np.ix_(rows, probes)
         parts.append(
-            _fit_same_rows(X[rows], y[part], weights[part], fold_of_row[rows], n_folds, Cs, standardise)
+            _fit_together(X[rows], y[part], weights[part], fold_of_row[rows], n_folds, Cs, standardise)
         )
         order.append(probes)
     place = np.argsort(np.concatenate(order))
@@ -104,14 +107,22 @@ def fit_across_folds(
 
 
 def _by_rows(used: Bool[np.ndarray, "n p"]) -> list[tuple[Int[np.ndarray, " rows"], Int[np.ndarray, " k"]]]:
-    """Probes that train on the same rows, together: they share one design matrix."""
-    together: dict[bytes, list[int]] = {}
-    for p in range(used.shape[1]):
-        together.setdefault(used[:, p].tobytes(), []).append(p)
-    return [(np.flatnonzero(used[:, probes[0]]), np.array(probes)) for probes in together.values()]
+    """Probes that train on much the same rows, together: they share one design matrix, of all their rows."""
+    together: list[tuple[Bool[np.ndarray, " n"], list[int]]] = []
+    sizes = used.sum(axis=0)
+    for p in np.argsort(-sizes, kind="stable").tolist():
+        for k, (rows, probes) in enumerate(together):
+            joined = rows | used[:, p]
+            # A row that a probe leaves out costs it as much as one that it trains on.
+            if joined.sum() * MUCH_THE_SAME <= sizes[p]:
+                together[k] = joined, [*probes, p]
+                break
+        else:
+            together.append((used[:, p], [p]))
+    return [(np.flatnonzero(rows), np.array(probes)) for rows, probes in together]
 
 
-def _fit_same_rows(
+def _fit_together(
     X: Float[np.ndarray, "n d"],
     y: Bool[np.ndarray, "n p"],
     weights: Float[np.ndarray, "n p"],
