@@ -22,6 +22,7 @@ import torch
 
 from if_circuits.errors import InputError
 from if_circuits.generation.responses import encode_prompts, response_table
+from if_circuits.models.memory import free_memory
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 _OF_THE_FREE_MEMORY = 0.9
 """What vLLM may take of a GPU; the bridge's weights lie there already."""
+_OF_THE_HOSTS = 0.25
+"""What keys and values may take of the host's free memory, where vLLM computes on CPUs. It would take nearly
+all, of one node's, where nothing is said."""
 _AT_A_TIME = 1024
 """Responses that are asked for together: after so many there is a word of progress. vLLM makes its own
 batches of them."""
@@ -119,6 +123,8 @@ def _load(model: LoadedModel) -> Any:
     if torch.cuda.is_available():
         free, total = torch.cuda.mem_get_info()
         memory["gpu_memory_utilization"] = _OF_THE_FREE_MEMORY * free / total
+    elif (of_the_host := free_memory("cpu")) is not None:
+        memory["kv_cache_memory_bytes"] = int(_OF_THE_HOSTS * of_the_host)
     return import_module("vllm").LLM(
         model=model.source,
         dtype=model.dtype,

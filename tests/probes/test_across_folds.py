@@ -64,12 +64,13 @@ def test_labels_and_features_of_the_held_out_fold_do_not_reach_its_probe():
 def test_many_probes_at_once_are_the_probes_one_by_one():
     X, y = planted(120, 6)
     rng = np.random.default_rng(0)
-    train = np.stack(
-        [np.arange(120) < 60, np.arange(120) >= 60, rng.random(120) < 0.6, np.arange(120) < 60], axis=1
-    )
-    labels = np.stack([y, y, y, rng.permutation(y)], axis=1)
+    place = np.arange(120)
+    parts = [place < 60, place >= 60, rng.random(120) < 0.6, place < 60]
+    nearly_all = [place >= 12, place < 108, place % 5 != 0]
+    train = np.stack([*parts, *nearly_all], axis=1)
+    labels = np.stack([y, y, y, rng.permutation(y), y, y, y], axis=1)
     together = fit_across_folds(X, labels, fold_of_row=folds_of(120), train=train)
-    for p in range(4):
+    for p in range(train.shape[1]):
         alone = fit_across_folds(X, labels[:, p], fold_of_row=folds_of(120), train=train[:, [p]])
         np.testing.assert_array_equal(together.C[p], alone.C[0])
         np.testing.assert_allclose(together.scores[:, p], alone.scores[:, 0], atol=2e-3)

@@ -1,6 +1,6 @@
 """What stands in for vLLM in the tests: as much of its documented interface as is used, on Hugging Face.
 
-vLLM needs a GPU. This one answers each prompt by itself, without any of this library's code.
+vLLM needs a GPU, or a build of its own for CPUs. This one answers each prompt by itself, without any of this library's code.
 """
 
 from collections.abc import Sequence
@@ -43,8 +43,10 @@ class LLM:
         max_model_len: int | None = None,
         skip_tokenizer_init: bool = False,
         gpu_memory_utilization: float = 0.9,
+        kv_cache_memory_bytes: int | None = None,
     ) -> None:
         assert 0 < gpu_memory_utilization <= 1
+        assert kv_cache_memory_bytes is None or kv_cache_memory_bytes > 0
         assert skip_tokenizer_init
         self._length = max_model_len or 0
         self._model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
