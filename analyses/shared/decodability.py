@@ -20,6 +20,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.linalg import solve
 
 from if_circuits.statistics.auroc import column_aurocs
 from if_circuits.statistics.permutation import permutation_p
@@ -113,8 +114,8 @@ def ridge_smoother(X: Float[np.ndarray, "n d"], folds: Int[np.ndarray, " n"]) ->
         penalty = SHRINKAGE * len(train)
         if fitted.shape[1] <= len(train):
             gram = fitted.T @ fitted + penalty * np.eye(fitted.shape[1])
-            smoother[np.ix_(test, train)] = tested @ np.linalg.solve(gram, fitted.T)
+            smoother[np.ix_(test, train)] = solve(gram, tested.T, assume_a="pos").T @ fitted.T
         else:
             gram = fitted @ fitted.T + penalty * np.eye(len(train))
-            smoother[np.ix_(test, train)] = np.linalg.solve(gram, fitted @ tested.T).T
+            smoother[np.ix_(test, train)] = solve(gram, fitted @ tested.T, assume_a="pos").T
     return smoother

@@ -119,18 +119,21 @@ def on_vllm() -> Generator[Writer]:
 
 
 def _load(model: LoadedModel) -> Any:
-    memory: dict[str, float] = {}
+    machine: dict[str, float | bool] = {}
     if torch.cuda.is_available():
         free, total = torch.cuda.mem_get_info()
-        memory["gpu_memory_utilization"] = _OF_THE_FREE_MEMORY * free / total
-    elif (of_the_host := free_memory("cpu")) is not None:
-        memory["kv_cache_memory_bytes"] = int(_OF_THE_HOSTS * of_the_host)
+        machine["gpu_memory_utilization"] = _OF_THE_FREE_MEMORY * free / total
+    else:
+        # A prompt read in parts would rewind its random numbers, which a CPU's generator cannot (vLLM 0.32).
+        machine["enable_chunked_prefill"] = False
+        if (of_the_host := free_memory("cpu")) is not None:
+            machine["kv_cache_memory_bytes"] = int(_OF_THE_HOSTS * of_the_host)
     return import_module("vllm").LLM(
         model=model.source,
         dtype=model.dtype,
         max_model_len=model.context_length,
         skip_tokenizer_init=True,  # tokens go in and come out
-        **memory,
+        **machine,
     )
 
 

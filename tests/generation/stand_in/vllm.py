@@ -44,7 +44,9 @@ class LLM:
         skip_tokenizer_init: bool = False,
         gpu_memory_utilization: float = 0.9,
         kv_cache_memory_bytes: int | None = None,
+        enable_chunked_prefill: bool | None = None,
     ) -> None:
+        del enable_chunked_prefill
         assert 0 < gpu_memory_utilization <= 1
         assert kv_cache_memory_bytes is None or kv_cache_memory_bytes > 0
         assert skip_tokenizer_init
