@@ -136,6 +136,11 @@ $(VENV)/.installed-docs: $(PACKAGING) | $(BIN)/python
 	$(PIP) --editable ".[docs]"
 	touch $@ $(VENV)/.installed
 
+# What the whole check needs, in one go; of its packages a small part is imported, and compiled then.
+$(VENV)/.installed-check: $(PACKAGING) | $(BIN)/python
+	$(PIP) --no-compile --editable ".[dev,docs]"
+	touch $@ $(VENV)/.installed-dev $(VENV)/.installed-docs $(VENV)/.installed
+
 $(VENV)/.installed-bench: $(PACKAGING) | $(BIN)/python
 	$(PIP) --editable ".[dev,bench]"
 	touch $@ $(VENV)/.installed-dev $(VENV)/.installed
