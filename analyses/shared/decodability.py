@@ -108,9 +108,14 @@ def ridge_smoother(X: Float[np.ndarray, "n d"], folds: Int[np.ndarray, " n"]) ->
     smoother = np.zeros((len(X), len(X)))
     for fold in np.unique(folds):
         train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        mean, scale = X[train].mean(axis=0), X[train].std(axis=0)
+        fitted, tested = X[train], X[test]
+        mean = fitted.mean(axis=0)
+        fitted -= mean
+        tested -= mean
+        scale = np.sqrt(np.vecdot(fitted, fitted, axis=0) / len(train))
         scale[scale == 0] = 1.0
-        fitted, tested = (X[train] - mean) / scale, (X[test] - mean) / scale
+        fitted /= scale
+        tested /= scale
         penalty = SHRINKAGE * len(train)
         if fitted.shape[1] <= len(train):
             gram = fitted.T @ fitted + penalty * np.eye(fitted.shape[1])
