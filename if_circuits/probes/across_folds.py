@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Int
 
 from if_circuits.errors import InputError
 from if_circuits.probes.logistic import LogisticFits, fit_logistic
+from if_circuits.probes.solver.batches import Matrix
 from if_circuits.threads import one_thread
 
 DEFAULT_CS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -132,12 +133,12 @@ def _fit_together(
     standardise: bool,
 ) -> LogisticFits:
     """Fits of probe p without fold f at p * n_folds + f, each with its own penalty."""
-    n = len(y)
+    n, matrix = len(y), Matrix(X)
     outside = fold_of_row[:, None] != np.arange(n_folds)
-    chosen = _chosen(X, y, weights, outside, Cs, standardise)
+    chosen = _chosen(matrix, y, weights, outside, Cs, standardise)
     train = (weights[:, :, None] * outside[:, None, :]).reshape(n, -1)
     return fit_logistic(
-        X, np.repeat(y, n_folds, axis=1), weights=train, C=chosen.ravel(), standardise=standardise
+        matrix, np.repeat(y, n_folds, axis=1), weights=train, C=chosen.ravel(), standardise=standardise
     )
 
 
@@ -157,7 +158,7 @@ def choose_penalties(
     n_folds = int(fold_of_row.max()) + 1
     Cs = _from_strongest(Cs, n_folds)
     outside = fold_of_row[:, None] != np.arange(n_folds)
-    return _chosen(X, y[:, None], np.ones((len(y), 1)), outside, Cs, standardise)[0]
+    return _chosen(Matrix(X), y[:, None], np.ones((len(y), 1)), outside, Cs, standardise)[0]
 
 
 def _from_strongest(Cs: Sequence[float], n_folds: int) -> tuple[float, ...]:
@@ -169,7 +170,7 @@ def _from_strongest(Cs: Sequence[float], n_folds: int) -> tuple[float, ...]:
 
 
 def _chosen(
-    X: Float[np.ndarray, "n d"],
+    matrix: Matrix,
     y: Bool[np.ndarray, "n p"],
     weights: Float[np.ndarray, "n p"],
     outside: Bool[np.ndarray, "n folds"],
@@ -186,7 +187,7 @@ def _chosen(
     labels = np.broadcast_to(y[:, :, None, None], shape).reshape(n, -1)
     train = np.broadcast_to((weights[:, :, None] * without[:, None, :])[..., None], shape).reshape(n, -1)
     fits = fit_logistic(
-        X,
+        matrix,
         labels,
         weights=train,
         C=np.tile(Cs, p * len(pairs)),
@@ -194,7 +195,7 @@ def _chosen(
         standardise=standardise,
     )
     # A pair that could not be fitted, for want of a class, says nothing about any penalty.
-    margin = np.nan_to_num(np.where(labels, 1.0, -1.0) * fits.scores(X))
+    margin = np.nan_to_num(np.where(labels, 1.0, -1.0) * fits.scores(matrix.X))
     loss = (np.logaddexp(0.0, -margin).reshape(shape) * weights[:, :, None, None]).reshape(n, -1)
     per_fold = ((~outside).T.astype(np.float64) @ loss).reshape(n_folds, p, len(pairs), len(Cs))
     total = np.zeros((p, n_folds, len(Cs)))

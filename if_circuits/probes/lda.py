@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.linalg import LinAlgError, lstsq, solve
+from scipy.linalg import LinAlgError, solve
 
 from if_circuits.errors import InputError
 from if_circuits.probes.linear import LinearProbe
@@ -51,7 +51,9 @@ def fit_lda(X: Float[np.ndarray, "n d"], y: Bool[np.ndarray, " n"]) -> LinearPro
     )
 
 
-def _whitened(residual: Float[np.ndarray, "n d"], difference: Float[np.ndarray, " d"]) -> Float[np.ndarray, " d"]:
+def _whitened(
+    residual: Float[np.ndarray, "n d"], difference: Float[np.ndarray, " d"]
+) -> Float[np.ndarray, " d"]:
     """The inverse of the rows' shrunk covariance, times a difference of means."""
     n, d = residual.shape
     by_row = n < d
@@ -73,7 +75,7 @@ def _whitened(residual: Float[np.ndarray, "n d"], difference: Float[np.ndarray, 
 def _ledoit_wolf(
     products: Float[np.ndarray, "k k"], residual: Float[np.ndarray, "n d"]
 ) -> tuple[float, float]:
-    """How much of the covariance gives way to its mean variance (Ledoit and Wolf 2004, section 3.2); the latter."""
+    """How much of the covariance gives way to its mean variance (Ledoit and Wolf 2004, 3.2); the latter."""
     n, d = residual.shape
     variance = float(np.trace(products)) / d
     squares = float(np.vdot(products, products))
@@ -87,4 +89,4 @@ def _solved(matrix: Float[np.ndarray, "k k"], right: Float[np.ndarray, " k"]) ->
     try:
         return np.asarray(solve(matrix, right, assume_a="pos"))
     except LinAlgError:
-        return np.asarray(lstsq(matrix, right)[0])
+        return np.linalg.lstsq(matrix, right)[0]

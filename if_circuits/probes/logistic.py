@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from if_circuits.errors import InputError
-from if_circuits.probes.solver.batches import Rule, solve_all
+from if_circuits.probes.solver.batches import Matrix, Rule, solve_all
 from if_circuits.threads import one_thread
 
 
@@ -63,7 +63,7 @@ class LogisticFits:
 
 @one_thread
 def fit_logistic(
-    X: Float[np.ndarray, "n d"],
+    X: Float[np.ndarray, "n d"] | Matrix,
     labels: Bool[np.ndarray, "n m"],
     *,
     weights: Float[np.ndarray, "n m"] | Bool[np.ndarray, "n m"],
@@ -78,12 +78,15 @@ def fit_logistic(
     repeated. Without `standardise` features are centred only, so the penalty is on their own scale.
     `tolerance` bounds the relative error of the weight vector. C = inf means no penalty. A column with
     one class missing is not fitted (NaN, with a reason). Rows without weight in all columns may hold
-    NaN. Raises InputError on shapes or values that cannot be used.
+    NaN. Calls on one `Matrix` share what they compute of it. Raises InputError on shapes or values that
+    cannot be used.
     """
-    a, C = _checked(X, labels, weights, np.asarray(C, dtype=np.float64))
+    matrix = X if isinstance(X, Matrix) else Matrix(np.asarray(X))
+    a, C = _checked(matrix.X, labels, weights, np.asarray(C, dtype=np.float64))
     used = a.any(axis=0)
-    X, a, y = np.asarray(X)[used], a[:, used], np.asarray(labels).T[:, used]
-    m, d = len(C), X.shape[1]
+    matrix = matrix if used.all() else Matrix(matrix.X[used])
+    a, y = a[:, used], np.asarray(labels).T[:, used]
+    m, d = len(C), matrix.X.shape[1]
     positive, total = np.einsum("mn,mn->m", a, y), a.sum(axis=1)
     possible = (positive > 0) & (positive < total)
 
@@ -92,7 +95,9 @@ def fit_logistic(
     iterations = np.zeros(m, dtype=int)
     converged, separated = (np.zeros(m, dtype=bool) for _ in range(2))
     rule = Rule(standardise, tolerance, max_iterations)
-    for part in solve_all(X, np.where(y, 1.0, -1.0), a, 1.0 / C, columns=np.flatnonzero(possible), rule=rule):
+    for part in solve_all(
+        matrix, np.where(y, 1.0, -1.0), a, 1.0 / C, columns=np.flatnonzero(possible), rule=rule
+    ):
         w[part.columns], b[part.columns] = part.w, part.b
         mean[part.columns], scale[part.columns] = part.mean, part.scale
         found = part.solution

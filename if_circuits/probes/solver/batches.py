@@ -1,16 +1,16 @@
 """Which of many logistic problems over one matrix are solved together, in which coordinates and precision.
 
-With few features, or more rows than features, all problems share one design matrix, in batches that fit into a
-cache. Otherwise they share a Gram matrix: all of them where their training rows give the features nearly the
-same scales, as folds do, and otherwise those that train on the same rows. Float32 comes first; what it cannot
-bring to its tolerance is solved again in float64.
+With few features, or more rows than features, all problems share one design matrix, in batches that fit into
+a cache. Otherwise they share a Gram matrix: all of them where their training rows give the features nearly
+the same scales, as folds do, and otherwise those that train on the same rows. Float32 comes first; what it
+cannot bring to its tolerance is solved again in float64.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -49,6 +49,34 @@ class Rule:
     max_iterations: int
 
 
+class Matrix:
+    """Features of many problems, and what those over all rows share: computed when asked for, and kept."""
+
+    def __init__(self, X: Float[np.ndarray, "n d"], *, standardise: bool = True) -> None:
+        self.X = X
+        self._standardise = standardise
+
+    @cached_property
+    def quick(self) -> Design:
+        """Common units in float32."""
+        return Design.of(self.X, standardise=self._standardise, dtype=np.float32)
+
+    @cached_property
+    def exact(self) -> Design:
+        """Common units in float64."""
+        return Design.of(self.X, standardise=self._standardise)
+
+    @cached_property
+    def by_row(self) -> ByRow:
+        """Coordinates of no problem yet, over `quick`."""
+        return ByRow.of(self.quick.Z, problems=0)
+
+    @cached_property
+    def by_feature(self) -> ByFeature:
+        """Coordinates of no problem yet, over `exact`; Newton steps are in float32."""
+        return ByFeature.of(self.exact.Z, np.empty((0, self.X.shape[1])))
+
+
 @dataclass(frozen=True, eq=False)
 class Part:
     """Solved problems, by their column, in units of ((x - mean) / scale)."""
@@ -62,7 +90,7 @@ class Part:
 
 
 def solve_all(
-    X: Float[np.ndarray, "n d"],
+    matrix: Matrix,
     sign: Float[np.ndarray, "m n"],
     a: Float[np.ndarray, "m n"],
     penalty: Float[np.ndarray, " m"],
@@ -71,15 +99,16 @@ def solve_all(
     rule: Rule,
 ) -> Iterator[Part]:
     """Solve the problems named in `columns`, in parts that together hold each of them once."""
+    X = matrix.X
     if not rule.standardise and _by_row_pays(len(X), X.shape[1], len(columns)):
         yield from _by_row(X, sign, a, penalty, columns, rule)
         return
     groups, by_feature = _same_rows(a, columns), list[Int[np.ndarray, " j"]]()
     if rule.standardise and len(groups) > 1:
         if not _sharing_pays(len(X), X.shape[1]):
-            yield from _by_feature(X, sign, a, penalty, groups, rule)
+            yield from _by_feature(matrix, sign, a, penalty, groups, rule)
             return
-        parts, alone = _by_shared_row(X, sign, a, penalty, groups, rule)
+        parts, alone = _by_shared_row(matrix, sign, a, penalty, groups, rule)
         yield from parts
         groups = _same_rows(a, alone)
     for same in groups:
@@ -88,7 +117,7 @@ def solve_all(
         else:
             by_feature.append(same)
     if by_feature:
-        yield from _by_feature(X, sign, a, penalty, by_feature, rule)
+        yield from _by_feature(matrix, sign, a, penalty, by_feature, rule)
 
 
 def _same_rows(a: Float[np.ndarray, "m n"], columns: Int[np.ndarray, " k"]) -> list[Int[np.ndarray, " j"]]:
@@ -106,12 +135,12 @@ def _by_row_pays(n: int, d: int, m: int) -> bool:
 
 
 def _sharing_pays(n: int, d: int) -> bool:
-    """Whether problems on several sets of rows are solved faster over one Gram matrix than over the features."""
+    """Whether problems on several sets of rows are solved faster over one Gram matrix than by feature."""
     return d > SMALL and n <= SHARED_ROWS * d
 
 
 def _by_shared_row(
-    X: Float[np.ndarray, "n d"],
+    matrix: Matrix,
     sign: Float[np.ndarray, "m n"],
     a: Float[np.ndarray, "m n"],
     penalty: Float[np.ndarray, " m"],
@@ -120,7 +149,8 @@ def _by_shared_row(
 ) -> tuple[list[Part], Int[np.ndarray, " j"]]:
     """Problems whose scales are near those of all rows; and the columns of the others and the unsolved."""
     rows = np.flatnonzero(a[np.concatenate(groups)].any(axis=0))
-    design = Design.of(X[rows], standardise=True, dtype=np.float32)
+    matrix = matrix if len(rows) == len(matrix.X) else Matrix(matrix.X[rows])
+    design = matrix.quick
     # Digits that float32 loses are of features whose scale is far from one here.
     first = np.array([same[0] for same in groups])
     centres, spreads = weighted_moments(design.Z, a[np.ix_(first, rows)].astype(np.float32))
@@ -135,7 +165,7 @@ def _by_shared_row(
     which = np.repeat(shared, [len(same) for same in together])
     inverses = np.ones_like(spreads)
     inverses[shared] /= spreads[shared]
-    space = ByRow.of(design.Z, problems=len(columns), inverse_scale=inverses[which])
+    space = matrix.by_row.of_problems(inverses[which])
     brief = replace(rule, max_iterations=min(rule.max_iterations, SHARED_ITERATIONS))
     for block in _blocks(np.arange(len(columns)), len(rows)):
         at, kind = columns[block], which[block]
@@ -178,14 +208,15 @@ def _by_row(
 
 
 def _by_feature(
-    X: Float[np.ndarray, "n d"],
+    matrix: Matrix,
     sign: Float[np.ndarray, "m n"],
     a: Float[np.ndarray, "m n"],
     penalty: Float[np.ndarray, " m"],
     groups: Sequence[Int[np.ndarray, " k"]],
     rule: Rule,
 ) -> Iterator[Part]:
-    design = Design.of(X, standardise=rule.standardise)
+    matrix = matrix if rule.standardise else Matrix(matrix.X, standardise=False)
+    design = matrix.exact
     centres, spreads = weighted_moments(design.Z, a[[same[0] for same in groups]])
     if not rule.standardise:
         spreads = np.sign(spreads)
@@ -194,9 +225,11 @@ def _by_feature(
 
     @cache
     def space(dtype: Precision) -> ByFeature:
+        if dtype is np.float32:
+            return matrix.by_feature.of_problems(inverses[which])
         return ByFeature.of(design.Z, inverses[which], fast=dtype)
 
-    for block in _blocks(np.arange(len(columns)), len(X)):
+    for block in _blocks(np.arange(len(columns)), len(design.Z)):
         at, spread, centre = columns[block], spreads[which[block]], centres[which[block]]
         w, found = _solve(space, block, sign[at], a[at], penalty[at], rule)
         # The solver leaves z uncentred; the public form centres it on the training rows.

@@ -45,6 +45,11 @@ class ByFeature:
         none, quick = np.zeros((len(inverse_scale), 0, Z.shape[1])), Z.astype(fast, copy=False)
         return cls(Z, quick, inverse_scale, none, Spectrum.of(quick))
 
+    def of_problems(self, inverse_scale: Float[np.ndarray, "m d"]) -> ByFeature:
+        """Those of other problems over the same features, with no directions removed."""
+        removed = np.zeros((len(inverse_scale), 0, self.Z.shape[1]))
+        return replace(self, inverse_scale=inverse_scale, removed=removed)
+
     @property
     def width(self) -> int:
         """Coordinates of one problem."""
@@ -131,17 +136,21 @@ class ByRow:
         Z: Float[np.ndarray, "n d"],
         *,
         problems: int,
-        inverse_scale: Float[np.ndarray, "m d"] | None = None,
         fast: Precision = np.float32,
     ) -> ByRow:
-        """Coordinates with no directions removed; exact in the precision of Z.
-
-        Scales of their own need Z in `fast`, and should be near one.
-        """
+        """Coordinates with no directions removed; exact in the precision of Z."""
         gram = Z @ Z.T
         quick = gram.astype(fast, copy=False)
         spectrum, none = Spectrum.of_gram(quick), np.zeros((problems, 0, len(Z)))
-        return cls(Z, gram, quick, inverse_scale, none, none, spectrum, spectrum.vectors @ quick)
+        return cls(Z, gram, quick, None, none, none, spectrum, spectrum.vectors @ quick)
+
+    def of_problems(self, inverse_scale: Float[np.ndarray, "m d"]) -> ByRow:
+        """Those of other problems over the same rows, with no directions removed.
+
+        Scales of their own need Z in the precision of Newton steps, and should be near one.
+        """
+        none = np.zeros((len(inverse_scale), 0, len(self.Z)))
+        return replace(self, inverse_scale=inverse_scale, removed=none, removed_images=none)
 
     @property
     def width(self) -> int:

@@ -1,6 +1,7 @@
 """What stands in for vLLM in the tests: as much of its documented interface as is used, on Hugging Face.
 
-vLLM needs a GPU, or a build of its own for CPUs. This one answers each prompt by itself, without any of this library's code.
+vLLM needs a GPU, or a build of its own for CPUs. This one answers each prompt by itself, without any of this
+library's code.
 """
 
 from collections.abc import Sequence

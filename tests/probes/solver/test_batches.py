@@ -5,6 +5,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from if_circuits.probes.logistic import fit_logistic
+from if_circuits.probes.solver.batches import Matrix
 from if_circuits.probes.solver.coordinates import ByRow
 from tests.probes.planted import planted, reference
 
@@ -14,13 +15,18 @@ FOLDS = 5
 @pytest.fixture
 def gram_matrices(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The number of problems of each Gram matrix that is made."""
-    made, make = list[int](), ByRow.of
+    made, make, share = list[int](), ByRow.of, ByRow.of_problems
 
     def counted(Z, *, problems, **rest):
         made.append(problems)
         return make(Z, problems=problems, **rest)
 
+    def shared(self, inverse_scale):
+        made[-1] += len(inverse_scale)
+        return share(self, inverse_scale)
+
     monkeypatch.setattr(ByRow, "of", counted)
+    monkeypatch.setattr(ByRow, "of_problems", shared)
     return made
 
 
@@ -52,6 +58,25 @@ def test_weighted_rows_may_share_a_gram_matrix(gram_matrices: list[int]):
     X, y = planted(150, 400)
     assert_folds_agree(X, y, 0.1, weights=np.random.default_rng(0).integers(1, 3, size=150))
     assert gram_matrices[0] == FOLDS
+
+
+def test_two_calls_on_one_matrix_share_its_gram_matrix(gram_matrices: list[int]):
+    X, y = planted(150, 400)
+    used = np.arange(150)[:, None] % FOLDS != np.arange(FOLDS)
+    labels, matrix = np.repeat(y[:, None], FOLDS, axis=1), Matrix(X)
+    for C in (0.01, 1.0):
+        found = fit_logistic(matrix, labels, weights=used, C=np.full(FOLDS, C))
+        alone = fit_logistic(X, labels, weights=used, C=np.full(FOLDS, C))
+        np.testing.assert_array_equal(found.weight, alone.weight)
+    assert gram_matrices == [FOLDS, 2 * FOLDS, FOLDS]
+
+
+def test_folds_share_a_gram_matrix_where_their_rows_and_not_all_are_fewer_than_features(
+    gram_matrices: list[int],
+):
+    X, y = planted(420, 400)
+    assert_folds_agree(X, y, 0.01)
+    assert gram_matrices == [FOLDS]
 
 
 def test_a_fold_of_other_scales_has_a_gram_matrix_of_its_own(gram_matrices: list[int]):

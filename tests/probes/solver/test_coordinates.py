@@ -34,7 +34,7 @@ def test_probes_by_row_may_each_scale_the_features_as_probes_by_feature_do():
     X, _ = planted(40, 90)
     rng = np.random.default_rng(0)
     Z, inverse = (X - X.mean(axis=0)).astype(np.float32), rng.uniform(0.8, 1.2, size=(3, 90))
-    rows, features = ByRow.of(Z, problems=3, inverse_scale=inverse), ByFeature.of(Z, inverse)
+    rows, features = ByRow.of(Z, problems=0).of_problems(inverse), ByFeature.of(Z, inverse)
     x = rng.normal(size=(3, 40))
     w = rows.weights(x)
     sizes, images, eps = np.abs(x) @ np.abs(Z), features.image(w), np.finfo(np.float32).eps
