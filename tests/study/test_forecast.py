@@ -192,7 +192,7 @@ def test_small_probes_reach_less_than_large_ones() -> None:
         probe_flops(n, d) / probe_seconds(machine, n, d)
         for n, d in ((120, 576), (1000, 2304), (20_000, 8192))
     ]
-    assert 20 * rates[0] < 2 * rates[1] < rates[2]
+    assert 15 * rates[0] < 1.5 * rates[1] < rates[2]
     given = find_machine("h200", "float32", probe_rate=1e9)
     assert probe_seconds(given, 120, 576) == probe_flops(120, 576) / 1e9
 

@@ -62,16 +62,16 @@ BANDWIDTH_SHARE = 0.9
 """Of the peak of memory: a copy moved 4.3 of 4.8 TB/s there."""
 BLOCK_SECONDS = 0.82e-3
 """A step of 64 rows took 24.6, 19.7 and 26.1 ms for 30, 24 and 32 blocks there, whatever their size."""
-PROBE_SECONDS = (4.7e-3, 4.2e-7, 1.76e-5, 2.5e-11)
-"""Of a probe with 5 folds and 3 penalties on one core: always, for each squared row or feature, whichever are
-fewer, for each row and feature, and for each FLOP of their Gram matrix.
+PROBE_SECONDS = (1.22e-2, 1.32e-7, 1.23e-5, 2.5e-11)
+"""Of a probe with 5 folds and 3 penalties on one core: always, for each row times rows or features, whichever
+are fewer, for each row and feature, and for each FLOP of their Gram matrix.
 
-Fitted to 12 sizes, 120 to 2,000 rows and 64 to 4,096 features, on a core of an AMD EPYC: it gives 0.68 to
-1.51 times the 0.009 to 1.7 s that they took. The last is the time of a matrix product, and was not fitted.
+Fitted to 12 sizes, 120 to 2,000 rows and 64 to 4,096 features, on a core of an AMD EPYC: it gives 0.78 to
+1.24 times the 0.013 to 1.2 s that they took. The last is the time of a matrix product, and was not fitted.
 """
 BESIDE = 3.6
 """Times a probe by itself: probes of all tasks' rows are fitted beside it, and real rows take more steps than
-random ones. Of random rows it was 2.5 to 3.0, in four cells of nine tasks, 120 to 600 rows and width 576 or
+random ones. Of random rows it was 1.9 to 3.8, in four cells of nine tasks, 120 to 600 rows and width 576 or
 2,304; and real ones take `cell.REAL` times that."""
 
 
@@ -129,8 +129,8 @@ def probe_seconds(machine: Machine, n: int, d: int) -> float:
 
 def lone_probe_seconds(n: int, d: int) -> float:
     """Of a probe of n rows and d features by itself, on the core where `PROBE_SECONDS` were measured."""
-    always, squared, each, per_flop = PROBE_SECONDS
-    return always + squared * min(n, d) ** 2 + each * (n + d) + per_flop * probe_flops(n, d)
+    always, product, each, per_flop = PROBE_SECONDS
+    return always + product * n * min(n, d) + each * (n + d) + per_flop * probe_flops(n, d)
 
 
 def probe_flops(n: int, d: int) -> float:
