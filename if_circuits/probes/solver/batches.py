@@ -16,16 +16,13 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from if_circuits.probes.solver.coordinates import ByFeature, ByRow, Coordinates
+from if_circuits.probes.solver.costs import a_gram_matrix_may_pay, by_row_pays, sharing_pays
 from if_circuits.probes.solver.newton import Solution, minimise
-from if_circuits.probes.solver.spectrum import SMALL, Precision
+from if_circuits.probes.solver.spectrum import Precision
 from if_circuits.probes.solver.standardise import Design, weighted_moments
 
 BLOCK_ELEMENTS = 2**18
 """Entries of an [n, m] array in one batch of problems: a few megabytes, so that they stay in cache."""
-PRODUCTS = 150
-"""Products with the design matrix that a solution takes: some 40, and those of few problems are slow."""
-SPECTRUM = 768
-"""The same for the spectrum of a design matrix, which a Gram matrix gives almost for nothing."""
 NEAR = 2.0
 """Ratio up to which a feature's variance in a training set may differ from that in all, to share their Gram
 matrix."""
@@ -33,9 +30,6 @@ ROUGH = 10.0
 """How much wider the tolerance is while predictions come from a rounded Gram matrix."""
 SHARED_ROUGH = 1000.0
 """The same of one that is shared, and so off by more."""
-SHARED_ROWS = 1.1
-"""Rows a feature up to which problems on several sets of rows share a Gram matrix. It costs a problem more
-products than its own would, and they are half as many; in between, neither way is faster by much."""
 SHARED_ITERATIONS = 20
 """Newton steps after which a problem would rather have a Gram matrix of its own; most take five."""
 
@@ -100,19 +94,21 @@ def solve_all(
 ) -> Iterator[Part]:
     """Solve the problems named in `columns`, in parts that together hold each of them once."""
     X = matrix.X
-    if not rule.standardise and _by_row_pays(len(X), X.shape[1], len(columns)):
+    if not rule.standardise and by_row_pays(len(X), X.shape[1], len(columns)):
         yield from _by_row(X, sign, a, penalty, columns, rule)
         return
     groups, by_feature = _same_rows(a, columns), list[Int[np.ndarray, " j"]]()
     if rule.standardise and len(groups) > 1:
-        if not _sharing_pays(len(X), X.shape[1]):
+        if not a_gram_matrix_may_pay(*X.shape):
             yield from _by_feature(matrix, sign, a, penalty, groups, rule)
             return
-        parts, alone = _by_shared_row(matrix, sign, a, penalty, groups, rule)
-        yield from parts
-        groups = _same_rows(a, alone)
+        sets = [(int(np.count_nonzero(a[same[0]])), len(same)) for same in groups]
+        if sharing_pays(*X.shape, sets=sets):
+            parts, alone = _by_shared_row(matrix, sign, a, penalty, groups, rule)
+            yield from parts
+            groups = _same_rows(a, alone)
     for same in groups:
-        if rule.standardise and _by_row_pays(int(np.count_nonzero(a[same[0]])), X.shape[1], len(same)):
+        if rule.standardise and by_row_pays(int(np.count_nonzero(a[same[0]])), X.shape[1], len(same)):
             yield from _by_row(X, sign, a, penalty, same, rule)
         else:
             by_feature.append(same)
@@ -126,17 +122,6 @@ def _same_rows(a: Float[np.ndarray, "m n"], columns: Int[np.ndarray, " k"]) -> l
     for column in columns.tolist():
         together.setdefault(a[column].tobytes(), []).append(column)
     return [np.array(same) for same in together.values()]
-
-
-def _by_row_pays(n: int, d: int, m: int) -> bool:
-    """Whether m problems' Gram matrix costs less than it saves in products, counted in multiplications."""
-    saved = PRODUCTS * m * (4 * d - 2 * n) + SPECTRUM * d
-    return d > SMALL and n < d and n * d < saved
-
-
-def _sharing_pays(n: int, d: int) -> bool:
-    """Whether problems on several sets of rows are solved faster over one Gram matrix than by feature."""
-    return d > SMALL and n <= SHARED_ROWS * d
 
 
 def _by_shared_row(

@@ -14,9 +14,7 @@ from if_circuits.study.forecast.machine import lone_probe_seconds
 from if_circuits.threads import one_thread_each
 
 REAL = 1.8
-"""Times random rows. Rows of one base query are alike, and their fits take more steps: three layers of SmolLM2's
-activations, eight tasks of 118 rows, width 576, took 2.4 to 3.3 times as long; scores and the like, which are
-counted with probes, did not."""
+"""Times random rows. Rows of one base query are alike, and their fits take more steps."""
 _MOST_ROWS = 300
 """Of a task. More would take longer than a forecast should."""
 
