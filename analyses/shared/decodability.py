@@ -114,7 +114,7 @@ def ridge_smoother(X: Float[np.ndarray, "n d"], folds: Int[np.ndarray, " n"]) ->
         mean = fitted.mean(axis=0)
         fitted -= mean
         tested -= mean
-        scale = np.sqrt(np.vecdot(fitted, fitted, axis=0) / len(train))
+        scale = np.sqrt(np.einsum("nd,nd->d", fitted, fitted) / len(train))
         scale[scale == 0] = 1.0
         fitted /= scale
         tested /= scale

@@ -13,7 +13,7 @@ from if_circuits.probes.across_folds import fit_across_folds
 from if_circuits.study.forecast.machine import lone_probe_seconds
 from if_circuits.threads import one_thread_each
 
-REAL = 1.8
+REAL = 1.6
 """Times random rows. Rows of one base query are alike, and their fits take more steps."""
 _MOST_ROWS = 300
 """Of a task. More would take longer than a forecast should."""
