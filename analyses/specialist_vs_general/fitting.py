@@ -17,7 +17,7 @@ from if_circuits.probes.across_folds import AcrossFolds, fit_across_folds
 from if_circuits.probes.evaluate import subsample
 
 PROBES = ("specialist", "general", "general_all", "leave_one_out")
-_LARGE_C = 0.01
+LARGE_C = 0.01
 """Penalty of probes trained on all tasks: with so many rows it hardly matters, and choosing it is costly."""
 
 
@@ -69,7 +69,7 @@ def fitted_probes(unit: Probes) -> AtCell:
     rows, layer, X = unit.cell.rows, unit.cell.layer, unit.cell.features()
     found = _Fitted(
         fit_across_folds(X, rows.labels, fold_of_row=rows.fold_of_row, train=unit.equal, Cs=STUDY_CS),
-        fit_across_folds(X, rows.labels, fold_of_row=rows.fold_of_row, train=unit.everyone, Cs=[_LARGE_C]),
+        fit_across_folds(X, rows.labels, fold_of_row=rows.fold_of_row, train=unit.everyone, Cs=[LARGE_C]),
     )
     scores = found.scores(rows, layer)
     if unit.more:

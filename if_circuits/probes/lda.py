@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.linalg import LinAlgError, solve
+from scipy.linalg import solve
 
 from if_circuits.errors import InputError
 from if_circuits.probes.linear import LinearProbe
+
+HARDLY_SHRUNK = 1e-8
+"""Share of the trace up to which what shrinkage adds to each eigenvalue is too little to divide by."""
 
 
 def fit_lda(X: Float[np.ndarray, "n d"], y: Bool[np.ndarray, " n"]) -> LinearProbe:
@@ -61,15 +64,17 @@ def _whitened(
     products = (residual @ residual.T if by_row else residual.T @ residual) / n
     shrinkage, variance = _ledoit_wolf(products, residual)
     ridge = shrinkage * variance
+    if ridge < HARDLY_SHRUNK * np.trace(products):
+        # Perhaps singular: its least-squares solution, as scikit-learn has it.
+        covariance = (1.0 - shrinkage) * (residual.T @ residual) / n + ridge * np.eye(d)
+        return np.linalg.lstsq(covariance, difference)[0]
     shrunk = (1.0 - shrinkage) * products
     shrunk[np.diag_indices_from(shrunk)] += ridge
-    if by_row and ridge > 0:
-        # Woodbury: (R^T R c + r)^-1 = (1 - c R^T (R R^T c + r)^-1 R) / r
-        inside = _solved(shrunk, residual @ difference)
-        return (difference - (1.0 - shrinkage) / n * (inside @ residual)) / ridge
-    if by_row:
-        shrunk = residual.T @ residual / n
-    return _solved(shrunk, difference)
+    if not by_row:
+        return np.asarray(solve(shrunk, difference, assume_a="pos"))
+    # Woodbury: (R^T R c + r)^-1 = (1 - c R^T (R R^T c + r)^-1 R) / r
+    inside = np.asarray(solve(shrunk, residual @ difference, assume_a="pos"))
+    return (difference - (1.0 - shrinkage) / n * (inside @ residual)) / ridge
 
 
 def _ledoit_wolf(
@@ -83,10 +88,3 @@ def _ledoit_wolf(
     # Of each row's own product with itself about the covariance, over n twice: that of a mean.
     error = float((np.vecdot(residual, residual) ** 2).sum() / n - squares) / n
     return (min(error / dispersion, 1.0) if dispersion > 0 and error > 0 else 0.0), variance
-
-
-def _solved(matrix: Float[np.ndarray, "k k"], right: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
-    try:
-        return np.asarray(solve(matrix, right, assume_a="pos"))
-    except LinAlgError:
-        return np.linalg.lstsq(matrix, right)[0]

@@ -22,6 +22,14 @@ def test_agrees_with_scikit_learn_under_one_shrinkage_for_both_classes(n: int, d
     np.testing.assert_allclose(fit_lda(X, y).scores(X), expected, atol=1e-10)
 
 
+def test_rows_along_one_line_are_not_divided_by_the_rounding_beside_it():
+    along, apart = np.random.default_rng(0).normal(size=(2, 7))
+    X, y = np.stack([along, -along, apart + along, apart - along]), np.array([False, False, True, True])
+    Z = (X - X.mean(axis=0)) / X.std(axis=0)
+    expected = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.0).fit(Z, y).decision_function(Z)
+    np.testing.assert_allclose(fit_lda(X, y).scores(X), expected, atol=1e-9)
+
+
 def test_scores_are_the_log_odds_of_the_planted_gaussians():
     rng = np.random.default_rng(0)
     y = rng.random(40_000) < 0.3

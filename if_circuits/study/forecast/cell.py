@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 
 from if_circuits.analyses.shared.probing import STUDY_CS
+from if_circuits.analyses.specialist_vs_general.fitting import LARGE_C
 from if_circuits.probes.across_folds import fit_across_folds
 from if_circuits.study.forecast.machine import lone_probe_seconds
 from if_circuits.threads import one_thread_each
@@ -48,5 +49,5 @@ def _random_cell(n_tasks: int, rows: int, d_model: int, n_folds: int) -> float:
     folds = np.arange(len(task)) % n_folds
     started = time.perf_counter()
     fit_across_folds(X, y, fold_of_row=folds, train=np.hstack([own, shared]), Cs=STUDY_CS)
-    fit_across_folds(X, y, fold_of_row=folds, train=everyone, Cs=STUDY_CS[1:2])
+    fit_across_folds(X, y, fold_of_row=folds, train=everyone, Cs=[LARGE_C])
     return time.perf_counter() - started
